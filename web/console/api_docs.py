@@ -17,17 +17,19 @@ from web.console.requests import ConsoleRequest
 
 def index(request: ConsoleRequest) -> HttpResponse:
     """Every operation, those that match ``?q=``, by what they are about."""
-    words = request.GET.get("q", "").strip()[:100].lower()
-    found = [each for each in operations().values() if all(word in _searched(each) for word in words.split())]
-    tags = [
-        (tag, list(some))
-        for tag, some in groupby(sorted(found, key=lambda each: each.tag), key=lambda each: each.tag)
+    query = request.GET.get("q", "").strip()[:100].lower()
+    matching = [
+        each for each in operations().values() if all(word in _search_text(each) for word in query.split())
     ]
-    context: dict[str, Any] = {"tags": tags, "words": words, "root": _root(request), "many": len(found)}
+    tags = [
+        (tag, list(group))
+        for tag, group in groupby(sorted(matching, key=lambda each: each.tag), key=lambda each: each.tag)
+    ]
+    context: dict[str, Any] = {"tags": tags, "words": query, "root": _root(request), "many": len(matching)}
     return show(request, "console/api_docs.html", title=_("API"), **context)
 
 
-def one(request: ConsoleRequest, name: str) -> HttpResponse:
+def detail(request: ConsoleRequest, name: str) -> HttpResponse:
     """One operation, and a form that calls it with an access token that is kept nowhere."""
     operation = operations().get(name)
     if operation is None:
@@ -57,7 +59,7 @@ def _root(request: ConsoleRequest) -> str:
     return f"{request.scheme}://{request.get_host()}"
 
 
-def _searched(operation: Operation) -> str:
+def _search_text(operation: Operation) -> str:
     return (
         f"{operation.method} {operation.path} {operation.summary} {operation.words} {operation.needs} "
         f"{operation.tag}"
@@ -67,5 +69,5 @@ def _searched(operation: Operation) -> str:
 PAGES = (
     Page("api/", index, "api-docs", see="overview.see"),
     Page("api/openapi.json", download, "api-docs-document", see="overview.see"),
-    Page("api/<slug:name>", one, "api-docs-one", see="overview.see"),
+    Page("api/<slug:name>", detail, "api-docs-one", see="overview.see"),
 )

@@ -30,9 +30,9 @@ from web.console.objects.form_errors import Problem
 from web.console.objects.history import history
 from web.console.requests import ConsoleRequest
 
-_MOST_SHOWN = 500
-_LONGEST = 300
-_MOST_DRIFTED = 50
+_MAX_SHOWN = 500
+_MAX_LENGTH = 300
+_MAX_DRIFTED = 50
 _TO_DO = {
     "create": gettext_lazy("to create"),
     "update": gettext_lazy("to change"),
@@ -43,8 +43,10 @@ _DONE = {
     "update": gettext_lazy("changed"),
     "delete": gettext_lazy("deleted"),
 }
-_LARGEST = 1024 * 1024
-_CONCERNING = {"kind": "blueprint.applied,blueprint.drifted,blueprint.drift_ended,secret.set,secret.removed"}
+_MAX_UPLOAD_BYTES = 1024 * 1024
+_EVENT_FILTER = {
+    "kind": "blueprint.applied,blueprint.drifted,blueprint.drift_ended,secret.set,secret.removed"
+}
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_. -]{0,99}\Z")
 
 
@@ -55,15 +57,15 @@ def blueprints(request: ConsoleRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "attempts": _attempts(everywhere=may("tenants.see")),
         "drifted": [
-            {**each, "keys": [_side_by_side(key) for key in each["keys"]]} for each in drifted[:_MOST_DRIFTED]
+            {**each, "keys": [_side_by_side(key) for key in each["keys"]]} for each in drifted[:_MAX_DRIFTED]
         ],
-        "more_drifted": max(0, len(drifted) - _MOST_DRIFTED),
+        "more_drifted": max(0, len(drifted) - _MAX_DRIFTED),
         "owned": owned.total,
         "owned_url": reverse("console:owned"),
         "secrets": secrets.names(),
         "watched": bool(settings.BLUEPRINTS),
         "folder": settings.BLUEPRINTS if may("tenants.see") else "",
-        "history": history(request, _CONCERNING),
+        "history": history(request, _EVENT_FILTER),
         "flows": [row["name"] for row in FLOWS.page(Wish(size=200)).rows if row["version"]],
     }
     return show(request, "console/blueprints.html", title=_("Blueprints"), **context)
@@ -72,60 +74,62 @@ def blueprints(request: ConsoleRequest) -> HttpResponse:
 def plan(request: ConsoleRequest) -> HttpResponse:
     """A YAML text, and what applying it would do; nothing is written."""
     if request.method != "POST":
-        return _planned(request, {"text": "", "name": "", "prune": False})
-    said = _said(request)
-    if wrong := said["wrong"]:
-        return _planned(request, said, wrong=wrong, status=400)
+        return _render_plan(request, {"text": "", "name": "", "prune": False})
+    form = _read_form(request)
+    if error := form["wrong"]:
+        return _render_plan(request, form, error=error, status=400)
     options: dict[str, Any] = {
         "person": request.person,
-        "name": said["name"] or "console",
-        "prune": said["prune"],
+        "name": form["name"] or "console",
+        "prune": form["prune"],
     }
     try:
-        made = plan_sent(said["text"], **options)
+        planned = plan_sent(form["text"], **options)
     except BadBlueprint as bad:
-        return _planned(request, said, faults=_problems(bad, said["text"]), status=400)
+        return _render_plan(request, form, faults=_locate_problems(bad, form["text"]), status=400)
     except NotAllowed as refused:
-        return _planned(request, said, wrong=_too_much(refused), status=403)
-    return _planned(request, said, plan=made)
+        return _render_plan(request, form, error=_role_error(refused), status=403)
+    return _render_plan(request, form, plan=planned)
 
 
 def apply(request: ConsoleRequest) -> HttpResponse:
     """Exactly the plan that was looked at; one that is sent twice finds nothing as it was and changes
     nothing.
     """
-    said = _said(request)
+    form = _read_form(request)
     expect = request.POST.get("expect", "")
     options: dict[str, Any] = {
         "person": request.person,
-        "name": said["name"] or "console",
-        "prune": said["prune"],
+        "name": form["name"] or "console",
+        "prune": form["prune"],
     }
-    if said["wrong"] or not expect:
-        return _planned(request, said, wrong=said["wrong"] or _("Preview the changes first."), status=400)
+    if form["wrong"] or not expect:
+        return _render_plan(request, form, error=form["wrong"] or _("Preview the changes first."), status=400)
     try:
-        done = apply_sent(said["text"], expect=expect, **options)
+        done = apply_sent(form["text"], expect=expect, **options)
     except BadBlueprint as bad:
-        return _planned(request, said, faults=_problems(bad, said["text"]), status=400)
+        return _render_plan(request, form, faults=_locate_problems(bad, form["text"]), status=400)
     except NotAllowed as refused:
-        return _planned(request, said, wrong=_too_much(refused), status=403)
+        return _render_plan(request, form, error=_role_error(refused), status=403)
     except StateMoved:
-        return _moved(request, said, options)
+        return _render_changed(request, form, options)
     return see(
-        request, reverse("console:blueprints"), _("Applied: %(counts)s.") % {"counts": counted(done.counts)}
+        request,
+        reverse("console:blueprints"),
+        _("Applied: %(counts)s.") % {"counts": format_counts(done.counts)},
     )
 
 
-def look(request: ConsoleRequest) -> HttpResponse:
+def check_drift(request: ConsoleRequest) -> HttpResponse:
     """Compares now what is otherwise compared every ten minutes."""
     drift.note_drift()
-    many = len(drift.stored())
-    told = ngettext(
+    count = len(drift.stored())
+    message = ngettext(
         "%(many)d object has drifted from its blueprint.",
         "%(many)d objects have drifted from their blueprints.",
-        many,
-    ) % {"many": many}
-    return see(request, reverse("console:blueprints"), told if many else _("No drift."))
+        count,
+    ) % {"many": count}
+    return see(request, reverse("console:blueprints"), message if count else _("No drift."))
 
 
 def secret(request: ConsoleRequest) -> HttpResponse:
@@ -133,7 +137,7 @@ def secret(request: ConsoleRequest) -> HttpResponse:
     it again.
     """
     if request.method != "POST":
-        return _ask_to_forget(request, request.GET.get("name", ""))
+        return _confirm_deletion(request, request.GET.get("name", ""))
     name, value, by = (
         request.POST.get("name", "").strip(),
         request.POST.get("value", ""),
@@ -160,7 +164,7 @@ def secret(request: ConsoleRequest) -> HttpResponse:
     )
 
 
-def _ask_to_forget(request: ConsoleRequest, name: str) -> HttpResponse:
+def _confirm_deletion(request: ConsoleRequest, name: str) -> HttpResponse:
     back = reverse("console:blueprints")
     if name not in secrets.names():
         return see(request, back, _("This secret doesn't exist."))
@@ -199,14 +203,14 @@ def download(request: ConsoleRequest) -> HttpResponse:
     )
 
 
-def counted(counts: Mapping[str, int], words: Mapping[str, Any] = _DONE) -> str:
+def format_counts(counts: Mapping[str, int], words: Mapping[str, Any] = _DONE) -> str:
     """``3 created, 1 changed``."""
     return ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts.get(action)) or _(
         "no changes"
     )
 
 
-def _too_much(refused: NotAllowed) -> str:
+def _role_error(refused: NotAllowed) -> str:
     if isinstance(refused, OwnPassword):
         return str(refused)
     return _(
@@ -215,61 +219,61 @@ def _too_much(refused: NotAllowed) -> str:
     )
 
 
-def _moved(request: ConsoleRequest, said: dict[str, Any], options: dict[str, Any]) -> HttpResponse:
+def _render_changed(request: ConsoleRequest, form: dict[str, Any], options: dict[str, Any]) -> HttpResponse:
     """What was looked at is no longer what would happen: the plan anew."""
-    wrong = _(
+    error = _(
         "The configuration changed since this preview, so nothing was applied. Here are the changes as of "
         "now."
     )
     try:
-        return _planned(request, said, wrong=wrong, plan=plan_sent(said["text"], **options), status=409)
+        return _render_plan(request, form, error=error, plan=plan_sent(form["text"], **options), status=409)
     except BadBlueprint as bad:
-        return _planned(request, said, faults=_problems(bad, said["text"]), status=409)
+        return _render_plan(request, form, faults=_locate_problems(bad, form["text"]), status=409)
     except NotAllowed as refused:
-        return _planned(request, said, wrong=_too_much(refused), status=403)
+        return _render_plan(request, form, error=_role_error(refused), status=403)
 
 
-def _planned(
+def _render_plan(
     request: ConsoleRequest,
-    said: dict[str, Any],
+    form: dict[str, Any],
     *,
     plan: Plan | None = None,
-    wrong: str = "",
+    error: str = "",
     status: int = 200,
     **context: Any,
 ) -> HttpResponse:
-    context["problems"] = [Problem(wrong)] if wrong else []
+    context["problems"] = [Problem(error)] if error else []
     if plan:
         context["plan"] = {
-            "changes": [_change(change) for change in plan.effective[:_MOST_SHOWN]],
-            "more": max(0, len(plan.effective) - _MOST_SHOWN),
-            "counts": counted(plan.counts, _TO_DO),
+            "changes": [_change(change) for change in plan.effective[:_MAX_SHOWN]],
+            "more": max(0, len(plan.effective) - _MAX_SHOWN),
+            "counts": format_counts(plan.counts, _TO_DO),
             "unchanged": plan.counts["unchanged"],
             "missing": plan.missing,
             "notes": plan.notes,
             "state": plan.state if plan.effective and not plan.missing else "",
         }
-    context |= {"said": said, "everywhere": request.may("tenants.edit"), "here": current_tenant().name}
+    context |= {"said": form, "everywhere": request.may("tenants.edit"), "here": current_tenant().name}
     return show(
         request, "console/blueprints_plan.html", title=_("Import blueprint"), status=status, **context
     )
 
 
-def _said(request: ConsoleRequest) -> dict[str, Any]:
+def _read_form(request: ConsoleRequest) -> dict[str, Any]:
     """The text of the form, or of the file that was chosen in its place."""
-    text, wrong = request.POST.get("text", "").replace("\r\n", "\n"), ""
-    chosen: Any = request.FILES.get("file")
-    if chosen:
+    text, error = request.POST.get("text", "").replace("\r\n", "\n"), ""
+    upload: Any = request.FILES.get("file")
+    if upload:
         try:
-            text = chosen.read(_LARGEST + 1).decode("utf-8")
+            text = upload.read(_MAX_UPLOAD_BYTES + 1).decode("utf-8")
         except UnicodeDecodeError:
-            text, wrong = "", _("The file isn't valid UTF-8.")
+            text, error = "", _("The file isn't valid UTF-8.")
     name = request.POST.get("name", "").strip()
     if not text.strip():
-        wrong = wrong or _("Paste a blueprint or choose a file.")
+        error = error or _("Paste a blueprint or choose a file.")
     elif name and not _NAME.match(name):
-        wrong = _("Use only letters, digits, spaces, dots, dashes and underscores in the name.")
-    return {"text": text, "name": name, "prune": "prune" in request.POST, "wrong": wrong}
+        error = _("Use only letters, digits, spaces, dots, dashes and underscores in the name.")
+    return {"text": text, "name": name, "prune": "prune" in request.POST, "wrong": error}
 
 
 def _change(change: Any) -> dict[str, Any]:
@@ -284,19 +288,19 @@ def _change(change: Any) -> dict[str, Any]:
 
 
 def _side_by_side(key: Mapping[str, Any]) -> dict[str, Any]:
-    return {**key, "old": _text(key["old"]), "new": _text(key["new"])}
+    return {**key, "old": _display_value(key["old"]), "new": _display_value(key["new"])}
 
 
-def _text(value: Any) -> str | None:
+def _display_value(value: Any) -> str | None:
     """A value as one reads it in a diff; None where there is none."""
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = text or _("(empty)")
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
 
 
-def _problems(bad: BadBlueprint, text: str) -> list[dict[str, Any]]:
+def _locate_problems(bad: BadBlueprint, text: str) -> list[dict[str, Any]]:
     """Each with the line on which it stands."""
     lines = text.splitlines()
     return [
@@ -307,7 +311,7 @@ def _problems(bad: BadBlueprint, text: str) -> list[dict[str, Any]]:
             "message": each.message,
             "source": lines[each.line - 1][:200] if each.line <= len(lines) else "",
         }
-        for each in bad.problems[:_MOST_SHOWN]
+        for each in bad.problems[:_MAX_SHOWN]
     ]
 
 
@@ -321,7 +325,7 @@ def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
                 "at": row.at.isoformat(),
                 "name": row.blueprint,
                 "by": row.by,
-                "told": counted(row.counts),
+                "told": format_counts(row.counts),
                 "failed": not row.succeeded,
                 "messages": row.messages,
             }
@@ -333,7 +337,7 @@ def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
             "at": row["at"],
             "name": row["target"],
             "by": row["actor"],
-            "told": counted(row["data"].get("counts", {})),
+            "told": format_counts(row["data"].get("counts", {})),
         }
         for row in rows
     ]
@@ -343,7 +347,7 @@ PAGES = (
     Page("blueprints/", blueprints, "blueprints", see="blueprints.see"),
     Page("blueprints/plan", plan, "blueprints-plan", see="blueprints.apply", do="blueprints.apply"),
     Page("blueprints/apply", apply, "blueprints-apply", see="", do="blueprints.apply"),
-    Page("blueprints/look", look, "blueprints-look", see="", do="blueprints.apply"),
+    Page("blueprints/look", check_drift, "blueprints-look", see="", do="blueprints.apply"),
     Page("blueprints/secret", secret, "blueprints-secret", see="blueprints.apply", do="blueprints.apply"),
     Page("blueprints/export", download, "blueprints-export", see="blueprints.see"),
 )

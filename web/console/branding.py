@@ -31,8 +31,8 @@ PICTURES = {
     "image/webp": b"RIFF",
     "image/svg+xml": b"<",
 }
-_LARGEST = 48 * 1024
-_LINES = ("networks", "domains")
+_MAX_LOGO_BYTES = 48 * 1024
+_LIST_FIELDS = ("networks", "domains")
 _TITLES = {
     "title": ("title", gettext_lazy("Display name")),
     "accent": ("accent", gettext_lazy("Accent color")),
@@ -48,15 +48,20 @@ def branding(request: ConsoleRequest) -> HttpResponse:
     known = edit.current("tenant", current_tenant().name)
     if known is None:
         raise Http404
-    said, errors, etag, status = known.document, dict[str, list[str]](), known.etag, 200
+    document, errors, etag, status = known.document, dict[str, list[str]](), known.etag, 200
     if request.method == "POST":
-        said, errors = _said(request, known.document)
+        document, errors = _read_form(request, known.document)
         etag = request.POST.get("etag", "")
         person: Any = request.person
         if not errors:
             try:
                 saved = edit.save(
-                    "tenant", said, by=person.username, expect=etag, new=False, rights=operations_of(person)
+                    "tenant",
+                    document,
+                    by=person.username,
+                    expect=etag,
+                    new=False,
+                    rights=operations_of(person),
                 )
             except edit.Refused as refused:
                 errors = _by_field(refused.errors)
@@ -65,15 +70,15 @@ def branding(request: ConsoleRequest) -> HttpResponse:
                 etag = known.etag
             else:
                 changed = ", ".join(each.key for each in saved.keys)
-                told = (
+                message = (
                     _("Changes saved. (%(keys)s)") % {"keys": changed}
                     if changed
                     else _("No changes to save.")
                 )
-                return see(request, reverse("console:branding"), told)
+                return see(request, reverse("console:branding"), message)
         status = 409 if "" in errors else 400
     context = {
-        "said": {**said, **{name: "\n".join(said.get(name, ())) for name in _LINES}},
+        "said": {**document, **{name: "\n".join(document.get(name, ())) for name in _LIST_FIELDS}},
         "errors": errors,
         "problems": of_errors(errors, _TITLES),
         "etag": etag,
@@ -92,23 +97,23 @@ def branding(request: ConsoleRequest) -> HttpResponse:
 @xframe_options_sameorigin
 def preview(request: ConsoleRequest) -> HttpResponse:
     """The sign-in page in the colours of the form, saved or not; nothing on it can be sent."""
-    face, wrong = copy.copy(current_tenant()), ""
+    previewed, error = copy.copy(current_tenant()), ""
     if request.method == "POST":
-        said, errors = _said(request, {"logo": face.logo})
+        document, errors = _read_form(request, {"logo": previewed.logo})
         try:
-            edit.checked("tenant", said)
+            edit.checked("tenant", document)
         except edit.Refused as refused:
             errors = {**errors, **refused.errors}
-        wrong = " ".join(errors.get("accent", []) + errors.get("logo", []))
-        face.title = said["title"] or face.title
-        face.accent = face.accent if "accent" in errors else said["accent"]
-        face.logo = face.logo if "logo" in errors else said["logo"]
-    beside = {"words": face.accent_text, "on_light": LIGHT[0], "on_dark": DARK[0]}
-    ratios = {name: contrast(face.accent, other) for name, other in beside.items()}
+        error = " ".join(errors.get("accent", []) + errors.get("logo", []))
+        previewed.title = document["title"] or previewed.title
+        previewed.accent = previewed.accent if "accent" in errors else document["accent"]
+        previewed.logo = previewed.logo if "logo" in errors else document["logo"]
+    compared = {"words": previewed.accent_text, "on_light": LIGHT[0], "on_dark": DARK[0]}
+    ratios = {name: contrast(previewed.accent, other) for name, other in compared.items()}
     context = {
-        "tenant": face,
+        "tenant": previewed,
         "title": _("Sign in"),
-        "wrong": wrong,
+        "wrong": error,
         **ratios,
         "faint": min(ratios.values()) < 3,
     }
@@ -119,36 +124,39 @@ def preview(request: ConsoleRequest) -> HttpResponse:
     return response
 
 
-def _said(request: ConsoleRequest, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def _read_form(
+    request: ConsoleRequest, known: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """What was typed, as a document, and what is wrong with it that its kind cannot see."""
     posted = {name: str(value).replace("\0", "").strip() for name, value in request.POST.items()}
-    said: dict[str, Any] = {
+    document: dict[str, Any] = {
         "tenant": current_tenant().name,
         "title": posted.get("title", ""),
         "mail_from": posted.get("mail_from", ""),
     }
-    said["accent"] = posted.get("accent", "").lower()
-    said |= {
-        name: [line.strip() for line in posted.get(name, "").splitlines() if line.strip()] for name in _LINES
+    document["accent"] = posted.get("accent", "").lower()
+    document |= {
+        name: [line.strip() for line in posted.get(name, "").splitlines() if line.strip()]
+        for name in _LIST_FIELDS
     }
-    said["domains"] = [name.lower() for name in said["domains"]]
-    said["logo"], wrong = _logo(request, str(known.get("logo", "")))
-    errors = {"logo": [wrong]} if wrong else {}
-    if not said["title"]:
+    document["domains"] = [name.lower() for name in document["domains"]]
+    document["logo"], error = _logo(request, str(known.get("logo", "")))
+    errors = {"logo": [error]} if error else {}
+    if not document["title"]:
         errors["title"] = [_("Enter a display name.")]
-    if "domains" in known and not _leads_here(request, said["domains"]):
+    if "domains" in known and not _stays_reachable(request, document["domains"]):
         errors["domains"] = [
             _("You are using %(host)s right now. Sign in on another domain before you remove it.")
             % {"host": request.get_host()}
         ]
-    return said, errors and {**_others(request, said, errors), **errors}
+    return document, errors and {**_other_errors(request, document, errors), **errors}
 
 
-def _others(
-    request: ConsoleRequest, said: Mapping[str, Any], errors: Mapping[str, Any]
+def _other_errors(
+    request: ConsoleRequest, document: Mapping[str, Any], errors: Mapping[str, Any]
 ) -> dict[str, list[str]]:
     """What is wrong with the other fields, which nobody asks once one is."""
-    right = {key: value for key, value in said.items() if key not in errors}
+    right = {key: value for key, value in document.items() if key not in errors}
     return _by_field(edit.also_wrong("tenant", right, operations_of(request.person)))
 
 
@@ -159,17 +167,17 @@ def _logo(request: ConsoleRequest, known: str) -> tuple[str, str]:
     """
     if "no_logo" in request.POST:
         return "", ""
-    chosen: Any = request.FILES.get("logo")
-    if not chosen:
+    upload: Any = request.FILES.get("logo")
+    if not upload:
         return known, ""
-    data = chosen.read(_LARGEST + 1)
-    start = PICTURES.get(str(chosen.content_type))
-    if start is None or not data.lstrip().startswith(start) or len(data) > _LARGEST:
+    data = upload.read(_MAX_LOGO_BYTES + 1)
+    start = PICTURES.get(str(upload.content_type))
+    if start is None or not data.lstrip().startswith(start) or len(data) > _MAX_LOGO_BYTES:
         return known, _("Choose a PNG, JPEG, WebP or SVG file of up to 48 KiB.")
-    return f"data:{chosen.content_type};base64,{b64encode(data).decode()}", ""
+    return f"data:{upload.content_type};base64,{b64encode(data).decode()}", ""
 
 
-def _leads_here(request: ConsoleRequest, domains: list[str]) -> bool:
+def _stays_reachable(request: ConsoleRequest, domains: list[str]) -> bool:
     """Return whether the address bar of whoever saves this still leads to this tenant afterwards."""
     if not request.may("tenants.edit"):
         domains = [each for each in domains if each in leads_to(current_tenant())]

@@ -15,7 +15,7 @@ from web.administration.resources import RESOURCES
 from web.console.frame import Page, see, show
 from web.console.requests import ConsoleRequest
 
-_SAID = {
+_ENTRY_TITLES = {
     "started": gettext_lazy("Code requested"),
     "code_entered": gettext_lazy("Code entered"),
     "approved": gettext_lazy("Approved"),
@@ -35,7 +35,7 @@ _STATES = {
     "revoked": (gettext_lazy("Revoked"), "bad"),
     "": (gettext_lazy("Deleted"), ""),
 }
-_ASKS = {
+_CONFIRMATIONS = {
     True: gettext_lazy("The request is denied immediately and the code stops working."),
     False: gettext_lazy("All tokens of the device are revoked immediately. The device must sign in again."),
 }
@@ -44,43 +44,48 @@ _TONES = {"approved": "good", "redeemed": "good", "denied": "bad", "revoked": "b
 
 def device(request: ConsoleRequest, pk: int) -> HttpResponse:
     """All that is known of it."""
-    found = devices.story(pk)
-    if found is None:
+    timeline = devices.story(pk)
+    if timeline is None:
         raise Http404
-    state, tone = _STATES[found.state]
+    state, tone = _STATES[timeline.state]
     context: dict[str, Any] = {
-        "story": found,
+        "timeline": timeline,
         "state": state,
         "tone": tone,
-        "scopes": describe_scopes(found.scopes),
-        "asks": _ASKS[found.state == "pending"],
-        "moments": _moments(found),
-        "goes_on": found.state in ("pending", "approved", "redeemed"),
-        "events_url": f"{reverse('console:events')}?{urlencode({'topic': _topics(pk)})}",
-        "more_refreshes": found.refreshes - devices.SHOWN_REFRESHES,
+        "scopes": describe_scopes(timeline.scopes),
+        "asks": _CONFIRMATIONS[timeline.state == "pending"],
+        "entries": _timeline_entries(timeline),
+        "goes_on": timeline.state in ("pending", "approved", "redeemed"),
+        "events_url": f"{reverse('console:events')}?{urlencode({'topic': _event_topics(pk)})}",
+        "more_refreshes": timeline.refreshes - devices.SHOWN_REFRESHES,
         "back_url": reverse("console:devices"),
         "resource": RESOURCES["devices"],
     }
-    return show(request, "console/device.html", title=_named(found, pk), **context)
+    return show(request, "console/device.html", title=_title(timeline, pk), **context)
 
 
 def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Asks what will be lost, and ends it by POST: what waits is denied, what is connected loses
     its tokens.
     """
-    found, url = devices.story(pk), reverse("console:device", args=[pk])
-    if found is None:
+    timeline, url = devices.story(pk), reverse("console:device", args=[pk])
+    if timeline is None:
         raise Http404
-    if request.method != "POST" and found.can_end:
-        waits = found.state == "pending"
+    if request.method != "POST" and timeline.can_end:
+        pending = timeline.state == "pending"
         words: dict[str, Any] = {
-            "asks": _ASKS[waits],
-            "what": _named(found, pk),
-            "button": _("Deny request") if waits else _("Revoke access"),
+            "asks": _CONFIRMATIONS[pending],
+            "what": _title(timeline, pk),
+            "button": _("Deny request") if pending else _("Revoke access"),
         }
-        title = _("Deny this request?") if waits else _("Revoke access of this device?")
+        title = _("Deny this request?") if pending else _("Revoke access of this device?")
         return show(
-            request, "console/objects/ask.html", title=title, trail=_named(found, pk), trail_url=url, **words
+            request,
+            "console/objects/ask.html",
+            title=title,
+            trail=_title(timeline, pk),
+            trail_url=url,
+            **words,
         )
     done = request.method == "POST" and devices.end(pk, by=request.person)
     return see(
@@ -90,25 +95,25 @@ def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
     )
 
 
-def _named(found: devices.Story, pk: int) -> str:
+def _title(timeline: devices.Story, pk: int) -> str:
     """What people know it by: its label or its application, and whose it is."""
     name = (
-        f"“{found.label}”"
-        if found.label
-        else found.application_title or found.application or _("Device %(number)s") % {"number": pk}
+        f"“{timeline.label}”"
+        if timeline.label
+        else timeline.application_title or timeline.application or _("Device %(number)s") % {"number": pk}
     )
-    return f"{name} · {found.person}" if found.person else name
+    return f"{name} · {timeline.person}" if timeline.person else name
 
 
-def _topics(pk: int) -> str:
+def _event_topics(pk: int) -> str:
     """Of the device and of what it was given, as the list of events is narrowed to them."""
     return ",".join(devices.topics_of(pk) or (topic_of(pk),))
 
 
-def _moments(found: devices.Story) -> list[dict[str, Any]]:
+def _timeline_entries(timeline: devices.Story) -> list[dict[str, Any]]:
     return [
-        {"said": _SAID.get(each.what, each.what), "moment": each, "tone": _TONES.get(each.what, "")}
-        for each in found.moments
+        {"title": _ENTRY_TITLES.get(each.what, each.what), "entry": each, "tone": _TONES.get(each.what, "")}
+        for each in timeline.moments
     ]
 
 

@@ -134,12 +134,12 @@ def explanations() -> dict[str, dict[str, dict[str, str]]]:
     """``members``, ``errors`` and ``claims`` by name: the sentence, the source's name and its address."""
     tables = {"members": _MEMBERS, "errors": _ERRORS, "claims": _CLAIMS}
     return {
-        table: {name: _told(text, source, at) for name, text, source, at in rows}
+        table: {name: _explanation(text, source, at) for name, text, source, at in rows}
         for table, rows in tables.items()
     }
 
 
-def _told(text: Any, source: str, at: str) -> dict[str, str]:
+def _explanation(text: Any, source: str, at: str) -> dict[str, str]:
     if source == "Core":
         return {"text": str(text), "source": "OpenID Connect Core", "url": f"{_CORE}{at}"}
     if source:

@@ -22,14 +22,14 @@ from idp.tenancy.scope import current_tenant
 from web.console.frame import Page, see, show
 from web.console.requests import ConsoleRequest
 
-DISMISSED = "foyer_first_steps"
+_DISMISSED_COOKIE = "foyer_first_steps"
 _A_YEAR = 365 * 24 * 3600
-_HERE = {"localhost", "127.0.0.1", "[::1]"}
+_LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 _SHIPPED_TITLE, _SHIPPED_APPLICATION = "Foyer", "demo-device"
 
 
 # Title, reason, and what the button says.
-_WORDS = {
+_STEP_TEXTS = {
     "look": (
         _lazy("Add your name and color"),
         _lazy("Show people where they are signing in. A name and a color are enough; add a logo later."),
@@ -61,7 +61,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Step:
+class SetupStep:
     """One of them. ``optional``: a trial on one's own machine does without it."""
 
     name: str
@@ -77,10 +77,10 @@ class Step:
 class Progress:
     """How far somebody has come; ``at``: the step that comes next, None when all that matters is done."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[SetupStep, ...]
 
     @property
-    def at(self) -> Step | None:
+    def next_step(self) -> SetupStep | None:
         """The first that is not done, those that can wait last."""
         open_ = [step for step in self.steps if not step.done]
         return next((step for step in open_ if not step.optional), None)
@@ -94,25 +94,28 @@ class Progress:
 def progress(request: ConsoleRequest) -> Progress:
     """What is done already, and what comes next: a handful of questions to the database."""
     branding, back = reverse("console:branding"), quote(reverse("console:first-steps"))
-    state = {
-        "look": (branding, _looks_like_somebody()),
+    states = {
+        "look": (branding, _has_branding()),
         "domain": (f"{branding}#domains", _has_a_domain(request)),
         "factor": (f"{reverse(CREDENTIAL_SETUP)}?next={back}", bool(credentials.held(request.person))),
         "application": (reverse("console:application-new"), _has_an_application()),
         "device": (reverse("console:playground"), DEVICES.has(state="redeemed")),
     }
     return Progress(
-        tuple(Step(name, *_WORDS[name], *state[name], optional=name == "domain") for name in _WORDS)
+        tuple(
+            SetupStep(name, *_STEP_TEXTS[name], *states[name], optional=name == "domain")
+            for name in _STEP_TEXTS
+        )
     )
 
 
 def card(request: ConsoleRequest) -> Progress | None:
     """For the first page of the console: None once it is done, dismissed, or for whoever could not do it."""
     may = all(request.may(operation) for operation in ("branding.edit", "applications.edit"))
-    if not may or request.COOKIES.get(DISMISSED):
+    if not may or request.COOKIES.get(_DISMISSED_COOKIE):
         return None
-    found = progress(request)
-    return found if found.at else None
+    current = progress(request)
+    return current if current.next_step else None
 
 
 def first_steps(request: ConsoleRequest) -> HttpResponse:
@@ -122,7 +125,7 @@ def first_steps(request: ConsoleRequest) -> HttpResponse:
         "console/first_steps.html",
         title=_("Get started"),
         progress=progress(request),
-        dismissed=bool(request.COOKIES.get(DISMISSED)),
+        dismissed=bool(request.COOKIES.get(_DISMISSED_COOKIE)),
     )
 
 
@@ -130,18 +133,18 @@ def dismiss(request: ConsoleRequest) -> HttpResponse:
     """Puts the card away in this browser, or brings it back."""
     if "again" in request.POST:
         response = see(request, reverse("console:first-steps"))
-        response.delete_cookie(DISMISSED)
+        response.delete_cookie(_DISMISSED_COOKIE)
         return response
     response = see(
         request,
         reverse("console:overview"),
         _("Dismissed. You can find these steps again at /console/first-steps/."),
     )
-    response.set_cookie(DISMISSED, "1", max_age=_A_YEAR)
+    response.set_cookie(_DISMISSED_COOKIE, "1", max_age=_A_YEAR)
     return response
 
 
-def _looks_like_somebody() -> bool:
+def _has_branding() -> bool:
     tenant = current_tenant()
     return (
         tenant.title != _SHIPPED_TITLE or bool(tenant.logo) or tenant.accent != edit.blank("tenant")["accent"]
@@ -154,7 +157,7 @@ def _has_an_application() -> bool:
 
 def _has_a_domain(request: ConsoleRequest) -> bool:
     known = edit.current("tenant", current_tenant().name)
-    return host_name(request.get_host()) not in _HERE or bool(known and known.document["domains"])
+    return host_name(request.get_host()) not in _LOCAL_HOSTS or bool(known and known.document["domains"])
 
 
 PAGES = (

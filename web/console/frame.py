@@ -22,7 +22,7 @@ from web.console.requests import ConsoleRequest
 from web.pages.errors import method_not_allowed
 
 View = Callable[..., HttpResponse]
-_TOLD = "foyer_told"
+_NOTICE_COOKIE = "foyer_told"
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Page:
 
     def pattern(self) -> URLPattern:
         """Its address, behind the door."""
-        return path(self.path, _door(self), name=self.name)
+        return path(self.path, _guard(self), name=self.name)
 
 
-def _door(page: Page) -> View:
+def _guard(page: Page) -> View:
     """Session, role and method are looked at here, so that no page can forget one."""
 
     @wraps(page.view)
-    def opened(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in page.methods:
             return method_not_allowed(request, *page.methods)
         session = request.browser.session
@@ -72,7 +72,7 @@ def _door(page: Page) -> View:
         except NotThere:  # it was a moment ago
             raise Http404 from None
 
-    return opened
+    return guarded
 
 
 def _sign_in(request: ConsoleRequest) -> HttpResponse:
@@ -122,26 +122,26 @@ def show(
     """
     person = request.person
     operations = frozenset(operations_of(person))
-    told = unquote(request.COOKIES.get(_TOLD, ""))[:300]
+    notice = unquote(request.COOKIES.get(_NOTICE_COOKIE, ""))[:300]
     frame = {
         "title": title,
         "person": person,
         "may": operations,
         "navigation": navigation(operations, request.path),
-        "notice": told,
+        "notice": notice,
     }
     frame["failed"] = status >= 400
     response = render(request, template, {**frame, **context}, status=status)
-    if told:
-        response.delete_cookie(_TOLD)
+    if notice:
+        response.delete_cookie(_NOTICE_COOKIE)
     return response
 
 
-def see(request: ConsoleRequest, url: str, told: Any = "") -> HttpResponse:
+def see(request: ConsoleRequest, url: str, notice: Any = "") -> HttpResponse:
     """303 to ``url`` after something was done; ``told`` is shown there once."""
     response = _redirect(request, url)
-    if told:
-        response.set_cookie(_TOLD, quote(str(told)[:300]), max_age=60)
+    if notice:
+        response.set_cookie(_NOTICE_COOKIE, quote(str(notice)[:300]), max_age=60)
     return response
 
 

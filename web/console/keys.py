@@ -15,23 +15,23 @@ from web.console.requests import ConsoleRequest
 
 def rotate(request: ConsoleRequest) -> HttpResponse:
     """Says what each of the two ways breaks; the one that cannot be taken back wants the tenant's name."""
-    chosen, wrong = request.POST.get("old", "keep"), ""
+    choice, error = request.POST.get("old", "keep"), ""
     if request.method == "POST":
-        if chosen == "keep" or request.POST.get("name", "").strip() == current_tenant().name:
-            kid = rotate_keys(request.person, keep_old=chosen == "keep")
+        if choice == "keep" or request.POST.get("name", "").strip() == current_tenant().name:
+            kid = rotate_keys(request.person, keep_old=choice == "keep")
             return see(
                 request,
                 reverse("console:keys"),
                 _("Key rotated. Tokens are now signed with %(kid)s.") % {"kid": kid},
             )
-        wrong = _("Type %(name)s to confirm.") % {"name": current_tenant().name}
+        error = _("Type %(name)s to confirm.") % {"name": current_tenant().name}
     keys = KEYS.page(Wish(size=5)).rows
     name = current_tenant().name
-    problems = [Problem(wrong, "name", _("Type %(name)s to confirm") % {"name": name})] if wrong else []
+    problems = [Problem(error, "name", _("Type %(name)s to confirm") % {"name": name})] if error else []
     context = {
         "keys": keys,
-        "chosen": chosen,
-        "wrong": wrong,
+        "chosen": choice,
+        "wrong": error,
         "problems": problems,
         "back": reverse("console:keys"),
         "name": name,
@@ -40,7 +40,7 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
         request,
         "console/keys_rotate.html",
         title=_("Rotate key"),
-        status=400 if wrong else 200,
+        status=400 if error else 200,
         **context,
     )
 

@@ -19,7 +19,7 @@ from web.console.objects.history import history
 from web.console.requests import ConsoleRequest
 from web.middleware.headers import policy
 
-_PARTS = ("subject", "text", "html")
+_FIELDS = ("subject", "text", "html")
 _TITLES = {
     "subject": ("subject", gettext_lazy("Subject")),
     "text": ("text", gettext_lazy("Plain text")),
@@ -33,7 +33,12 @@ _WHEN = {
 def mails(request: ConsoleRequest) -> HttpResponse:
     """Every mail, with its subject as it is sent now."""
     rows = [
-        {"name": name, "when": _WHEN.get(name, ""), "own": _own(name), "subject": _now(name).subject}
+        {
+            "name": name,
+            "when": _WHEN.get(name, ""),
+            "own": _customized(name),
+            "subject": _current(name).subject,
+        }
         for name in shipped()
     ]
     return show(request, "console/mails.html", title=_("Email templates"), rows=rows)
@@ -41,13 +46,13 @@ def mails(request: ConsoleRequest) -> HttpResponse:
 
 def mail(request: ConsoleRequest, name: str) -> HttpResponse:
     """The wording of one mail; an empty page goes back to the shipped one."""
-    original = _shipped(name)
-    known, wording, errors, status = _own(name), _now(name), dict[str, list[str]](), 200
+    default = _default_template(name)
+    known, template, errors, status = _customized(name), _current(name), dict[str, list[str]](), 200
     if request.method == "POST":
-        wording, etag = _typed(request), request.POST.get("etag", "")
-        said, by = {"mail": name, **asdict(wording)}, request.person.username
+        template, etag = _read_form(request), request.POST.get("etag", "")
+        document, by = {"mail": name, **asdict(template)}, request.person.username
         try:
-            edit.save("mail", said, by=by, expect=etag or None, new=not etag)
+            edit.save("mail", document, by=by, expect=etag or None, new=not etag)
         except edit.Refused as refused:
             errors, status = (
                 {"" if key == "mail" else key: texts for key, texts in refused.errors.items()},
@@ -60,12 +65,12 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
     context = {
         "name": name,
         "when": _WHEN.get(name, ""),
-        "wording": wording,
+        "mail": template,
         "own": known,
         "errors": errors,
         "problems": of_errors(errors, _TITLES),
-        "words": [(word, _sample(request)[word]) for word in sorted(original.words)],
-        "shown": _filled(request, wording),
+        "words": [(word, _sample_values(request)[word]) for word in sorted(default.words)],
+        "shown": _render_sample(request, template),
         "may_edit": request.may("branding.edit"),
         "history": history(request, {"area": "mail", "target": name}),
     }
@@ -81,10 +86,10 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
     return response
 
 
-def forget(request: ConsoleRequest, name: str) -> HttpResponse:
+def reset(request: ConsoleRequest, name: str) -> HttpResponse:
     """Asks what will be lost, and goes back to the shipped wording by POST."""
-    _shipped(name)
-    url, own = reverse("console:mail", args=[name]), _own(name)
+    _default_template(name)
+    url, own = reverse("console:mail", args=[name]), _customized(name)
     if request.method != "POST" and own:
         asks = _("Your version is deleted and the default is sent from now on. This can't be undone.")
         words: dict[str, Any] = {
@@ -110,9 +115,9 @@ def forget(request: ConsoleRequest, name: str) -> HttpResponse:
 @xframe_options_sameorigin
 def preview(request: ConsoleRequest, name: str) -> HttpResponse:
     """The mail as it would arrive, saved or not, for a frame that runs nothing and loads nothing."""
-    _shipped(name)
-    wording = _typed(request) if request.method == "POST" else _now(name)
-    filled = _filled(request, wording)
+    _default_template(name)
+    template = _read_form(request) if request.method == "POST" else _current(name)
+    filled = _render_sample(request, template)
     response = (
         HttpResponse(filled.html)
         if filled.html
@@ -138,32 +143,32 @@ def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _shipped(name: str) -> Template:
+def _default_template(name: str) -> Template:
     if name not in shipped():
         raise Http404
     return shipped()[name]
 
 
-def _own(name: str) -> edit.Current | None:
+def _customized(name: str) -> edit.Current | None:
     return edit.current("mail", name)
 
 
-def _now(name: str) -> Template:
+def _current(name: str) -> Template:
     """The tenant's own wording, else the shipped one."""
-    own = _own(name)
-    return Template(**{part: own.document[part] for part in _PARTS}) if own else shipped()[name]
+    own = _customized(name)
+    return Template(**{part: own.document[part] for part in _FIELDS}) if own else shipped()[name]
 
 
-def _typed(request: ConsoleRequest) -> Template:
-    typed = {part: request.POST.get(part, "").replace("\0", "").replace("\r\n", "\n") for part in _PARTS}
-    return replace(Template(**typed), subject=typed["subject"].strip())
+def _read_form(request: ConsoleRequest) -> Template:
+    values = {part: request.POST.get(part, "").replace("\0", "").replace("\r\n", "\n") for part in _FIELDS}
+    return replace(Template(**values), subject=values["subject"].strip())
 
 
-def _filled(request: ConsoleRequest, wording: Template) -> Template:
-    return wording.filled(_sample(request))
+def _render_sample(request: ConsoleRequest, template: Template) -> Template:
+    return template.filled(_sample_values(request))
 
 
-def _sample(request: ConsoleRequest) -> dict[str, str]:
+def _sample_values(request: ConsoleRequest) -> dict[str, str]:
     """A word's value in the preview; what is not known here stands for itself."""
     owner, person = current_tenant(), request.person
     face = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
@@ -176,6 +181,6 @@ def _sample(request: ConsoleRequest) -> dict[str, str]:
 PAGES = (
     Page("mails/", mails, "mails", see="branding.see"),
     Page("mails/<slug:name>", mail, "mail", see="branding.see", do="branding.edit"),
-    Page("mails/<slug:name>/shipped", forget, "mail-forget", see="branding.edit", do="branding.edit"),
+    Page("mails/<slug:name>/shipped", reset, "mail-forget", see="branding.edit", do="branding.edit"),
     Page("mails/<slug:name>/preview", preview, "mail-preview", see="branding.see", do="branding.edit"),
 )

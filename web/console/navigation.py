@@ -51,16 +51,16 @@ _ENTRIES: tuple[tuple[Any, tuple[tuple[str, Any, str, str], ...]], ...] = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class NavigationEntry:
     """One line of the navigation; ``key``: pressed after g it leads there."""
 
     title: Any
     url: str
     key: str
-    here: bool
+    is_current: bool
 
 
-def navigation(operations: Collection[str], path: str) -> list[tuple[Any, list[Entry]]]:
+def navigation(operations: Collection[str], path: str) -> list[tuple[Any, list[NavigationEntry]]]:
     """The sections for somebody who may do these operations, with the entry marked to which
     ``path`` belongs.
     """
@@ -72,10 +72,10 @@ def navigation(operations: Collection[str], path: str) -> list[tuple[Any, list[E
     return sections
 
 
-def _entry(name: str, title: Any, operation: str, key: str, path: str) -> Entry | None:
+def _entry(name: str, title: Any, operation: str, key: str, path: str) -> NavigationEntry | None:
     try:
         url = reverse(f"console:{name}")
     except NoReverseMatch:
         return None
-    here = path == url if name == "overview" else path.startswith(url)
-    return Entry(title, url, key, here)
+    is_current = path == url if name == "overview" else path.startswith(url)
+    return NavigationEntry(title, url, key, is_current)

@@ -24,7 +24,7 @@ _HEIGHT = 48
 
 
 @dataclass(frozen=True)
-class Bar:
+class ChartBar:
     """One bucket as it is drawn, in the units of the view box; ``height`` 0: nothing happened."""
 
     x: int
@@ -35,14 +35,14 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ChartView:
     """One series as it is drawn. ``most``: the count of its highest bar."""
 
     series: Series
     total: int
-    most: int
+    highest: int
     width: int
-    bars: tuple[Bar, ...]
+    bars: tuple[ChartBar, ...]
 
     @property
     def url(self) -> str:
@@ -51,7 +51,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Concern:
+class Alert:
     """Something that wants to be looked at: what it is, more words, and where one mends it ("" where there is
     no page for it).
     """
@@ -70,28 +70,28 @@ def overview(request: ConsoleRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "span": span,
         "spans": SPANS.values(),
-        "drawings": [draw(counts, series) for series in SERIES],
-        "numbers": list(_numbers(counts)),
+        "charts": [build_chart(counts, series) for series in SERIES],
+        "numbers": list(_table_rows(counts)),
         "series": SERIES,
         "queue": waiting() if may("devices.see") else None,
-        "concerns": list(_concerns(may)),
+        "alerts": list(_alerts(may)),
         "first_steps": card(request),
     }
     return show(request, "console/overview.html", title=_("Overview"), **context)
 
 
-def draw(counts: Chart, series: Series) -> Drawing:
+def build_chart(counts: Chart, series: Series) -> ChartView:
     """The bars of one series, each four units wide with a gap of one."""
     found = counts.counts[series.name]
-    most = max(found)
+    highest = max(found)
     bars = []
     for number, (count, at) in enumerate(zip(found, counts.moments(), strict=True)):
-        height = max(2, round(count * _HEIGHT / most)) if count else 0
-        bars.append(Bar(number * 5, _HEIGHT - height, height, count, at))
-    return Drawing(series, sum(found), most, len(found) * 5 - 1, tuple(bars))
+        height = max(2, round(count * _HEIGHT / highest)) if count else 0
+        bars.append(ChartBar(number * 5, _HEIGHT - height, height, count, at))
+    return ChartView(series, sum(found), highest, len(found) * 5 - 1, tuple(bars))
 
 
-def _numbers(counts: Chart) -> Iterator[tuple[datetime, list[int]]]:
+def _table_rows(counts: Chart) -> Iterator[tuple[datetime, list[int]]]:
     """The same as a table: every bucket in which anything happened, the newest first."""
     columns = [counts.counts[series.name] for series in SERIES]
     for at, row in reversed(list(zip(counts.moments(), zip(*columns, strict=True), strict=True))):
@@ -99,29 +99,29 @@ def _numbers(counts: Chart) -> Iterator[tuple[datetime, list[int]]]:
             yield at, list(row)
 
 
-def _concerns(may: Any) -> Iterator[Concern]:
+def _alerts(may: Any) -> Iterator[Alert]:
     for name, found in concerns(may).items():
-        yield from _IN_WORDS[name](found)
+        yield from _ALERT_TEXTS[name](found)
 
 
-def _unguarded(names: Sequence[str]) -> Iterator[Concern]:
+def _without_second_factor(names: Sequence[str]) -> Iterator[Alert]:
     for name in names[:3]:
         title = _("%(name)s has no second factor") % {"name": name}
-        yield Concern(
+        yield Alert(
             title,
             _("Ask them to set one up at %(address)s.") % {"address": reverse(CREDENTIAL_SETUP)},
             address("people-one", name),
         )
     if len(names) > 3:
         more = len(names) - 3
-        yield Concern(
+        yield Alert(
             ngettext("%(n)d more without a second factor", "%(n)d more without a second factor", more)
             % {"n": more},
             ", ".join(names[3:]),
         )
 
 
-def _drifted(found: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
+def _drifted(found: Sequence[Mapping[str, Any]]) -> Iterator[Alert]:
     if found:
         title = ngettext(
             "%(n)d object has drifted from its blueprint",
@@ -129,43 +129,43 @@ def _drifted(found: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
             len(found),
         )
         names = ", ".join(f"{each['kind']} {each['name']}" for each in found[:3] if each)
-        yield Concern(
+        yield Alert(
             title % {"n": len(found)}, names + (" …" if len(found) > 3 else ""), address("blueprints")
         )
 
 
-def _failing(found: Sequence[Any]) -> Iterator[Concern]:
+def _failing(found: Sequence[Any]) -> Iterator[Alert]:
     for each in found[:3]:
         title = _("Blueprint %(name)s could not be applied") % {"name": each.blueprint}
-        yield Concern(title, " ".join(map(str, each.messages[:1])), address("blueprints"), bad=True)
+        yield Alert(title, " ".join(map(str, each.messages[:1])), address("blueprints"), bad=True)
 
 
-def _retiring(found: Sequence[tuple[str, datetime]]) -> Iterator[Concern]:
+def _retiring(found: Sequence[tuple[str, datetime]]) -> Iterator[Alert]:
     for kid, until in found:
         words = {"kid": kid[:8], "at": f"{until:%F %H:%M}"}
-        yield Concern(
+        yield Alert(
             _("An old signing key is retiring"),
             _("Key %(kid)s… is valid until %(at)s UTC.") % words,
             address("keys"),
         )
 
 
-def _undelivered(found: tuple[int, str]) -> Iterator[Concern]:
-    many, why = found
-    if many:
+def _undelivered(found: tuple[int, str]) -> Iterator[Alert]:
+    count, why = found
+    if count:
         title = ngettext(
             "%(n)d email could not be delivered this week",
             "%(n)d emails could not be delivered this week",
-            many,
-        ) % {"n": many}
-        yield Concern(title, why, address("mails"), bad=True)
+            count,
+        ) % {"n": count}
+        yield Alert(title, why, address("mails"), bad=True)
 
 
-_IN_WORDS: Mapping[str, Callable[[Any], Iterator[Concern]]] = {
+_ALERT_TEXTS: Mapping[str, Callable[[Any], Iterator[Alert]]] = {
     "failing_blueprints": _failing,
     "undelivered_mails": _undelivered,
     "drifted": _drifted,
-    "unguarded": _unguarded,
+    "unguarded": _without_second_factor,
     "retiring_keys": _retiring,
 }
 

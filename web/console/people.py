@@ -27,52 +27,52 @@ from web.console.requests import ConsoleRequest
 from web.console.sentences import told
 from web.console.shown_once import hand_over, handed_over, shown
 
-_FEW = 10
-_EVENTS = 15
+_MAX_ROWS = 10
+_MAX_EVENTS = 15
 
 
-def helped(request: ConsoleRequest, key: str) -> HttpResponse:
+def person_help(request: ConsoleRequest, key: str) -> HttpResponse:
     """What concerns one person, with what a help desk does about it."""
-    return _help(request, _person(key))
+    return _render_help(request, _person(key))
 
 
-def _help(request: ConsoleRequest, person: Any, wrong: str = "") -> HttpResponse:
+def _render_help(request: ConsoleRequest, person: Any, error: str = "") -> HttpResponse:
     """``wrong``: why the role that was wanted is none for them."""
     may = request.may
-    named = {"person": person.username}
+    filters = {"person": person.username}
     context: dict[str, Any] = {
         "target": person,
         "below": _below(request, person),
         "themselves": person.pk == request.person.pk,
         "credentials_url": reverse(CREDENTIAL_SETUP),
-        "sessions": _some(SESSIONS, {**named, "alive": "yes"}) if may("sessions.see") else None,
+        "sessions": _first_rows(SESSIONS, {**filters, "alive": "yes"}) if may("sessions.see") else None,
         "credentials": credentials.held(person),
-        "devices": _devices(named) if may("devices.see") else None,
+        "devices": _devices(filters) if may("devices.see") else None,
         "events": _events(person.username) if may("events.see") else None,
         "part": by_htmx(request, "help"),
         "roles": RESOURCES["people"].choices["role"](),
-        "wrong": wrong,
-        "problems": [Problem(wrong, "role", _("Role"))] if wrong else [],
+        "wrong": error,
+        "problems": [Problem(error, "role", _("Role"))] if error else [],
         "back": reverse("console:person-help", args=[person.username]),
         "person_url": url_of(RESOURCES["people"], person.username),
     }
     template = "console/person_help_parts.html" if context["part"] else "console/person_help.html"
     title = _("Help %(name)s") % {"name": person.display_name}
-    return show(request, template, title=title, status=400 if wrong else 200, **context)
+    return show(request, template, title=title, status=400 if error else 200, **context)
 
 
 def link(request: ConsoleRequest, key: str) -> HttpResponse:
     """Makes a recovery link by POST, and leads to the page that shows it this once."""
-    person = _ours(request, key)
+    person = _person_to_help(request, key)
     about = f"recovery link of {person.pk}"
     if request.method == "POST":
         token = recovery.make_link(person, by=request.person.username)
-        made = {"link": request.build_absolute_uri(reverse("recover", args=[token]))}
-        return hand_over(request, reverse("console:person-link", args=[person.username]), about, made)
-    made = handed_over(request, about)
+        values = {"link": request.build_absolute_uri(reverse("recover", args=[token]))}
+        return hand_over(request, reverse("console:person-link", args=[person.username]), about, values)
+    values = handed_over(request, about)
     context = {
         "target": person,
-        "link": made.get("link", ""),
+        "link": values.get("link", ""),
         "minutes": int(recovery.LIFETIME.total_seconds()) // 60,
         "person_url": url_of(RESOURCES["people"], person.username),
     }
@@ -82,29 +82,31 @@ def link(request: ConsoleRequest, key: str) -> HttpResponse:
         title=_("Recovery link for %(name)s") % {"name": person.display_name},
         **context,
     )
-    return shown(page, about) if made else page
+    return shown(page, about) if values else page
 
 
 def mail(request: ConsoleRequest, key: str) -> HttpResponse:
     """The same link, sent to the person's own address."""
-    person = _ours(request, key)
+    person = _person_to_help(request, key)
     try:
         recovery.mail_link(person, request.build_absolute_uri("/").rstrip("/"), by=request.person.username)
     except recovery.NoAddress:
-        return _back(
+        return _back_to_person(
             request,
             person,
             _("%(name)s has no email address. Create a link and share it yourself.")
             % {"name": person.username},
         )
     except TooManyMails as refused:
-        return _back(request, person, str(refused))
-    return _back(request, person, _("Recovery link sent to %(address)s.") % {"address": person.mailbox})
+        return _back_to_person(request, person, str(refused))
+    return _back_to_person(
+        request, person, _("Recovery link sent to %(address)s.") % {"address": person.mailbox}
+    )
 
 
 def reset(request: ConsoleRequest, key: str) -> HttpResponse:
     """Takes away what guards the account beside the password, after asking once more."""
-    person = _ours(request, key)
+    person = _person_to_help(request, key)
     if "sure" not in request.POST:
         context = {
             "target": person,
@@ -118,25 +120,27 @@ def reset(request: ConsoleRequest, key: str) -> HttpResponse:
             **context,
         )
     if credentials.remove_all(person, by=request.person.username):
-        return _back(
+        return _back_to_person(
             request,
             person,
             _("Second factors reset. They can sign in with their password and set up a new one."),
         )
-    return _back(request, person, _("No second factors to reset."))
+    return _back_to_person(request, person, _("No second factors to reset."))
 
 
 def role(request: ConsoleRequest, key: str) -> HttpResponse:
     """What the person may do in this console."""
     person = _person(key)
-    said = {"person": person.username, "role": request.POST.get("role", "").replace("\0", "")}
+    document = {"person": person.username, "role": request.POST.get("role", "").replace("\0", "")}
     try:
-        saved = save(RESOURCES["people"], said, request.person, new=False)
+        saved = save(RESOURCES["people"], document, request.person, new=False)
     except Refused as refused:
-        return _help(request, person, " ".join(text for texts in refused.errors.values() for text in texts))
+        return _render_help(
+            request, person, " ".join(text for texts in refused.errors.values() for text in texts)
+        )
     except Moved as moved:
-        return _back(request, person, str(moved))
-    return _back(request, person, _("Role changed.") if saved.keys else _("No changes to save."))
+        return _back_to_person(request, person, str(moved))
+    return _back_to_person(request, person, _("Role changed.") if saved.keys else _("No changes to save."))
 
 
 def _person(key: str) -> Any:
@@ -146,7 +150,7 @@ def _person(key: str) -> Any:
     return person
 
 
-def _ours(request: ConsoleRequest, key: str) -> Any:
+def _person_to_help(request: ConsoleRequest, key: str) -> Any:
     """The person, if whoever asks may help them."""
     person = _person(key)
     require_to_let_in(request.person, person)
@@ -161,27 +165,27 @@ def _below(request: ConsoleRequest, person: Any) -> bool:
     return True
 
 
-def _some(listing: Listing, filters: dict[str, str]) -> dict[str, Any]:
-    page = listing.page(Wish(filters=filters, size=_FEW))
+def _first_rows(listing: Listing, filters: dict[str, str]) -> dict[str, Any]:
+    page = listing.page(Wish(filters=filters, size=_MAX_ROWS))
     return {"rows": page.rows, "total": page.total, "more": page.has_next}
 
 
 def _devices(filters: dict[str, str]) -> dict[str, Any]:
-    some = _some(DEVICES, filters)
+    some = _first_rows(DEVICES, filters)
     return {**some, "rows": [{**row, "status": STATES[row["state"]]} for row in some["rows"]]}
 
 
 def _events(username: str) -> list[dict[str, Any]]:
     """What they did and what was done to them in the last day, newest first."""
-    return [{**row, **told(row)} for row in recent(Wanted(person=username), _EVENTS).rows]
+    return [{**row, **told(row)} for row in recent(Wanted(person=username), _MAX_EVENTS).rows]
 
 
-def _back(request: ConsoleRequest, person: Any, words: str) -> HttpResponse:
-    return see(request, reverse("console:person-help", args=[person.username]), words)
+def _back_to_person(request: ConsoleRequest, person: Any, notice: str) -> HttpResponse:
+    return see(request, reverse("console:person-help", args=[person.username]), notice)
 
 
 PAGES = (
-    Page("people/help/<path:key>", helped, "person-help", see="people.see"),
+    Page("people/help/<path:key>", person_help, "person-help", see="people.see"),
     Page("people/link/<path:key>", link, "person-link", see="people.help", do="people.help"),
     Page("people/mail/<path:key>", mail, "person-mail", see="", do="people.help"),
     Page("people/reset/<path:key>", reset, "person-reset", see="", do="people.help"),

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from flows.conditions.presets import in_words
 
-_MOMENT = re.compile(r"\A(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+00:00|Z)\Z")
+_TIMESTAMP = re.compile(r"\A(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+00:00|Z)\Z")
 
 
 def plain(value: Any) -> str:
@@ -19,7 +19,7 @@ def plain(value: Any) -> str:
         return ", ".join(plain(each) for each in value) or _("none")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return _("nothing") if value in (None, "") else _MOMENT.sub(r"\1 \2 UTC", str(value))
+    return _("nothing") if value in (None, "") else _TIMESTAMP.sub(r"\1 \2 UTC", str(value))
 
 
 def condition(source: str) -> str:

@@ -28,27 +28,27 @@ _CODE = re.compile(r"\A[A-Z]{4}(-[A-Z]{4}){1,2}\Z")
 def playground(request: ConsoleRequest) -> HttpResponse:
     """The page; what happens on it is between the browser and the protocol's endpoints."""
     issuer = issuer_of(request)
-    chosen = request.GET.get("application", "").replace("\0", "")
-    rows = with_grants(_CLIENTS, besides=chosen)
+    selected = request.GET.get("application", "").replace("\0", "")
+    rows = with_grants(_CLIENTS, besides=selected)
     scopes = {each["name"]: each for each in describe_scopes({scope for row in rows for scope in row.scopes})}
-    applications = [_told(row, scopes) for row in rows]
+    applications = [_describe(row, scopes) for row in rows]
     facts = {
         "provider": metadata(issuer),
         "applications": applications,
         "explain": explanations(),
-        "words": _words(),
+        "words": _texts(),
         "qr": reverse("console:playground-qr"),
     }
     context: dict[str, Any] = {
         "applications": applications,
         "facts": facts,
-        "chosen": chosen,
+        "chosen": selected,
         "issuer": issuer,
     }
     return show(request, "console/playground.html", title=_("Playground"), **context)
 
 
-def picture(request: ConsoleRequest) -> HttpResponse:
+def qr_code(request: ConsoleRequest) -> HttpResponse:
     """The QR code of the address with a code in it: as a device would draw it by itself."""
     code = request.GET.get("code", "")
     if not _CODE.match(code):
@@ -56,7 +56,7 @@ def picture(request: ConsoleRequest) -> HttpResponse:
     return HttpResponse(qr.svg(f"{issuer_of(request)}/device?user_code={code}"), content_type="image/svg+xml")
 
 
-def _told(row: Any, words: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def _describe(row: Any, descriptions: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """An application as the page knows it: for each client that it can be, the scopes to ask for.
 
     ``words``: of each scope.
@@ -69,14 +69,14 @@ def _told(row: Any, words: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         "client_id": row.client_id,
         "confidential": row.confidential,
         "clients": {
-            client: [words[scope] for scope in scopes[client]]
+            client: [descriptions[scope] for scope in scopes[client]]
             for grant, client in _CLIENTS.items()
             if grant in row.grants
         },
     }
 
 
-def _words() -> dict[str, str]:
+def _texts() -> dict[str, str]:
     """What the page says while it acts."""
     return {
         "device": _("The device requests a code"),
@@ -102,5 +102,5 @@ def _words() -> dict[str, str]:
 
 PAGES = (
     Page("playground/", playground, "playground", see="playground.use"),
-    Page("playground/qr", picture, "playground-qr", see="playground.use"),
+    Page("playground/qr", qr_code, "playground-qr", see="playground.use"),
 )

@@ -36,7 +36,7 @@ _ICONS = {  # the path of a picture of 24 by 24
 def choose(request: ConsoleRequest) -> HttpResponse:
     """Which kind of application it is."""
     shown = [(recipe, _ICONS[recipe.name]) for recipe in RECIPES.values()]
-    context: dict[str, Any] = {"recipes": shown, "back_url": _list(), "resource": _APPLICATIONS}
+    context: dict[str, Any] = {"recipes": shown, "back_url": _list_url(), "resource": _APPLICATIONS}
     return show(request, "console/recipes.html", title=_("Create application"), **context)
 
 
@@ -50,10 +50,10 @@ def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
     person: Any = request.person
     form, status = _form(recipe, operations_of(person)), 200
     if request.method == "POST":
-        said = form.read(request.POST)
+        answers = form.read(request.POST)
         try:
-            made = recipes.make(
-                recipe, Answers.model_validate(said), by=person.username, rights=operations_of(person)
+            created = recipes.make(
+                recipe, Answers.model_validate(answers), by=person.username, rights=operations_of(person)
             )
         except ValidationError as invalid:
             form.refuse(invalid)
@@ -62,15 +62,15 @@ def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
             form.refuse(refused.errors)
             status = 400
         else:
-            told = _("Created %(title)s. Copy a program below or try it in the playground.") % {
-                "title": said["title"]
+            notice = _("Created %(title)s. Copy a program below or try it in the playground.") % {
+                "title": answers["title"]
             }
-            return _made(request, made.name, made.secret, told)
+            return _redirect_to_setup(request, created.name, created.secret, notice)
     context: dict[str, Any] = {
         "recipe": recipe,
         "form": form,
         "back_url": reverse("console:application-new"),
-        "cancel_url": _list(),
+        "cancel_url": _list_url(),
     }
     context["problems"] = of_form(form)
     return show(request, "console/recipe.html", title=recipe.title, status=status, **context)
@@ -85,19 +85,19 @@ def setup(request: ConsoleRequest, name: str) -> HttpResponse:
     row = _APPLICATIONS.listing.one(name)
     if row is None:
         raise Http404
-    issuer, new = issuer_of(request), handed_over(request, f"application {name}")
+    issuer, values = issuer_of(request), handed_over(request, f"application {name}")
     context: dict[str, Any] = {
         "application": row,
         "issuer": issuer,
-        "secret": new.get("secret", ""),
-        "ready": new.get("told", ""),
-        "programs": _by_grant(row, issuer, new.get("secret", "")),
+        "secret": values.get("secret", ""),
+        "ready": values.get("notice", ""),
+        "programs": _programs(row, issuer, values.get("secret", "")),
         "settings_url": reverse("console:applications-one", args=[name]),
-        "back_url": _list(),
+        "back_url": _list_url(),
         "resource": _APPLICATIONS,
     }
     page = show(request, "console/application_setup.html", title=row.title, **context)
-    return shown(page, f"application {name}") if new else page
+    return shown(page, f"application {name}") if values else page
 
 
 def secret(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -105,35 +105,37 @@ def secret(request: ConsoleRequest, name: str) -> HttpResponse:
     row = _APPLICATIONS.listing.one(name)
     if row is None or not row.confidential:
         raise Http404
-    wrong = ""
+    error = ""
     if request.method == "POST":
         try:
             renewed = renew_secret(name, by=request.person)
         except NotRenewed as refused:
-            wrong = str(refused)
+            error = str(refused)
         else:
-            return _made(request, name, renewed, _("Secret rotated. The old secret no longer works."))
+            return _redirect_to_setup(
+                request, name, renewed, _("Secret rotated. The old secret no longer works.")
+            )
     context = {
         "application": row,
-        "problems": [Problem(wrong)] if wrong else [],
+        "problems": [Problem(error)] if error else [],
         "back_url": reverse("console:application-setup", args=[name]),
     }
     return show(
         request,
         "console/application_secret.html",
         title=_("Rotate secret"),
-        status=409 if wrong else 200,
+        status=409 if error else 200,
         **context,
     )
 
 
-def _made(request: ConsoleRequest, name: str, new_secret: str, told: str) -> HttpResponse:
+def _redirect_to_setup(request: ConsoleRequest, name: str, new_secret: str, notice: str) -> HttpResponse:
     """To the page of the application, with what happened, and the secret where there is one."""
     url = reverse("console:application-setup", args=[name])
-    return hand_over(request, url, f"application {name}", {"secret": new_secret, "told": told})
+    return hand_over(request, url, f"application {name}", {"secret": new_secret, "notice": notice})
 
 
-def _by_grant(row: Any, issuer: str, shown_secret: str) -> list[tuple[str, list[Any]]]:
+def _programs(row: Any, issuer: str, shown_secret: str) -> list[tuple[str, list[Any]]]:
     """The programs, for each grant that begins something."""
     found: dict[str, list[Any]] = {}
     for snippet in snippets(row, issuer, shown_secret):
@@ -155,7 +157,7 @@ def _form(recipe: Recipe, rights: Collection[str]) -> SchemaForm:
     )
 
 
-def _list() -> str:
+def _list_url() -> str:
     return reverse("console:applications")
 
 

@@ -11,12 +11,12 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-Part = list[str]  # the words, and the address to which they lead where they lead anywhere
+SentencePart = list[str]  # the words, and the address to which they lead where they lead anywhere
 _BAD = {"device.denied", "device.revoked", "tokens.revoked", "events.left_out", "blueprint.drifted"}
 _GOOD = {"session.started", "device.approved", "device.redeemed"}
 _MACHINES = {"blueprint", "seed"}
 # what else is told by the name under which it is written in a document
-_COLUMNS = {"is_active": "active", "secret_hash": "secret"}
+_KEY_NAMES = {"is_active": "active", "secret_hash": "secret"}
 _BAD_ENDS = ("_failed", "_refused", "throttled", "_lengthened", ".denied", ".broken", ".refused")
 
 _SAID = {
@@ -90,17 +90,17 @@ _SAID = {
     "blueprint.drift_ended": gettext_noop("{what} matches its blueprint again"),
     "events.left_out": gettext_noop("Too many {what} events: some were dropped"),
 }
-_ELSE = gettext_noop("{who}: {kind} {what}")
-_WORDS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
-    "who": lambda row: person(row["actor"]) if row["actor"] else [_("Someone")],
+_DEFAULT_SENTENCE = gettext_noop("{who}: {kind} {what}")
+_PLACEHOLDERS: dict[str, Callable[[Mapping[str, Any]], SentencePart]] = {
+    "who": lambda row: person_link(row["actor"]) if row["actor"] else [_("Someone")],
     "whom": lambda row: (
-        person(row["target"] or row["actor"]) if row["target"] or row["actor"] else [_("Someone")]
+        person_link(row["target"] or row["actor"]) if row["target"] or row["actor"] else [_("Someone")]
     ),
     "what": lambda row: [row["target"]],
     "kind": lambda row: [row["kind"]],
-    "app": lambda row: application(row["application"]) if row["application"] else [_("an application")],
-    "named": lambda row: application(row["target"]),
-    "flow": lambda row: _linked(row["target"], "builder", row["target"]),
+    "app": lambda row: application_link(row["application"]) if row["application"] else [_("an application")],
+    "named": lambda row: application_link(row["target"]),
+    "flow": lambda row: _link(row["target"], "builder", row["target"]),
 }
 
 
@@ -108,8 +108,8 @@ def told(row: Mapping[str, Any]) -> dict[str, Any]:
     """An event in words, as JSON: ``tone`` good, bad or "", the ``parts`` of its sentence, and the thing that
     it is ``about``.
     """
-    parts = [*_sentence(row), *_from(row), *_because(row)]
-    return {"tone": tone(row["kind"]), "parts": parts, "about": about(row)}
+    parts = [*_sentence(row), *_origin(row), *_reason(row)]
+    return {"tone": tone(row["kind"]), "parts": parts, "about": subject_link(row)}
 
 
 def tone(kind: str) -> str:
@@ -119,54 +119,54 @@ def tone(kind: str) -> str:
     return "good" if kind in _GOOD else ""
 
 
-def person(username: str) -> Part:
+def person_link(username: str) -> SentencePart:
     """A person, leading to their page. Commands and services act too, and have none."""
-    machine = " " in username or username in _MACHINES
-    return [username] if machine else _linked(username, "people-one", username)
+    is_machine = " " in username or username in _MACHINES
+    return [username] if is_machine else _link(username, "people-one", username)
 
 
-def application(name: str) -> Part:
+def application_link(name: str) -> SentencePart:
     """An application, leading to its page."""
-    return _linked(name, "applications-one", name)
+    return _link(name, "applications-one", name)
 
 
-def about(row: Mapping[str, Any]) -> Part:
+def subject_link(row: Mapping[str, Any]) -> SentencePart:
     """The device or the run that an event is about; nothing for others."""
     kind, _space, number = str(row["target"]).partition(" ")
     if kind == "device" and number.isdecimal():
-        return _linked(_("device %(number)s") % {"number": number}, "device", number)
+        return _link(_("device %(number)s") % {"number": number}, "device", number)
     run = str(row["data"].get("run", ""))
-    return _linked(_("run"), "run", run) if run else []
+    return _link(_("run"), "run", run) if run else []
 
 
-def _sentence(row: Mapping[str, Any]) -> Iterator[Part]:
+def _sentence(row: Mapping[str, Any]) -> Iterator[SentencePart]:
     stage, kind = row["data"].get("stage", ""), row["kind"]
     by = "by another" if row["actor"] and row["target"] and row["actor"] != row["target"] else ""
-    said = _SAID.get(f"{kind} {stage}") or _SAID.get(f"{kind} {by}") or _SAID.get(kind, _ELSE)
-    for text, word, *_rest in Formatter().parse(_(said)):
+    sentence = _SAID.get(f"{kind} {stage}") or _SAID.get(f"{kind} {by}") or _SAID.get(kind, _DEFAULT_SENTENCE)
+    for text, word, *_rest in Formatter().parse(_(sentence)):
         if text:
             yield [text]
         if word:
-            yield _WORDS[word](row)
+            yield _PLACEHOLDERS[word](row)
 
 
-def _because(row: Mapping[str, Any]) -> Iterator[Part]:
+def _reason(row: Mapping[str, Any]) -> Iterator[SentencePart]:
     """Why; or what of it was changed."""
     keys = row["data"].get("keys") if row["kind"].endswith(("changed", "drifted")) else None
-    named = [_COLUMNS.get(str(key), str(key)) for key in keys] if isinstance(keys, list) else []
-    why = str(row["data"].get("why") or ", ".join(named))[:200]
+    names = [_KEY_NAMES.get(str(key), str(key)) for key in keys] if isinstance(keys, list) else []
+    why = str(row["data"].get("why") or ", ".join(names))[:200]
     if why:
         yield [f": {why}"]
 
 
-def _from(row: Mapping[str, Any]) -> Iterator[Part]:
+def _origin(row: Mapping[str, Any]) -> Iterator[SentencePart]:
     if row["address"]:
         yield [_(" from %(address)s") % {"address": row["address"]}]
 
 
-def _linked(words: str, name: str, key: str) -> Part:
+def _link(text: str, name: str, key: str) -> SentencePart:
     url = address(name, key)
-    return [words, url] if url else [words]
+    return [text, url] if url else [text]
 
 
 @lru_cache(maxsize=4096)

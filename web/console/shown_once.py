@@ -24,9 +24,14 @@ def hand_over(request: ConsoleRequest, url: str, about: str, values: Mapping[str
     ``about``: what the page is of.
     """
     response = see(request, url)
-    bound = {"session": _session(request), "about": about, "until": _now() + _SECONDS, "values": dict(values)}
+    payload = {
+        "session": _session(request),
+        "about": about,
+        "until": _now() + _SECONDS,
+        "values": dict(values),
+    }
     # a cookie holds 4 KiB
-    response.set_cookie(_cookie(about), seal(json.dumps(bound, ensure_ascii=False)), max_age=_SECONDS)
+    response.set_cookie(_cookie(about), seal(json.dumps(payload, ensure_ascii=False)), max_age=_SECONDS)
     return response
 
 
@@ -35,14 +40,14 @@ def handed_over(request: ConsoleRequest, about: str) -> dict[str, str]:
     already.
     """
     try:
-        bound = json.loads(unseal(request.COOKIES.get(_cookie(about), "")))
+        payload = json.loads(unseal(request.COOKIES.get(_cookie(about), "")))
     except (Unsealable, ValueError):
         return {}
-    ours = isinstance(bound, dict) and (bound.get("session"), bound.get("about")) == (
+    matches = isinstance(payload, dict) and (payload.get("session"), payload.get("about")) == (
         _session(request),
         about,
     )
-    return dict(bound["values"]) if ours and bound["until"] > _now() else {}
+    return dict(payload["values"]) if matches and payload["until"] > _now() else {}
 
 
 def shown(response: HttpResponse, about: str) -> HttpResponse:

@@ -37,22 +37,27 @@ def new(request: ConsoleRequest) -> HttpResponse:
     """Five questions; the answer leads to the link that lets the first administrator in, which is
     shown once.
     """
-    said = {name: request.POST.get(name, "").replace("\0", "").strip() for name in _FIELDS}
+    values = {name: request.POST.get(name, "").replace("\0", "").strip() for name in _FIELDS}
     if request.method != "POST":
-        return _form(request, {"administrator": "admin"}, {})
-    said["domain"] = said["domain"].lower()
+        return _render_form(request, {"administrator": "admin"}, {})
+    values["domain"] = values["domain"].lower()
     if missing := {
         name: [_("This field is required.")]
         for name in ("name", "title", "domain", "administrator")
-        if not said[name]
+        if not values[name]
     }:
-        return _form(request, said, {**problems_of(Wanted(**said)), **missing})
+        return _render_form(request, values, {**problems_of(Wanted(**values)), **missing})
     try:
-        made = make(Wanted(**said), by=request.person.username)
+        created = make(Wanted(**values), by=request.person.username)
     except edit.Refused as refused:
-        return _form(request, said, refused.errors)
-    return _made(
-        request, made.name, said["administrator"], said["domain"], made.token, _("Created %(title)s") % said
+        return _render_form(request, values, refused.errors)
+    return _redirect_to_link(
+        request,
+        created.name,
+        values["administrator"],
+        values["domain"],
+        created.token,
+        _("Created %(title)s") % values,
     )
 
 
@@ -61,15 +66,15 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
     row = TENANTS.one(name)
     if row is None:
         raise Http404
-    errors, told = dict[str, list[str]](), TENANTS.told(row)
-    domains = told["domains"]
+    errors, details = dict[str, list[str]](), TENANTS.told(row)
+    domains = details["domains"]
     if request.method == "POST":
         domains = _lines(request.POST.get("domains", ""))
         rights = operations_of(request.person)  # here, not there
-        said = {"tenant": row.name, "domains": domains}
+        values = {"tenant": row.name, "domains": domains}
         try:
             with tenant_scope(row):
-                edit.save("tenant", said, by=request.person.username, new=False, rights=rights)
+                edit.save("tenant", values, by=request.person.username, new=False, rights=rights)
         except (edit.Refused, edit.Moved) as refused:
             errors = {"domains": [str(refused).removeprefix("domains: ")]}
         else:
@@ -79,21 +84,21 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
                 _("Domains saved."),
             )
     with tenant_scope(row):
-        people, told_of = administrators(), history_elsewhere(request, {"area": "tenant", "target": row.name})
-    reached = next((each for each in told["domains"] if not each.startswith("*")), "")
+        people, events = administrators(), history_elsewhere(request, {"area": "tenant", "target": row.name})
+    host = next((each for each in details["domains"] if not each.startswith("*")), "")
     context = {
-        "told": told,
+        "told": details,
         "domains": "\n".join(domains),
         "errors": errors,
         "problems": of_errors(errors, _DOMAINS),
         "administrators": people,
-        "history": told_of,
-        "console_url": site_of(request, reached) + reverse("console:overview") if reached else "",
+        "history": events,
+        "console_url": site_of(request, host) + reverse("console:overview") if host else "",
         "may_edit": request.may("tenants.edit"),
         "back": reverse("console:tenants"),
     }
     return show(
-        request, "console/tenants_one.html", title=told["title"], status=400 if errors else 200, **context
+        request, "console/tenants_one.html", title=details["title"], status=400 if errors else 200, **context
     )
 
 
@@ -104,14 +109,14 @@ def _lines(text: str) -> list[str]:
 def domain(request: ConsoleRequest, name: str) -> HttpResponse:
     """Approves or refuses a host name that this tenant asks for."""
     row = TENANTS.one(name)
-    asked, approve = request.POST.get("domain", ""), request.POST.get("decision") == "approve"
-    if row is None or asked not in TENANTS.told(row)["asked"]:
+    requested, approve = request.POST.get("domain", ""), request.POST.get("decision") == "approve"
+    if row is None or requested not in TENANTS.told(row)["asked"]:
         raise Http404
     with tenant_scope(row):
-        decide_domain(asked, approve=approve, by=request.person.username)
-    told = _("Approved %(domain)s for %(name)s.") if approve else _("Rejected %(domain)s for %(name)s.")
+        decide_domain(requested, approve=approve, by=request.person.username)
+    notice = _("Approved %(domain)s for %(name)s.") if approve else _("Rejected %(domain)s for %(name)s.")
     return see(
-        request, reverse("console:tenant", args=[row.name]), told % {"domain": asked, "name": row.name}
+        request, reverse("console:tenant", args=[row.name]), notice % {"domain": requested, "name": row.name}
     )
 
 
@@ -123,7 +128,7 @@ def link(request: ConsoleRequest, name: str) -> HttpResponse:
     if row is None:
         raise Http404
     if request.method != "POST":
-        return _shown(request, row.name)
+        return _link_page(request, row.name)
     domains = [each for each in TENANTS.told(row)["domains"] if not each.startswith("*")]
     if not domains:
         return see(
@@ -135,14 +140,14 @@ def link(request: ConsoleRequest, name: str) -> HttpResponse:
     token = link_for(row.name, username, by=request.person)
     if not token:
         raise Http404
-    return _made(
+    return _redirect_to_link(
         request, row.name, username, domains[0], token, _("Setup link for %(name)s") % {"name": username}
     )
 
 
-def _form(request: ConsoleRequest, said: dict[str, str], errors: Any) -> HttpResponse:
+def _render_form(request: ConsoleRequest, values: dict[str, str], errors: Any) -> HttpResponse:
     context: dict[str, Any] = {
-        "said": said,
+        "said": values,
         "errors": errors,
         "back": reverse("console:tenants"),
         "problems": of_errors(errors, _FIELDS),
@@ -156,7 +161,7 @@ def _form(request: ConsoleRequest, said: dict[str, str], errors: Any) -> HttpRes
     )
 
 
-def _made(
+def _redirect_to_link(
     request: ConsoleRequest, name: str, username: str, domain: str, token: str, title: str
 ) -> HttpResponse:
     values = {
@@ -167,16 +172,16 @@ def _made(
     return hand_over(request, reverse("console:tenant-link", args=[name]), f"tenant {name}", values)
 
 
-def _shown(request: ConsoleRequest, name: str) -> HttpResponse:
-    made = handed_over(request, f"tenant {name}")
+def _link_page(request: ConsoleRequest, name: str) -> HttpResponse:
+    created = handed_over(request, f"tenant {name}")
     context: dict[str, Any] = {
         "title": _("Setup link"),
-        **made,
+        **created,
         "name": name,
         "tenant_url": reverse("console:tenant", args=[name]),
     }
     page = show(request, "console/tenants_link.html", **context)
-    return shown(page, f"tenant {name}") if made else page
+    return shown(page, f"tenant {name}") if created else page
 
 
 PAGES = (

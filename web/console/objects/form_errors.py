@@ -24,7 +24,7 @@ class Problem:
     """
 
     text: str
-    at: str = ""
+    field_id: str = ""
     title: Any = ""
 
 
@@ -51,5 +51,9 @@ def of_errors(errors: Mapping[str, Iterable[str]], titles: Mapping[str, tuple[st
     ]
     return [
         *other,
-        *(Problem(text, at, title) for name, (at, title) in titles.items() for text in errors.get(name, ())),
+        *(
+            Problem(text, field_id, title)
+            for name, (field_id, title) in titles.items()
+            for text in errors.get(name, ())
+        ),
     ]

@@ -15,12 +15,12 @@ from pydantic import BaseModel, ValidationError
 from flows.settings import plain
 from flows.validation_messages import sentence
 
-Kind = Literal[
+FieldKind = Literal[
     "text", "long", "secret", "number", "flag", "choice", "several", "lines", "pairs", "json", "group", "rows"
 ]
 Choices = Mapping[str, Callable[[], Sequence[tuple[str, Any]]]]
-_MOST_ROWS = 100
-_AT_ONCE = 12  # boxes beside each other; more can be searched
+_MAX_ROWS = 100
+_MAX_UNFILTERED = 12  # boxes beside each other; more can be searched
 
 
 @dataclass
@@ -34,7 +34,7 @@ class FormField:
     """
 
     name: str
-    kind: Kind
+    kind: FieldKind
     title: str
     value: Any = None
     help: str = ""
@@ -45,7 +45,7 @@ class FormField:
     rows: list[list["FormField"]] = field(default_factory=list)
     blank: list["FormField"] = field(default_factory=list)
     bounds: dict[str, Any] = field(default_factory=dict)
-    kept: bool = True
+    keeps_value: bool = True
 
     @property
     def id(self) -> str:
@@ -53,14 +53,18 @@ class FormField:
         return "f-" + self.name.replace(".", "-")
 
     @property
-    def many(self) -> bool:
+    def is_searchable(self) -> bool:
         """Whether there is more to choose from than one sees at once."""
-        return len(self.choices) > _AT_ONCE
+        return len(self.choices) > _MAX_UNFILTERED
 
     @property
     def ordered(self) -> list[tuple[str, str]]:
         """What there is to choose from; of many those first that are chosen."""
-        return sorted(self.choices, key=lambda each: each[0] not in self.value) if self.many else self.choices
+        return (
+            sorted(self.choices, key=lambda each: each[0] not in self.value)
+            if self.is_searchable
+            else self.choices
+        )
 
     @property
     def template(self) -> str:
@@ -91,7 +95,7 @@ class SchemaForm:
         self.schema: dict[str, Any] = plain(model.model_json_schema(by_alias=True))
         # durations as they are written
         blank = model.model_construct().model_dump(mode="json", by_alias=True, warnings=False)
-        self.values: dict[str, Any] = _over(blank, values or {})
+        self.values: dict[str, Any] = _merge(blank, values or {})
         self.choices, self.leave_out, self.fixed, self.begins = choices or {}, leave_out, fixed, begins
         self.errors: dict[str, list[str]] = {}
         self.titles = titles or {}
@@ -128,12 +132,14 @@ class SchemaForm:
         """Notes what is wrong, each at its field."""
         if isinstance(errors, ValidationError):
             for error in errors.errors():
-                self.errors.setdefault(self._place(error["loc"]), []).append(sentence(error))
+                self.errors.setdefault(self._field_name(error["loc"]), []).append(sentence(error))
         else:
             for name, texts in errors.items():
-                self.errors.setdefault(self._place(tuple(name.split(".")) if name else ()), []).extend(texts)
+                self.errors.setdefault(self._field_name(tuple(name.split(".")) if name else ()), []).extend(
+                    texts
+                )
 
-    def _place(self, path: Sequence[Any]) -> str:
+    def _field_name(self, path: Sequence[Any]) -> str:
         """The field that shows what is wrong at this place: of a list of words it is the whole list."""
         shown = {each.name for each in every(self.fields)}
         for length in range(len(path), 0, -1):
@@ -157,33 +163,35 @@ class SchemaForm:
         kind = self._kind(schema, name)
         value = schema.get("default") if value is None else value
         title = str(self.titles.get(name) or _title(schema, name))
-        made = FormField(name, kind, title, value, schema.get("description", ""), required)
-        made.errors = self.errors.get(name, [])
-        made.choices, made.kept = self._choices(schema, name, value), not self.begins
+        form_field = FormField(name, kind, title, value, schema.get("description", ""), required)
+        form_field.errors = self.errors.get(name, [])
+        form_field.choices, form_field.keeps_value = self._choices(schema, name, value), not self.begins
         sizes = {"min": "minimum", "max": "maximum", "maxlength": "maxLength"}
-        made.bounds = {
-            key: schema[said] for key, said in sizes.items() if said in schema and abs(schema[said]) < 2**52
+        form_field.bounds = {
+            key: schema[keyword]
+            for key, keyword in sizes.items()
+            if keyword in schema and abs(schema[keyword]) < 2**52
         }
         if name in self.fixed:
-            made.bounds["readonly"] = True
+            form_field.bounds["readonly"] = True
         if kind == "group":
-            made.fields = list(
+            form_field.fields = list(
                 self._fields(self._group(schema), value if isinstance(value, Mapping) else {}, f"{name}.")
             )
         elif kind == "rows":
             item = self._resolved(schema["items"])
             rows = value if isinstance(value, list | tuple) else []
-            made.rows = [
+            form_field.rows = [
                 list(self._fields(item, row, f"{name}.{at}."))
                 for at, row in enumerate(rows)
                 if isinstance(row, Mapping)
             ]
-            made.blank = list(self._fields(item, {}, f"{name}.NEW."))
+            form_field.blank = list(self._fields(item, {}, f"{name}.NEW."))
         else:
-            made.value = _written(kind, value)
-        return made
+            form_field.value = _input_value(kind, value)
+        return form_field
 
-    def _kind(self, schema: Mapping[str, Any], name: str) -> Kind:
+    def _kind(self, schema: Mapping[str, Any], name: str) -> FieldKind:
         if schema.get("format") == "password":
             return "secret"
         match schema.get("type"):
@@ -215,10 +223,12 @@ class SchemaForm:
         if "properties" in schema:
             return schema
         inner = schema.get("additionalProperties") or {"type": "string"}
-        names = [name for name in schema["propertyNames"]["enum"] if not self.choices or self._offered(name)]
+        names = [
+            name for name in schema["propertyNames"]["enum"] if not self.choices or self._has_choices(name)
+        ]
         return {"properties": dict.fromkeys(names, inner)}
 
-    def _offered(self, name: str) -> bool:
+    def _has_choices(self, name: str) -> bool:
         return any(each.endswith(f".{name}") for each in self.choices)
 
     def _choices(self, schema: Mapping[str, Any], name: str, value: Any) -> list[tuple[str, str]]:
@@ -228,8 +238,10 @@ class SchemaForm:
             # what is there is not lost
             return found + [(str(each), str(each)) for each in chosen if str(each) not in dict(found)]
         item = self._resolved(schema.get("items", {})) if schema.get("type") == "array" else schema
-        said = item.get("enum", [item["const"]] if "const" in item else [])
-        return [(str(each), str(each).replace("_", " ").capitalize() if each else _("None")) for each in said]
+        values = item.get("enum", [item["const"]] if "const" in item else [])
+        return [
+            (str(each), str(each).replace("_", " ").capitalize() if each else _("None")) for each in values
+        ]
 
     def _read(self, schema: Mapping[str, Any], posted: QueryDict, prefix: str) -> dict[str, Any]:
         found = {}
@@ -266,7 +278,7 @@ class SchemaForm:
         numbers = {key[len(start) :].partition(".")[0] for key in posted if key.startswith(start)}
         rows = []
         for number in sorted((each for each in numbers if each.isdecimal() and len(each) < 6), key=int)[
-            :_MOST_ROWS
+            :_MAX_ROWS
         ]:
             row = self._read(item, posted, f"{start}{number}.")
             if any(posted.get(f"{start}{number}.{key}") for key in item.get("properties", {})):
@@ -292,10 +304,10 @@ class SchemaForm:
         return schema
 
 
-def _over(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, with the defaults where they say nothing."""
     inner = {
-        name: _over(defaults[name], value)
+        name: _merge(defaults[name], value)
         for name, value in values.items()
         if isinstance(value, Mapping) and name in defaults
     }
@@ -318,14 +330,14 @@ def every(fields: Sequence[FormField]) -> Iterator[FormField]:
 def _title(schema: Mapping[str, Any], name: str) -> str:
     """What the declaration says, else the name in words; the title that pydantic makes by itself is none."""
     last = name.rpartition(".")[2]
-    said = str(schema.get("title", ""))
-    if said and said != last.replace("_", " ").title():
-        return said
+    title = str(schema.get("title", ""))
+    if title and title != last.replace("_", " ").title():
+        return title
     words = last.replace("_", " ")
     return words[:1].upper() + words[1:]
 
 
-def _written(kind: Kind, value: Any) -> Any:
+def _input_value(kind: FieldKind, value: Any) -> Any:
     """A value as it stands in its input."""
     if kind == "secret":
         return ""
@@ -347,7 +359,7 @@ def _written(kind: Kind, value: Any) -> Any:
     return value
 
 
-def _read_text(kind: Kind, text: str) -> Any:
+def _read_text(kind: FieldKind, text: str) -> Any:
     if kind == "lines":
         return [line.strip() for line in text.split("\n") if line.strip()]
     if kind == "number":

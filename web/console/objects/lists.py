@@ -22,9 +22,9 @@ from web.console.frame import Page, by_htmx, see, show
 from web.console.requests import ConsoleRequest
 from web.console.sentences import told as in_words
 
-_SIZE = 50
-_MOST_AT_ONCE = 200
-_ADDING = {
+_PAGE_SIZE = 50
+_MAX_BULK = 200
+_ADD_OPERATIONS = {
     "flows": "flows.edit",
     "tenants": "tenants.edit",
     "keys": "keys.rotate",
@@ -43,7 +43,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class ListRow:
     """One object of a list. ``url``: its own page, "" where it has none."""
 
     key: str
@@ -53,7 +53,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Head:
+class ColumnHeader:
     """The head of a column; ``url`` sorts by it, "" where it cannot be sorted.
 
     ``sorted``: ascending, descending or "".
@@ -66,7 +66,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class FilterState:
     """A filter as the page shows it: ``value`` "" where it is not set, ``without`` the address that takes it
     off.
     """
@@ -78,14 +78,14 @@ class Chosen:
     choices: list[tuple[str, Any]]
 
 
-def listed(request: ConsoleRequest, name: str) -> HttpResponse:
+def object_list(request: ConsoleRequest, name: str) -> HttpResponse:
     """One page of a list."""
     resource = RESOURCES[name]
-    wish, wrong = _wish(request, resource), ""
+    wish, error = _wish(request, resource), ""
     try:
         rows = resource.listing.page(wish)
     except BadWish as bad:
-        rows, wrong, wish = resource.listing.page(Wish(size=_SIZE)), str(bad), Wish(size=_SIZE)
+        rows, error, wish = resource.listing.page(Wish(size=_PAGE_SIZE)), str(bad), Wish(size=_PAGE_SIZE)
     columns = [column for column in resource.listing.columns if column.name in resource.shown]
     titles = titles_of(resource)
     columns.sort(key=lambda column: resource.shown.index(column.name))
@@ -93,10 +93,10 @@ def listed(request: ConsoleRequest, name: str) -> HttpResponse:
     context: dict[str, Any] = {
         "resource": resource,
         "wish": wish,
-        "wrong": wrong,
-        "columns": [_head(column, wish) for column in columns],
-        "rows": [_row(request, resource, told, columns, titles) for told in rows.rows],
-        "filters": [_chosen(each, wish) for each in resource.listing.filters],
+        "wrong": error,
+        "columns": [_header(column, wish) for column in columns],
+        "rows": [_row(request, resource, values, columns, titles) for values in rows.rows],
+        "filters": [_filter_state(each, wish) for each in resource.listing.filters],
         "actions": actions,
         "add_url": _add_url(request, resource),
         "narrowed": bool(wish.search or wish.filters),
@@ -107,21 +107,21 @@ def listed(request: ConsoleRequest, name: str) -> HttpResponse:
     return show(request, template, title=resource.listing.title, **context)
 
 
-def act(request: ConsoleRequest, name: str, action: str) -> HttpResponse:
+def bulk_action(request: ConsoleRequest, name: str, action: str) -> HttpResponse:
     """Asks once more where something would be lost, then does it to each chosen object that it fits."""
     resource = RESOURCES[name]
-    wanted = resource.action(action)
-    keys = list(dict.fromkeys(request.POST.getlist("key")))[:_MOST_AT_ONCE]
+    selected = resource.action(action)
+    keys = list(dict.fromkeys(request.POST.getlist("key")))[:_MAX_BULK]
     back = _back(request, resource)
-    if wanted is None or not keys:
+    if selected is None or not keys:
         return see(request, back, _("Select at least one."))
-    if wanted.asks and "sure" not in request.POST:
-        context: dict[str, Any] = {"resource": resource, "action": wanted, "keys": keys, "back": back}
-        return show(request, "console/objects/sure.html", title=wanted.title, **context)
-    return see(request, back, run(resource, wanted, keys, request.person))
+    if selected.asks and "sure" not in request.POST:
+        context: dict[str, Any] = {"resource": resource, "action": selected, "keys": keys, "back": back}
+        return show(request, "console/objects/sure.html", title=selected.title, **context)
+    return see(request, back, run_action(resource, selected, keys, request.person))
 
 
-def run(resource: Resource, action: Action, keys: list[str], person: Any) -> str:
+def run_action(resource: Resource, action: Action, keys: list[str], person: Any) -> str:
     """Does it to each of these, and tells how many were changed and what was left alone."""
     done, problems = 0, []
     for key in keys:
@@ -134,45 +134,51 @@ def run(resource: Resource, action: Action, keys: list[str], person: Any) -> str
             problems.append(_("Skipped %(name)s: their role is higher than yours.") % {"name": key})
         except (Refused, NotThere, Moved) as refused:
             problems.append(f"{key}: {refused}")
-    told = [str(action.done % {"count": done})] if done else [] if problems else [_("No changes made.")]
-    return " ".join([*told, *problems[:3]])
+    summary = [str(action.done % {"count": done})] if done else [] if problems else [_("No changes made.")]
+    return " ".join([*summary, *problems[:3]])
 
 
 def _wish(request: ConsoleRequest, resource: Resource) -> Wish:
-    asked = {
+    parameters = {
         name: value for name in request.GET if (value := str(request.GET[name]).replace("\0", "").strip())
     }
-    page = asked.get("page", "1")
+    page = parameters.get("page", "1")
     return Wish(
-        search=asked.get("q", ""),
-        filters={each.name: asked[each.name] for each in resource.listing.filters if each.name in asked},
-        order=asked.get("order", ""),
+        search=parameters.get("q", ""),
+        filters={
+            each.name: parameters[each.name] for each in resource.listing.filters if each.name in parameters
+        },
+        order=parameters.get("order", ""),
         page=int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 1,
-        size=_SIZE,
+        size=_PAGE_SIZE,
     )
 
 
-def address(wish: Wish, **changed: Any) -> str:
+def list_query(wish: Wish, **changed: Any) -> str:
     """The query of this wish with something changed; an empty value takes it off.
 
     Any change leads to the first page.
     """
-    said: dict[str, Any] = {"q": wish.search, **wish.filters, "order": wish.order}
-    said |= {name: value for name, value in changed.items() if name != "page"}
+    parameters: dict[str, Any] = {"q": wish.search, **wish.filters, "order": wish.order}
+    parameters |= {name: value for name, value in changed.items() if name != "page"}
     if changed.get("page", 1) > 1:
-        said["page"] = changed["page"]
-    return "?" + urlencode({name: value for name, value in said.items() if value})
+        parameters["page"] = changed["page"]
+    return "?" + urlencode({name: value for name, value in parameters.items() if value})
 
 
-def _head(column: Column, wish: Wish) -> Head:
-    way = {column.name: "ascending", f"-{column.name}": "descending"}.get(wish.order, "")
-    turned = f"-{column.name}" if way == "ascending" else column.name
-    return Head(column.title, column.kind, address(wish, order=turned) if column.order else "", way)
+def _header(column: Column, wish: Wish) -> ColumnHeader:
+    direction = {column.name: "ascending", f"-{column.name}": "descending"}.get(wish.order, "")
+    order = f"-{column.name}" if direction == "ascending" else column.name
+    return ColumnHeader(
+        column.title, column.kind, list_query(wish, order=order) if column.order else "", direction
+    )
 
 
-def _chosen(each: Filter, wish: Wish) -> Chosen:
+def _filter_state(each: Filter, wish: Wish) -> FilterState:
     value, choices = wish.filters.get(each.name, ""), list(each.choices())
-    return Chosen(each, value, dict(choices).get(value, value), address(wish, **{each.name: ""}), choices)
+    return FilterState(
+        each, value, dict(choices).get(value, value), list_query(wish, **{each.name: ""}), choices
+    )
 
 
 def titles_of(resource: Resource) -> Mapping[str, Mapping[str, Any]]:
@@ -181,42 +187,42 @@ def titles_of(resource: Resource) -> Mapping[str, Mapping[str, Any]]:
     return {**found, "kind": _FACTORS} if resource.name == "credentials" else found
 
 
-def titled(told: Mapping[str, Any], titles: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def titled(values: Mapping[str, Any], titles: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return a row with titles in place of the values that have one."""
     return {
         name: titles[name].get(value, value) if name in titles and isinstance(value, str) else value
-        for name, value in told.items()
+        for name, value in values.items()
     }
 
 
 def _row(
     request: ConsoleRequest,
     resource: Resource,
-    told: Mapping[str, Any],
+    values: Mapping[str, Any],
     columns: list[Column],
     titles: Mapping[str, Mapping[str, Any]],
-) -> Row:
-    url = url_of(resource, told["key"])
-    urls = [url if at == 0 else _counted(request, column, told) for at, column in enumerate(columns)]
-    shown = titled(told, titles)
-    cells = [_cell(resource, column, shown, leads) for column, leads in zip(columns, urls, strict=True)]
-    actions = [action for action in resource.actions if request.may(action.operation) and action.fits(told)]
-    return Row(told["key"], url, cells, actions)
+) -> ListRow:
+    url = url_of(resource, values["key"])
+    urls = [url if at == 0 else _counted_url(request, column, values) for at, column in enumerate(columns)]
+    shown = titled(values, titles)
+    cells = [_cell(resource, column, shown, cell_url) for column, cell_url in zip(columns, urls, strict=True)]
+    actions = [action for action in resource.actions if request.may(action.operation) and action.fits(values)]
+    return ListRow(values["key"], url, cells, actions)
 
 
-def _counted(request: ConsoleRequest, column: Column, told: Mapping[str, Any]) -> str:
+def _counted_url(request: ConsoleRequest, column: Column, values: Mapping[str, Any]) -> str:
     """The list of what a number counts; "" where it counts nothing, or who looks may not see that list."""
-    if column.counts is None or not told[column.name]:
+    if column.counts is None or not values[column.name]:
         return ""
     name, narrowed_by = column.counts
     may = request.may(RESOURCES[name].see)
-    return f"{reverse(f'console:{name}')}?{urlencode({narrowed_by: told['key']})}" if may else ""
+    return f"{reverse(f'console:{name}')}?{urlencode({narrowed_by: values['key']})}" if may else ""
 
 
-def _cell(resource: Resource, column: Column, told: Mapping[str, Any], url: str) -> Cell:
+def _cell(resource: Resource, column: Column, values: Mapping[str, Any], url: str) -> Cell:
     if (resource.name, column.name) == ("events", "kind"):
-        return Cell("sentence", {**told, **in_words(told)})
-    return Cell(column.kind, told[column.name], url, column.title)
+        return Cell("sentence", {**values, **in_words(values)})
+    return Cell(column.kind, values[column.name], url, column.title)
 
 
 def url_of(resource: Resource, key: str) -> str:
@@ -232,7 +238,7 @@ def url_of(resource: Resource, key: str) -> str:
 
 
 def _add_url(request: ConsoleRequest, resource: Resource) -> str:
-    operation = resource.edit or _ADDING.get(resource.name, "")
+    operation = resource.edit or _ADD_OPERATIONS.get(resource.name, "")
     if not operation or not request.may(operation):
         return ""
     return reverse(f"console:{resource.add or resource.name + '-add'}")
@@ -245,35 +251,35 @@ def _pages(wish: Wish, rows: Rows) -> dict[str, Any]:
         "last": first + len(rows.rows) - 1,
         "total": rows.total,
         "counted": COUNTED,
-        "before": address(wish, page=rows.page - 1) if rows.page > 1 else "",
-        "after": address(wish, page=rows.page + 1) if rows.has_next else "",
+        "before": list_query(wish, page=rows.page - 1) if rows.page > 1 else "",
+        "after": list_query(wish, page=rows.page + 1) if rows.has_next else "",
     }
 
 
 def _back(request: ConsoleRequest, resource: Resource) -> str:
     """Where it was asked from, if that is a page of the console; else the list."""
-    wanted, ours = request.POST.get("back", ""), reverse("console:overview")
+    back, console_root = request.POST.get("back", ""), reverse("console:overview")
     return (
-        wanted
-        if wanted.startswith(ours) and "\n" not in wanted and "\\" not in wanted
+        back
+        if back.startswith(console_root) and "\n" not in back and "\\" not in back
         else reverse(f"console:{resource.name}")
     )
 
 
 def _pages_of(resource: Resource) -> list[Page]:
     def view(request: ConsoleRequest) -> HttpResponse:
-        return listed(request, resource.name)
+        return object_list(request, resource.name)
 
-    found = [Page(f"{resource.name}/", view, resource.name, see=resource.see)]
+    pages = [Page(f"{resource.name}/", view, resource.name, see=resource.see)]
     for action in resource.actions:
         path, title = f"{resource.name}/do/{action.name}", f"{resource.name}-{action.name}"
-        found.append(Page(path, _acts(resource, action), title, see="", do=action.operation))
-    return found
+        pages.append(Page(path, _action_view(resource, action), title, see="", do=action.operation))
+    return pages
 
 
-def _acts(resource: Resource, action: Action) -> Any:
+def _action_view(resource: Resource, action: Action) -> Any:
     def view(request: ConsoleRequest) -> HttpResponse:
-        return act(request, resource.name, action.name)
+        return bulk_action(request, resource.name, action.name)
 
     return view
 

@@ -23,7 +23,7 @@ from web.console.objects.lists import Cell, titled, titles_of, url_of
 from web.console.requests import ConsoleRequest
 
 
-def one(request: ConsoleRequest, name: str, key: str) -> HttpResponse:
+def detail(request: ConsoleRequest, name: str, key: str) -> HttpResponse:
     """One object.
 
     A POST writes what was typed over what was looked at: if somebody else was faster, both are shown.
@@ -32,28 +32,31 @@ def one(request: ConsoleRequest, name: str, key: str) -> HttpResponse:
     row = resource.listing.one(key)
     if row is None:
         raise Http404
-    told = resource.listing.told(row)
-    shown = titled(told, titles_of(resource))
+    values = resource.listing.told(row)
+    titled_values = titled(values, titles_of(resource))
     context: dict[str, Any] = {
         "resource": resource,
-        "told": told,
+        "told": values,
         "cells": [
-            (column.title, _cell(column.kind, shown[column.name])) for column in resource.listing.columns
+            (column.title, _cell(column.kind, titled_values[column.name]))
+            for column in resource.listing.columns
         ],
-        "actions": [each for each in resource.actions if request.may(each.operation) and each.fits(told)],
+        "actions": [each for each in resource.actions if request.may(each.operation) and each.fits(values)],
         "history": history(request, resource.concerning(row)) if resource.concerning else None,
         "back_url": reverse(f"console:{resource.name}"),
         "here": url_of(resource, key),
         "extra": [f"console/objects/{resource.name}_extra.html", "console/objects/no_extra.html"],
     }
     return (
-        _form(request, resource, key, context)
+        _render_form(request, resource, key, context)
         if resource.kind
-        else show(request, "console/objects/one.html", title=_title(told), **context)
+        else show(request, "console/objects/one.html", title=_title(values), **context)
     )
 
 
-def _form(request: ConsoleRequest, resource: Resource, key: str, context: dict[str, Any]) -> HttpResponse:
+def _render_form(
+    request: ConsoleRequest, resource: Resource, key: str, context: dict[str, Any]
+) -> HttpResponse:
     known = edit.current(resource.kind, key)
     if known is None:
         raise Http404
@@ -64,11 +67,11 @@ def _form(request: ConsoleRequest, resource: Resource, key: str, context: dict[s
         fixed=(resource.kind,),
         titles=resource.titles,
     )
-    status, theirs = 200, ""
+    status, conflict = 200, ""
     if request.method == "POST":
-        said = {**form.read(request.POST), resource.kind: key}
+        document = {**form.read(request.POST), resource.kind: key}
         try:
-            saved = save(resource, said, request.person, expect=request.POST.get("etag", ""), new=False)
+            saved = save(resource, document, request.person, expect=request.POST.get("etag", ""), new=False)
         except edit.Refused as refused:
             form.refuse(refused.errors)
             status = 400
@@ -76,7 +79,7 @@ def _form(request: ConsoleRequest, resource: Resource, key: str, context: dict[s
             form.refuse({"password": [str(own)]})
             status = 403
         except edit.Moved:
-            theirs, status = known.etag, 409
+            conflict, status = known.etag, 409
         else:
             changed = ", ".join(each.key for each in saved.keys)
             return see(
@@ -87,8 +90,8 @@ def _form(request: ConsoleRequest, resource: Resource, key: str, context: dict[s
     context |= {
         "form": form,
         "problems": of_form(form),
-        "etag": theirs or (request.POST.get("etag") or known.etag),
-        "moved": _changes(form, known) if theirs else None,
+        "etag": conflict or (request.POST.get("etag") or known.etag),
+        "moved": _conflicting_values(form, known) if conflict else None,
     }
     may_edit = bool(resource.edit) and request.may(resource.edit)
     return show(request, "console/objects/one.html", title=key, status=status, may_edit=may_edit, **context)
@@ -100,9 +103,9 @@ def add(request: ConsoleRequest, name: str) -> HttpResponse:
     form = SchemaForm(KINDS[resource.kind], edit.blank(resource.kind), choices=resource.choices, begins=True)
     status = 200
     if request.method == "POST":
-        said = form.read(request.POST)
+        document = form.read(request.POST)
         try:
-            saved = save(resource, said, request.person, new=True)
+            saved = save(resource, document, request.person, new=True)
         except edit.Refused as refused:
             form.refuse(refused.errors)
             status = 400
@@ -117,7 +120,7 @@ def add(request: ConsoleRequest, name: str) -> HttpResponse:
     return show(request, "console/objects/add.html", title=resource.create, status=status, **context)
 
 
-def _changes(form: SchemaForm, known: edit.Current) -> list[tuple[str, Any, Any]]:
+def _conflicting_values(form: SchemaForm, known: edit.Current) -> list[tuple[str, Any, Any]]:
     """What differs between what was typed and what somebody else has saved meanwhile."""
     keys = [key for key, value in known.document.items() if key in form.values and form.values[key] != value]
     return [(key, known.document[key], form.values[key]) for key in keys]
@@ -129,26 +132,26 @@ def _cell(kind: str, value: Any) -> Cell:
     return Cell("text", value) if kind == "agent" else Cell(kind, value)  # here the whole text
 
 
-def _title(told: dict[str, Any]) -> str:
+def _title(values: dict[str, Any]) -> str:
     return str(
-        next((told[name] for name in ("name", "person", "kid", "kind") if told.get(name)), told["key"])
+        next((values[name] for name in ("name", "person", "kid", "kind") if values.get(name)), values["key"])
     )
 
 
 def _pages_of(resource: Resource) -> list[Page]:
     def view(request: ConsoleRequest, key: str) -> HttpResponse:
-        return one(request, resource.name, key)
+        return detail(request, resource.name, key)
 
     def new(request: ConsoleRequest) -> HttpResponse:
         return add(request, resource.name)
 
-    found = []
+    pages = []
     if resource.edit and not resource.add:
-        found.append(
+        pages.append(
             Page(f"{resource.name}/add", new, f"{resource.name}-add", see=resource.edit, do=resource.edit)
         )
     if not resource.page:
-        found.append(
+        pages.append(
             Page(
                 f"{resource.name}/one/<path:key>",
                 view,
@@ -157,7 +160,7 @@ def _pages_of(resource: Resource) -> list[Page]:
                 do=resource.edit,
             )
         )
-    return found
+    return pages
 
 
 PAGES = tuple(page for resource in RESOURCES.values() for page in _pages_of(resource))
