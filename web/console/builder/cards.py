@@ -15,13 +15,15 @@ from flows.documents.lint import Finding
 from flows.editing.drawing import Card, Place, draw, spots
 from flows.registry import stages
 
-_DRAWN = (
+_STAGES_WITH_ICON = (
     "choice consent deny deny_device device_code finish identification login logout password prompt "
     "reauthenticate recovery_code"
 )
-ICONS = frozenset([*_DRAWN.split(), "recovery_code_setup", "redirect", "totp", "totp_setup", "group", "flow"])
+ICONS = frozenset(
+    [*_STAGES_WITH_ICON.split(), "recovery_code_setup", "redirect", "totp", "totp_setup", "group", "flow"]
+)
 _ACRONYMS = {"totp": "TOTP", "webauthn": "WebAuthn", "qr": "QR", "sms": "SMS", "ldap": "LDAP", "id": "ID"}
-_LONGEST = 48
+_MAX_LENGTH = 48
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,10 @@ class CardView:
     icon: str
     summary: str
     lane: str
-    words: list[tuple[str, bool]]
-    goes_on: str
-    part: str
-    after: str
+    conditions: list[tuple[str, bool]]
+    continues_at: str
+    sub_flow: str
+    end: str
     findings: list[Finding] = field(default_factory=list)
     lanes: list[LaneView] = field(default_factory=list)
     buttons: list[Button] = field(default_factory=list)
@@ -92,11 +94,11 @@ def cards_of(
     document: FlowDocument, findings: Iterable[Finding], titles: Mapping[str, str]
 ) -> list[CardView]:
     """The cards from top to bottom. ``titles``: of the sub-flows, by name."""
-    marks: dict[Place, list[Finding]] = {}
+    by_place: dict[Place, list[Finding]] = {}
     for finding in findings:
-        marks.setdefault(place_of(finding.path), []).append(finding)
-    following = _following(document)
-    return [_view(card, marks, titles, following) for card in draw(document)]
+        by_place.setdefault(place_of(finding.path), []).append(finding)
+    next_steps = _next_steps(document)
+    return [_card_view(card, by_place, titles, next_steps) for card in draw(document)]
 
 
 def name_of(kind: str) -> str:
@@ -116,7 +118,7 @@ def icon(kind: str) -> str:
     return kind if kind in ICONS else "stage"
 
 
-def _following(document: FlowDocument) -> dict[Place, str]:
+def _next_steps(document: FlowDocument) -> dict[Place, str]:
     """What comes after each card, where a refusal goes on: the next one beside it, or behind what is around
     it.
     """
@@ -128,15 +130,15 @@ def _following(document: FlowDocument) -> dict[Place, str]:
     return found
 
 
-def _view(
+def _card_view(
     card: Card,
-    marks: Mapping[Place, list[Finding]],
+    by_place: Mapping[Place, list[Finding]],
     titles: Mapping[str, str],
-    following: Mapping[Place, str],
+    next_steps: Mapping[Place, str],
 ) -> CardView:
     step = card.step
     kind = step.stage or step.kind
-    parts = [part for part in split(step.when or "") if part != card.lane]
+    terms = [term for term in split(step.when or "") if term != card.lane]
     return CardView(
         place=written(card.place),
         id=step.id,
@@ -145,16 +147,16 @@ def _view(
         icon=icon(kind),
         summary=_summary(step),
         lane=card.lane,
-        words=[word for part in parts for word in in_words(part)],
-        goes_on=(following[card.place] or _("the end")) if step.on_refusal == "continue" else "",
-        part=step.flow or "",
-        after=written(card.end),
-        findings=marks.get(card.place, []),
+        conditions=[text for term in terms for text in in_words(term)],
+        continues_at=(next_steps[card.place] or _("the end")) if step.on_refusal == "continue" else "",
+        sub_flow=step.flow or "",
+        end=written(card.end),
+        findings=by_place.get(card.place, []),
         lanes=[
             LaneView(
                 str(lane.title),
                 lane.lane,
-                [_view(each, marks, titles, following) for each in lane.cards],
+                [_card_view(each, by_place, titles, next_steps) for each in lane.cards],
                 written(lane.end),
             )
             for lane in card.lanes
@@ -184,10 +186,10 @@ def _summary(step: StepDocument) -> str:
         settings = stage.Settings.model_validate(stage.upgrade(step.settings))
     except ValidationError:
         return _("Invalid settings.")
-    said = settings.model_dump(mode="json", exclude_defaults=True)
-    return " · ".join(f"{name.replace('_', ' ')}: {_short(value)}" for name, value in said.items()) or about(
-        stage.kind
-    )
+    changed = settings.model_dump(mode="json", exclude_defaults=True)
+    return " · ".join(
+        f"{name.replace('_', ' ')}: {_short(value)}" for name, value in changed.items()
+    ) or about(stage.kind)
 
 
 def _short(value: Any) -> str:
@@ -199,19 +201,19 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_short(each) for each in value)
     text = " ".join(str(value).split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
 
 
 def _buttons(place: str) -> list[Button]:
-    def does(do: str, **more: str) -> str:
+    def edit(do: str, **more: str) -> str:
         return json.dumps({"do": do, "step": place, **more})
 
     return [
-        Button(_("Move up"), does("nudge", where="up"), "Alt+↑"),
-        Button(_("Move down"), does("nudge", where="down"), "Alt+↓"),
-        Button(_("Move into branch"), does("nudge", where="in"), "Alt+→"),
-        Button(_("Move out of branch"), does("nudge", where="out"), "Alt+←"),
-        Button(_("Wrap in section"), does("wrap"), "w"),
-        Button(_("Duplicate"), does("duplicate"), "d"),
-        Button(_("Remove"), does("remove"), "Del", danger=True),
+        Button(_("Move up"), edit("nudge", where="up"), "Alt+↑"),
+        Button(_("Move down"), edit("nudge", where="down"), "Alt+↓"),
+        Button(_("Move into branch"), edit("nudge", where="in"), "Alt+→"),
+        Button(_("Move out of branch"), edit("nudge", where="out"), "Alt+←"),
+        Button(_("Wrap in section"), edit("wrap"), "w"),
+        Button(_("Duplicate"), edit("duplicate"), "d"),
+        Button(_("Remove"), edit("remove"), "Del", danger=True),
     ]

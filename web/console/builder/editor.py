@@ -30,11 +30,11 @@ from web.console.requests import ConsoleRequest
 
 PALETTE, FLOW, YAML = "add", "flow", "yaml"
 # sent by builder.js, which puts the drawing of the answer in the place of the old one
-BY_SCRIPT = "X-Builder"
+_SCRIPT_HEADER = "X-Builder"
 
 
 @dataclass
-class Bench:
+class BuilderView:
     """What one page of the builder shows.
 
     ``document`` None: the draft is no flow, and can only be mended as text.
@@ -45,22 +45,22 @@ class Bench:
     """
 
     name: str
-    mark: str
+    digest: str
     document: FlowDocument | None
-    found: Desk
+    draft: Desk
     opened: str = PALETTE
     gap: str = ""
     lane: str = ""
     at: str = ""
-    said: str = ""
+    notice: str = ""
     problem: str = ""
     panel: panels.StepPanel | None = None
-    head_errors: dict[str, str] = field(default_factory=dict)
+    header_errors: dict[str, str] = field(default_factory=dict)
     text: str = ""
-    faults: list[Fault] = field(default_factory=list)
-    theirs: Desk | None = None
+    text_problems: list[Fault] = field(default_factory=list)
+    conflict: Desk | None = None
     changes: list[Difference] | None = None
-    own: bool = False
+    is_own_conflict: bool = False
     status: int = 200
 
 
@@ -70,142 +70,142 @@ def builder(request: ConsoleRequest, name: str) -> HttpResponse:
     ``?at=``: the place, or ``?step=``: the name of the step whose settings are shown; ``?open=``: another
     panel.
     """
-    bench = _bench(name)
-    asked = request.GET
-    if bench.document is not None:
-        bench.opened = asked.get("open", PALETTE) if asked.get("open") in (FLOW, YAML) else PALETTE
-        bench.gap, bench.lane = asked.get("gap", ""), asked.get("lane", "")
-        at = _place(asked.get("at", "")) or _named(bench.document, asked.get("step", ""))
-        if at and _card(bench.document, at):
-            bench.opened = bench.at = written(at)
-    return _shown(request, bench)
+    view = _load_view(name)
+    query = request.GET
+    if view.document is not None:
+        view.opened = query.get("open", PALETTE) if query.get("open") in (FLOW, YAML) else PALETTE
+        view.gap, view.lane = query.get("gap", ""), query.get("lane", "")
+        at = _parse_place(query.get("at", "")) or _find_step(view.document, query.get("step", ""))
+        if at and _find_card(view.document, at):
+            view.opened = view.at = written(at)
+    return _render(request, view)
 
 
 def change(request: ConsoleRequest, name: str) -> HttpResponse:
     """One edit of the document that the page shows: saved if nobody was faster; otherwise both are shown, and
     nothing is lost.
     """
-    bench = _bench(name)
-    if bench.document is not None or request.POST.get("_base"):
-        purpose = {"for": bench.document.designation} if bench.document else {}
-        bench.document = _carried(request, name, **purpose)
-    bench.mark, bench.opened = request.POST.get("_mark", ""), request.POST.get("_open", PALETTE)
+    view = _load_view(name)
+    if view.document is not None or request.POST.get("_base"):
+        purpose = {"for": view.document.designation} if view.document else {}
+        view.document = _submitted_document(request, name, **purpose)
+    view.digest, view.opened = request.POST.get("_mark", ""), request.POST.get("_open", PALETTE)
     try:
-        edited = _edited(bench, request)
+        edited = _requested_edit(view, request)
     except CannotEdit as impossible:
-        bench.said = bench.problem = str(impossible)
-        bench.status = 409
-        return _shown(request, bench)
+        view.notice = view.problem = str(impossible)
+        view.status = 409
+        return _render(request, view)
     except RefusedFlow as refused:
-        _refuse(bench, refused)
-        return _shown(request, bench)
-    return _shown(request, bench) if edited is None else _kept(request, bench, edited)
+        _add_errors(view, refused)
+        return _render(request, view)
+    return _render(request, view) if edited is None else _save(request, view, edited)
 
 
-def _edited(bench: Bench, request: ConsoleRequest) -> Edited | None:
+def _requested_edit(view: BuilderView, request: ConsoleRequest) -> Edited | None:
     """What the edit that was posted makes of the document; None where the form must be shown again."""
-    wanted = _json(request.POST.get("_edit", ""))
-    kind = wanted.get("do") if isinstance(wanted, dict) else None
+    requested = _json(request.POST.get("_edit", ""))
+    kind = requested.get("do") if isinstance(requested, dict) else None
     if kind == "text":
-        return _from_text(bench, request.POST.get("_text", ""))
-    if bench.document is None:
+        return _edit_from_text(view, request.POST.get("_text", ""))
+    if view.document is None:
         raise Http404
     if kind == "keep":
-        return Edited(bench.document, None, _("Overwrote the other changes"))
+        return Edited(view.document, None, _("Overwrote the other changes"))
     if kind == "head":
-        wanted |= {"title": request.POST.get("_title", "").strip(), "default": "_default" in request.POST}
+        requested |= {"title": request.POST.get("_title", "").strip(), "default": "_default" in request.POST}
     if kind == "panel":
-        wanted = _from_panel(bench, wanted.get("step", ""), request)
+        requested = _edit_from_panel(view, requested.get("step", ""), request)
     try:
-        parsed = None if wanted is None else EDIT.validate_python(wanted)
+        parsed = None if requested is None else EDIT.validate_python(requested)
     except ValidationError:
         raise Http404 from None
     if parsed is None:
         return None
-    edited = edit(bench.document, parsed)
-    if isinstance(parsed, Add) and edited.at and (card := _card(edited.document, edited.at)):
-        bench.gap, bench.lane = written(card.end), parsed.lane  # the next one is added behind it
+    edited = edit(view.document, parsed)
+    if isinstance(parsed, Add) and edited.at and (card := _find_card(edited.document, edited.at)):
+        view.gap, view.lane = written(card.end), parsed.lane  # the next one is added behind it
     return edited
 
 
-def _from_panel(bench: Bench, step: Any, request: ConsoleRequest) -> dict[str, Any] | None:
+def _edit_from_panel(view: BuilderView, step: Any, request: ConsoleRequest) -> dict[str, Any] | None:
     """The edit for which the settings of a step ask."""
-    card = bench.document and _card(bench.document, _place(str(step)))
-    if not bench.document or not card:
+    card = view.document and _find_card(view.document, _parse_place(str(step)))
+    if not view.document or not card:
         raise CannotEdit(_("This step no longer exists."))
-    bench.panel, bench.opened = panels.posted(bench.document, card, request.POST), written(card.place)
+    view.panel, view.opened = panels.posted(view.document, card, request.POST), written(card.place)
     if "_more" in request.POST or "_less" in request.POST:
         return None
-    wanted = panels.change(card, bench.panel)
-    if wanted is None:
-        bench.said, bench.status = _("Fix the errors below and try again."), 422
-    return wanted
+    requested = panels.change(card, view.panel)
+    if requested is None:
+        view.notice, view.status = _("Fix the errors below and try again."), 422
+    return requested
 
 
-def _from_text(bench: Bench, text: str) -> Edited | None:
-    bench.opened, bench.text = YAML, text.replace("\r\n", "\n")
-    kept = bench.document.designation if bench.document else str(bench.found.document.get("for", ""))
+def _edit_from_text(view: BuilderView, text: str) -> Edited | None:
+    view.opened, view.text = YAML, text.replace("\r\n", "\n")
+    expected = view.document.designation if view.document else str(view.draft.document.get("for", ""))
     try:
-        return Edited(read_text(bench.text, bench.name, kept), None, _("YAML applied"))
+        return Edited(read_text(view.text, view.name, expected), None, _("YAML applied"))
     except BadText as bad:
-        bench.faults, bench.status = bad.faults, 422
-        bench.said = _("Fix the errors below and try again.")
+        view.text_problems, view.status = bad.faults, 422
+        view.notice = _("Fix the errors below and try again.")
         return None
 
 
-def _kept(request: ConsoleRequest, bench: Bench, edited: Edited) -> HttpResponse:
+def _save(request: ConsoleRequest, view: BuilderView, edited: Edited) -> HttpResponse:
     """Saves; where somebody was faster, shows who, when, and what this would change of theirs."""
     try:
-        bench.found = keep(bench.name, edited.document, by=request.person.username, mark=bench.mark)
+        view.draft = keep(view.name, edited.document, by=request.person.username, mark=view.digest)
     except RefusedFlow as refused:
-        _refuse(bench, refused)
-        return _shown(request, bench)
+        _add_errors(view, refused)
+        return _render(request, view)
     except DraftMoved:
-        bench.theirs = bench.found = _bench(bench.name).found
-        bench.changes, bench.status = _changes(bench.theirs, edited.document), 409
-        bench.own = bool(bench.theirs.at) and bench.theirs.by == request.person.username
+        view.conflict = view.draft = _load_view(view.name).draft
+        view.changes, view.status = _changes(view.conflict, edited.document), 409
+        view.is_own_conflict = bool(view.conflict.at) and view.conflict.by == request.person.username
         who = (
             _("You changed this flow in another window.")
-            if bench.own
+            if view.is_own_conflict
             else _("Someone else changed this flow while you were editing.")
         )
-        bench.said = " ".join([who, _("Nothing is lost: review the changes or overwrite them.")])
+        view.notice = " ".join([who, _("Nothing is lost: review the changes or overwrite them.")])
     except NoSuchVersion:
         raise Http404 from None
-    bench.document, bench.panel, bench.text = edited.document, None, ""
-    if bench.theirs:
-        return _shown(request, bench)
-    bench.mark, bench.said = bench.found.mark, edited.said
+    view.document, view.panel, view.text = edited.document, None, ""
+    if view.conflict:
+        return _render(request, view)
+    view.digest, view.notice = view.draft.mark, edited.said
     if edited.at is not None:
-        stays = bench.opened not in (PALETTE, FLOW, YAML)
-        bench.at = written(edited.at)
-        bench.opened = bench.at if stays else bench.opened
-    elif bench.opened not in (PALETTE, FLOW, YAML):
-        bench.opened = PALETTE
-    if request.headers.get(BY_SCRIPT):
-        return _shown(request, bench)
-    query = f"?at={bench.at}" if bench.at else f"?open={bench.opened}"
-    return see(request, reverse("console:builder", args=[bench.name]) + query, edited.said)
+        step_is_open = view.opened not in (PALETTE, FLOW, YAML)
+        view.at = written(edited.at)
+        view.opened = view.at if step_is_open else view.opened
+    elif view.opened not in (PALETTE, FLOW, YAML):
+        view.opened = PALETTE
+    if request.headers.get(_SCRIPT_HEADER):
+        return _render(request, view)
+    query = f"?at={view.at}" if view.at else f"?open={view.opened}"
+    return see(request, reverse("console:builder", args=[view.name]) + query, edited.said)
 
 
-def _changes(theirs: Desk, mine: FlowDocument) -> list[Difference] | None:
+def _changes(conflict: Desk, mine: FlowDocument) -> list[Difference] | None:
     try:
-        return difference(theirs.parsed(), mine)
+        return difference(conflict.parsed(), mine)
     except RefusedFlow:
         return None
 
 
-def _refuse(bench: Bench, refused: RefusedFlow) -> None:
+def _add_errors(view: BuilderView, refused: RefusedFlow) -> None:
     """What makes the outcome no document, at the field that said it."""
-    bench.status, bench.said = 422, _("Fix the errors below and try again.")
+    view.status, view.notice = 422, _("Fix the errors below and try again.")
     for finding in refused.findings:
         key = str(finding.path[-1]) if finding.path else ""
-        if bench.panel and key in ("id", "when"):
-            bench.panel.errors[key] = finding.message
+        if view.panel and key in ("id", "when"):
+            view.panel.errors[key] = finding.message
         elif key == "title":
-            bench.head_errors[key] = finding.message
+            view.header_errors[key] = finding.message
         else:
-            bench.problem = finding.message
+            view.problem = finding.message
 
 
 def check(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -213,90 +213,92 @@ def check(request: ConsoleRequest, name: str) -> HttpResponse:
     is saved.
     """
     try:
-        step = _place(request.POST.get("_step", ""))
-        typed = edit(
-            _carried(request, name), Change(step=step, when=request.POST.get("_source", ""))
+        step = _parse_place(request.POST.get("_step", ""))
+        changed = edit(
+            _submitted_document(request, name), Change(step=step, when=request.POST.get("_source", ""))
         ).document
     except (ValidationError, RefusedFlow, CannotEdit):
         raise Http404 from None
-    found = [
+    findings = [
         each
-        for each in lint(typed, live_parts(), names={})
+        for each in lint(changed, live_parts(), names={})
         if place_of(each.path) == step and each.path[-1] == "when"
     ]
-    return JsonResponse([{"message": each.message, "level": each.level} for each in found], safe=False)
+    return JsonResponse([{"message": each.message, "level": each.level} for each in findings], safe=False)
 
 
-def _bench(name: str) -> Bench:
+def _load_view(name: str) -> BuilderView:
     try:
-        found = desk(name)
+        draft = desk(name)
     except NoSuchVersion:
         raise Http404 from None
     try:
-        return Bench(name, found.mark, found.parsed(), found)
+        return BuilderView(name, draft.mark, draft.parsed(), draft)
     except RefusedFlow as refused:
-        text = json.dumps(found.document, ensure_ascii=False, indent=2)
-        faults = [
+        text = json.dumps(draft.document, ensure_ascii=False, indent=2)
+        problems = [
             Fault(1, 1, f"{'.'.join(map(str, each.path))}: {each.message}") for each in refused.findings
         ]
-        return Bench(name, found.mark, None, found, opened=YAML, text=text, faults=faults)
+        return BuilderView(name, draft.mark, None, draft, opened=YAML, text=text, text_problems=problems)
 
 
-def _shown(request: ConsoleRequest, bench: Bench) -> HttpResponse:
+def _render(request: ConsoleRequest, view: BuilderView) -> HttpResponse:
     may_edit = request.may("flows.edit")
-    drawing = _drawing(bench) if bench.document else {}
-    title = bench.document.title if bench.document else bench.name
-    by_script = BY_SCRIPT in request.headers
+    definition = _definition_context(view) if view.document else {}
+    title = view.document.title if view.document else view.name
+    by_script = _SCRIPT_HEADER in request.headers
     context = {
-        "bench": bench,
-        "name": bench.name,
+        "view": view,
+        "name": view.name,
         "may_edit": may_edit,
-        "words": None,
+        "variables": None,
         "arrived": not by_script,
-        **drawing,
+        **definition,
     }
-    template = "console/builder/bench.html" if by_script else "console/builder/page.html"
-    return show(request, template, title=title, part=_("Edit"), status=bench.status, **context)
+    template = "console/builder/view.html" if by_script else "console/builder/page.html"
+    return show(request, template, title=title, part=_("Edit"), status=view.status, **context)
 
 
-def _drawing(bench: Bench) -> dict[str, Any]:
+def _definition_context(view: BuilderView) -> dict[str, Any]:
     """What the templates need of the document, and of the panel that is open."""
-    document = bench.document
+    document = view.document
     assert document is not None  # noqa: S101 only called with one
-    parts = live_parts()
-    findings = [*lint(document, parts, names={}), *unfit(document)]
-    card = _card(document, _place(bench.opened))
-    if card and bench.panel is None:
-        bench.panel = panels.stored(document, card)
-    if bench.panel and bench.panel.part in parts:
-        bench.panel.title = parts[bench.panel.part].title
+    sub_flows = live_parts()
+    findings = [*lint(document, sub_flows, names={}), *unfit(document)]
+    card = _find_card(document, _parse_place(view.opened))
+    if card and view.panel is None:
+        view.panel = panels.stored(document, card)
+    if view.panel and view.panel.sub_flow in sub_flows:
+        view.panel.title = sub_flows[view.panel.sub_flow].title
     context: dict[str, Any] = {
         # the same flow is the same text
         "base": json.dumps(document.as_json(), ensure_ascii=False, sort_keys=True),
-        "cards": cards_of(document, findings, {name: part.title for name, part in parts.items()}),
-        "findings": _listed(document, findings),
+        "cards": cards_of(document, findings, {name: sub_flow.title for name, sub_flow in sub_flows.items()}),
+        "findings": _list_findings(document, findings),
         "errors": sum(each.level == "error" for each in findings),
         "designation": DESIGNATIONS[document.designation],
         "end": str(len(document.steps)),
     }
-    if bench.panel:
-        context["words"] = panels.known_words(document, _place(bench.panel.place))
-    elif bench.opened == YAML:
-        bench.text = bench.text or text_of(document)
-    elif bench.opened != FLOW:
-        context |= _palette(bench, document, parts)
+    if view.panel:
+        context["variables"] = panels.known_words(document, _parse_place(view.panel.place))
+    elif view.opened == YAML:
+        view.text = view.text or text_of(document)
+    elif view.opened != FLOW:
+        context |= _palette(view, document, sub_flows)
     return context
 
 
-def _palette(bench: Bench, document: FlowDocument, parts: Mapping[str, FlowDocument]) -> dict[str, Any]:
+def _palette(
+    view: BuilderView, document: FlowDocument, sub_flows: Mapping[str, FlowDocument]
+) -> dict[str, Any]:
     """What can be added, and where: before the gap that was chosen, else at the end."""
-    place = _place(bench.gap) or (len(document.steps),)
+    place = _parse_place(view.gap) or (len(document.steps),)
     lanes = {lane.lane for each in spots(draw(document)) for lane in each.card.lanes}
-    target = {"at": written(place), "lane": bench.lane if bench.lane in lanes else ""}
-    before = _card(document, place)
+    target = {"at": written(place), "lane": view.lane if view.lane in lanes else ""}
+    before = _find_card(document, place)
     entries = [
         (entry, json.dumps({"do": "add", "what": entry.what, "name": entry.name, **target}))
-        for entry in panels.palette(parts, bench.name)
+        for entry in panels.palette(sub_flows, view.name)
     ]
     return {
         "palette": entries,
@@ -306,7 +308,7 @@ def _palette(bench: Bench, document: FlowDocument, parts: Mapping[str, FlowDocum
     }
 
 
-def _listed(document: FlowDocument, findings: Sequence[Finding]) -> list[dict[str, str]]:
+def _list_findings(document: FlowDocument, findings: Sequence[Finding]) -> list[dict[str, str]]:
     """The findings with the cards to which one jumps."""
     ids = {each.card.place: each.card.step.id for each in spots(draw(document))}
     places = [(finding, place_of(finding.path)) for finding in findings]
@@ -321,12 +323,12 @@ def _listed(document: FlowDocument, findings: Sequence[Finding]) -> list[dict[st
     ]
 
 
-def _carried(request: ConsoleRequest, name: str, **kept: str) -> FlowDocument:
+def _submitted_document(request: ConsoleRequest, name: str, **expected: str) -> FlowDocument:
     """The document that the page has shown, as its forms carry it; 404 for what no page of ours has put
     there.
     """
     try:
-        document = parse({**_json(request.POST.get("_base", "")), "flow": name, **kept})
+        document = parse({**_json(request.POST.get("_base", "")), "flow": name, **expected})
         storable(document)
     except (TypeError, RefusedFlow):
         raise Http404 from None
@@ -341,7 +343,7 @@ def _json(text: str) -> Any:
         raise Http404 from None
 
 
-def _place(text: str) -> Place:
+def _parse_place(text: str) -> Place:
     """A place as an address carries it; () for anything else."""
     parts = text.split(".")
     return (
@@ -351,12 +353,12 @@ def _place(text: str) -> Place:
     )
 
 
-def _card(document: FlowDocument, place: Place) -> Card | None:
+def _find_card(document: FlowDocument, place: Place) -> Card | None:
     found = spot(draw(document), place) if place else None
     return found.card if found else None
 
 
-def _named(document: FlowDocument, step: str) -> Place:
+def _find_step(document: FlowDocument, step: str) -> Place:
     return next((each.card.place for each in spots(draw(document)) if each.card.step.id == step), ())
 
 

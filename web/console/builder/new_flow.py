@@ -68,8 +68,8 @@ def new(request: ConsoleRequest) -> HttpResponse:
             for name in ("title", "name", "designation", "like")
         }
         form = NewFlow(typed["title"], typed["name"], typed["designation"], typed["like"])
-        document = _document(form)
-        if document and _begun(request, form, document):
+        document = _build_document(form)
+        if document and _create_draft(request, form, document):
             return see(
                 request,
                 reverse("console:builder", args=[document.flow]),
@@ -93,13 +93,13 @@ def new(request: ConsoleRequest) -> HttpResponse:
     )
 
 
-def _begun(request: ConsoleRequest, form: NewFlow, document: FlowDocument) -> bool:
+def _create_draft(request: ConsoleRequest, form: NewFlow, document: FlowDocument) -> bool:
     """Whether the draft is there now, with the parts that a template brings along; notes what is wrong."""
-    parts = _parts(form.like) if request.may("flows.publish") else []
+    templates = _template_sub_flows(form.like) if request.may("flows.publish") else []
     if form.like in shipped():
-        document, *parts = (_tested(each, parts) for each in (document, *parts))
+        document, *templates = (_with_passing_tests(each, templates) for each in (document, *templates))
     try:
-        if begin(document, by=request.person.username, parts=parts):
+        if begin(document, by=request.person.username, parts=templates):
             return True
         form.errors["name"] = _("A flow with this ID already exists.")
     except RefusedFlow as refused:
@@ -107,18 +107,18 @@ def _begun(request: ConsoleRequest, form: NewFlow, document: FlowDocument) -> bo
     return False
 
 
-def _tested(document: FlowDocument, parts: list[FlowDocument]) -> FlowDocument:
+def _with_passing_tests(document: FlowDocument, templates: list[FlowDocument]) -> FlowDocument:
     """A template without those of its tests that hold for the tenant of its example only, with its networks
     and the like.
     """
-    used = sub_flows(document, {part.flow: part for part in parts} | live_parts())
+    used = sub_flows(document, {sub_flow.flow: sub_flow for sub_flow in templates} | live_parts())
     if not document.tests or errors_of(lint(document, used)):
         return document
-    walked = zip(document.tests, by_test(document, used, names=False), strict=True)
-    return document.model_copy(update={"tests": tuple(test for test, wrong in walked if not wrong)})
+    results = zip(document.tests, by_test(document, used, names=False), strict=True)
+    return document.model_copy(update={"tests": tuple(test for test, wrong in results if not wrong)})
 
 
-def _parts(key: str) -> list[FlowDocument]:
+def _template_sub_flows(key: str) -> list[FlowDocument]:
     """The sub-flows of a template, those to which others refer first: from its own file, else from the
     default one.
     """
@@ -127,17 +127,17 @@ def _parts(key: str) -> list[FlowDocument]:
     def visit(key: str) -> None:
         for name in references(known[key]):
             if name not in found:
-                visit(part := _key_of(name, key, known))
-                found[name] = known[part]
+                visit(sub_flow := _key_of(name, key, known))
+                found[name] = known[sub_flow]
 
     if key in known:
         visit(key)
     return list(found.values())
 
 
-def _key_of(part: str, referring: str, known: Mapping[str, FlowDocument]) -> str:
+def _key_of(sub_flow: str, referring: str, known: Mapping[str, FlowDocument]) -> str:
     """Where the template of a part is, for another template that refers to it; "" where there is none."""
-    places = (f"{referring.partition('/')[0]}/{part}", f"{_DEFAULT}/{part}")
+    places = (f"{referring.partition('/')[0]}/{sub_flow}", f"{_DEFAULT}/{sub_flow}")
     return next((each for each in places if each in known), "")
 
 
@@ -163,21 +163,21 @@ def shipped() -> dict[str, FlowDocument]:
     return found
 
 
-def _document(form: NewFlow) -> FlowDocument | None:
+def _build_document(form: NewFlow) -> FlowDocument | None:
     """The draft for which the form asks; None where something is wrong with it, which is then noted."""
-    first = _first(form)
+    start = _starting_document(form)
     name = form.name or dashed(form.title)
-    designation = form.designation or (first.designation if first else "")
+    designation = form.designation or (start.designation if start else "")
     if designation not in DESIGNATIONS:
         form.errors["designation"] = _("Choose a purpose.")
     if not form.title:
         form.errors["title"] = _("Enter a display name.")
     if form.errors:
         return None
-    said = first.as_json() if first else {"steps": []}
+    values = start.as_json() if start else {"steps": []}
     default = designation != PART and live_version(designation) is None
     try:
-        return parse({**said, "flow": name, "title": form.title, "for": designation, "default": default})
+        return parse({**values, "flow": name, "title": form.title, "for": designation, "default": default})
     except RefusedFlow as refused:
         for finding in refused.findings:
             key = {"flow": "name", "title": "title"}.get(str(finding.path[0]) if finding.path else "", "like")
@@ -189,7 +189,7 @@ def _document(form: NewFlow) -> FlowDocument | None:
         return None
 
 
-def _first(form: NewFlow) -> FlowDocument | None:
+def _starting_document(form: NewFlow) -> FlowDocument | None:
     """What it begins with."""
     if not form.like:
         return None

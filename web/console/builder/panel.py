@@ -27,19 +27,19 @@ from web.console.builder.cards import about, icon, name_of, written
 from web.console.objects.forms import SchemaForm
 
 CEL = "cel"
-_MOST_ROWS = 20
-_SECTIONS: tuple[tuple[Any, set[str]], ...] = (
+_MAX_CONDITIONS = 20
+_PALETTE_SECTIONS: tuple[tuple[Any, set[str]], ...] = (
     (lazy("Verify identity"), {"person", "proof", "second_factor"}),
     (lazy("Session"), {"signed_in", "signed_out"}),
     (lazy("Device and consent"), {"request", "consent"}),
     (lazy("Set up sign-in methods"), {"credential"}),
     (lazy("Prompts and outcomes"), set()),
 )
-Titled = Sequence[tuple[str, Any]]
+TitledChoices = Sequence[tuple[str, Any]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class PaletteEntry:
     """One thing that can be added."""
 
     what: str
@@ -57,17 +57,17 @@ class SlotField:
     slot: Slot
     name: str
     value: str
-    choices: Titled = ()
+    choices: TitledChoices = ()
     error: str = ""
 
     @property
-    def suggests(self) -> tuple[str, ...]:
+    def suggestions(self) -> tuple[str, ...]:
         """What may be chosen while it is typed: too many for a list of choices."""
         return offered_zones() if self.slot.source == "zones" else ()
 
 
 @dataclass
-class Row:
+class ConditionRow:
     """One of the conditions that must all hold: a ready-made one with its fields, or CEL."""
 
     number: int
@@ -80,7 +80,7 @@ class Row:
         """Whether something in it is wrong."""
         return any(each.error for each in self.fields)
 
-    def written(self) -> str:
+    def to_cel(self) -> str:
         """The condition in CEL; notes what is wrong at its field, and answers "" then."""
         if self.preset is None:
             return self.source
@@ -103,9 +103,9 @@ class StepPanel:
     icon: str
     id: str
     on_refusal: str
-    rows: list[Row]
+    rows: list[ConditionRow]
     form: SchemaForm | None
-    part: str = ""
+    sub_flow: str = ""
     lane: str = ""
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -115,19 +115,19 @@ class StepPanel:
         return list(PRESETS.values())
 
 
-def palette(parts: Mapping[str, FlowDocument], without: str) -> list[Entry]:
+def palette(sub_flows: Mapping[str, FlowDocument], without: str) -> list[PaletteEntry]:
     """Everything that can be added: stages by what they give, a group, the tenant's parts but for this flow
     itself.
     """
-    order = [str(section) for section, _facts in _SECTIONS]
+    order = [str(section) for section, _facts in _PALETTE_SECTIONS]
     found = [
-        Entry("stage", kind, name_of(kind), about(kind), icon(kind), _section(stage))
+        PaletteEntry("stage", kind, name_of(kind), about(kind), icon(kind), _section(stage))
         for kind, stage in stages().items()
     ]
     found.sort(key=lambda entry: order.index(entry.section))
-    told, shape = _("Sub-flow %(name)s, shared by several flows."), _("Structure")
+    description, shape = _("Sub-flow %(name)s, shared by several flows."), _("Structure")
     found.append(
-        Entry(
+        PaletteEntry(
             "group",
             "group",
             _("Section"),
@@ -137,31 +137,31 @@ def palette(parts: Mapping[str, FlowDocument], without: str) -> list[Entry]:
         )
     )
     return found + [
-        Entry("flow", name, part.title, told % {"name": name}, "flow", shape)
-        for name, part in parts.items()
+        PaletteEntry("flow", name, sub_flow.title, description % {"name": name}, "flow", shape)
+        for name, sub_flow in sub_flows.items()
         if name != without
     ]
 
 
 def _section(stage: type[Stage]) -> str:
-    return next(str(section) for section, facts in _SECTIONS if not facts or facts & stage.gives)
+    return next(str(section) for section, facts in _PALETTE_SECTIONS if not facts or facts & stage.gives)
 
 
 def stored(document: FlowDocument, card: Card) -> StepPanel:
     """The panel of a step as it is."""
     step, stage = card.step, stages().get(card.step.stage or "")
     panel = _panel(card, stage)
-    sources = Sources(document, card.place)
-    parts = [part for part in split(step.when or "") if part != card.lane]
-    panel.rows = [_row(number, part, sources) for number, part in enumerate(parts)]
+    sources = SlotChoices(document, card.place)
+    terms = [term for term in split(step.when or "") if term != card.lane]
+    panel.rows = [_row(number, term, sources) for number, term in enumerate(terms)]
     if stage and panel.form:
         try:
             panel.form.values = stage.Settings.model_validate(stage.upgrade(step.settings)).model_dump(
                 mode="json"
             )
-        except ValidationError as wrong:
+        except ValidationError as invalid:
             panel.form.values |= stage.upgrade(step.settings)
-            panel.form.refuse(wrong)
+            panel.form.refuse(invalid)
     return panel
 
 
@@ -172,16 +172,18 @@ def posted(document: FlowDocument, card: Card, form: QueryDict) -> StepPanel:
         form.get("_id", panel.id).strip(),
         "continue" if form.get("_on_refusal") else "end",
     )
-    sources = Sources(document, card.place)
-    kinds = ((number, form.get(f"_when-{number}", "")) for number in range(_MOST_ROWS))
-    kept = [(number, kind) for number, kind in kinds if kind and str(number) != form.get("_less")]
-    panel.rows = [_posted_row(at, number, kind, form, sources) for at, (number, kind) in enumerate(kept)]
+    sources = SlotChoices(document, card.place)
+    kinds = ((number, form.get(f"_when-{number}", "")) for number in range(_MAX_CONDITIONS))
+    remaining = [(number, kind) for number, kind in kinds if kind and str(number) != form.get("_less")]
+    panel.rows = [
+        _submitted_row(at, number, kind, form, sources) for at, (number, kind) in enumerate(remaining)
+    ]
     if (
         "_more" in form
-        and (wanted := form.get("_preset", "")) in (CEL, *PRESETS)
-        and len(panel.rows) < _MOST_ROWS
+        and (requested := form.get("_preset", "")) in (CEL, *PRESETS)
+        and len(panel.rows) < _MAX_CONDITIONS
     ):
-        panel.rows.append(_posted_row(len(panel.rows), -1, wanted, form, sources))
+        panel.rows.append(_submitted_row(len(panel.rows), -1, requested, form, sources))
     if panel.form:
         panel.form.read(form)
     return panel
@@ -191,24 +193,24 @@ def change(card: Card, panel: StepPanel) -> dict[str, Any] | None:
     """The edit that this panel asks for; None where something in it is wrong, which is then noted at its
     field.
     """
-    sources = [row.written() for row in panel.rows]
-    wanted: dict[str, Any] = {
+    sources = [row.to_cel() for row in panel.rows]
+    requested: dict[str, Any] = {
         "do": "change",
         "step": panel.place,
         "id": panel.id,
         "on_refusal": panel.on_refusal,
     }
-    wanted["when"] = join([card.lane, *sources])
+    requested["when"] = join([card.lane, *sources])
     stage = stages().get(card.step.stage or "")
     if stage and panel.form:
         try:
-            said = stage.Settings.model_validate(panel.form.values).model_dump(mode="json")
-        except ValidationError as wrong:
-            panel.form.refuse(wrong)
+            settings = stage.Settings.model_validate(panel.form.values).model_dump(mode="json")
+        except ValidationError as invalid:
+            panel.form.refuse(invalid)
             return None
-        plain = stage.Settings().model_dump(mode="json")
-        wanted["settings"] = {name: value for name, value in said.items() if value != plain[name]}
-    return None if any(row.error for row in panel.rows) else wanted
+        defaults = stage.Settings().model_dump(mode="json")
+        requested["settings"] = {name: value for name, value in settings.items() if value != defaults[name]}
+    return None if any(row.error for row in panel.rows) else requested
 
 
 def known_words(document: FlowDocument, place: Place) -> list[dict[str, str]]:
@@ -216,12 +218,12 @@ def known_words(document: FlowDocument, place: Place) -> list[dict[str, str]]:
     steps first.
     """
     try:
-        box = next((box for box in lay_out(document, {}).boxes if box.path == _path(place)), None)
+        node = next((node for node in lay_out(document, {}).boxes if node.path == _path(place)), None)
     except TooLarge:
-        box = None  # lint says so
+        node = None  # lint says so
     earlier = [
         {"name": f"steps.{name}", "type": type_, "doc": _("set by an earlier step")}
-        for name, type_ in sorted(box.local if box else ())
+        for name, type_ in sorted(node.local if node else ())
     ]
     return earlier + [
         {"name": name, "type": word.type, "doc": word.doc.replace("`", "")}
@@ -242,21 +244,23 @@ def _panel(card: Card, stage: type[Stage] | None) -> StepPanel:
     )
     kind = step.stage or step.kind
     title = name_of(step.stage) if step.stage else _("Section") if step.group is not None else step.flow or ""
-    told = about(step.stage or "") if stage else ""
-    panel = StepPanel(written(card.place), kind, title, told, icon(kind), step.id, step.on_refusal, [], form)
-    panel.part, panel.lane = step.flow or "", card.lane
+    description = about(step.stage or "") if stage else ""
+    panel = StepPanel(
+        written(card.place), kind, title, description, icon(kind), step.id, step.on_refusal, [], form
+    )
+    panel.sub_flow, panel.lane = step.flow or "", card.lane
     return panel
 
 
-class Sources:
+class SlotChoices:
     """What of the tenant and of the flow may stand in the gaps of a condition of one step; each looked up
     only if it is asked for.
     """
 
     def __init__(self, document: FlowDocument, place: Place) -> None:
         self.earlier = [spot.card for spot in spots(draw(document)) if spot.card.place < place]
-        self._known: dict[str, Titled] = {}
-        self._finders: dict[str, Callable[[], Titled]] = {
+        self._known: dict[str, TitledChoices] = {}
+        self._finders: dict[str, Callable[[], TitledChoices]] = {
             "groups": lambda: [(name, name) for name in group_names()],
             "applications": lambda: [
                 (row["client_id"], row["title"] or row["name"])
@@ -274,11 +278,11 @@ class Sources:
                 if card.lanes and card.step.stage
             ],
             "answers": lambda: [
-                answer for card in self.earlier if card.step.stage for answer in _answers(card)
+                answer for card in self.earlier if card.step.stage for answer in _lane_answers(card)
             ],
         }
 
-    def of(self, slot: Slot, value: str) -> Titled:
+    def of(self, slot: Slot, value: str) -> TitledChoices:
         """Values and titles; what stands there already is among them."""
         if slot.source not in self._finders:
             return ()
@@ -288,34 +292,36 @@ class Sources:
         return found if not value or value in dict(found) else [*found, (value, value)]
 
 
-def _answers(card: Card) -> Iterator[tuple[str, str]]:
+def _lane_answers(card: Card) -> Iterator[tuple[str, str]]:
     for lane in card.lanes:
         if (filled := recognise(lane.lane)) and "value" in filled.values:
             yield filled.values["value"], f"{card.step.id}: {lane.title}"
 
 
-def _row(number: int, source: str, sources: Sources) -> Row:
+def _row(number: int, source: str, sources: SlotChoices) -> ConditionRow:
     filled = recognise(source)
     if filled is None:
-        return Row(number, source=source)
-    return Row(number, filled.preset, _fields(number, filled.preset, filled.values, sources))
+        return ConditionRow(number, source=source)
+    return ConditionRow(number, filled.preset, _fields(number, filled.preset, filled.values, sources))
 
 
-def _posted_row(at: int, number: int, kind: str, form: QueryDict, sources: Sources) -> Row:
+def _submitted_row(at: int, number: int, kind: str, form: QueryDict, sources: SlotChoices) -> ConditionRow:
     """``at``: its number from now on; ``number``: the one under which it was posted, -1 for a new one."""
     preset = PRESETS.get(kind)
     if preset is None:
-        return Row(at, source=form.get(f"_when-{number}-{CEL}", "").replace("\r\n", "\n").replace("\0", ""))
+        return ConditionRow(
+            at, source=form.get(f"_when-{number}-{CEL}", "").replace("\r\n", "\n").replace("\0", "")
+        )
     zone = form.get("_zone", "")  # the browser's own
     defaults = {
         slot.name: zone if slot.source == "zones" and zone in offered_zones() else slot.default
         for slot in preset.slots
     }
     values = {name: form.get(f"_when-{number}-{name}", default) for name, default in defaults.items()}
-    return Row(at, preset, _fields(at, preset, values, sources))
+    return ConditionRow(at, preset, _fields(at, preset, values, sources))
 
 
-def _fields(number: int, preset: Preset, values: Mapping[str, str], sources: Sources) -> list[SlotField]:
+def _fields(number: int, preset: Preset, values: Mapping[str, str], sources: SlotChoices) -> list[SlotField]:
     return [
         SlotField(slot, f"_when-{number}-{slot.name}", values[slot.name], sources.of(slot, values[slot.name]))
         for slot in preset.slots

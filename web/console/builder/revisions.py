@@ -54,9 +54,9 @@ class Asked:
         }
 
 
-def asked(name: str, said: QueryDict) -> Asked:
+def asked(name: str, query: QueryDict) -> Asked:
     """The flow of this name in the state that ``which`` names; 404 where there is none."""
-    which, choices = said.get("which", "")[:20], states(name)
+    which, choices = query.get("which", "")[:20], states(name)
     try:
         chosen = choose(name, which)
     except NoSuchVersion:
@@ -84,10 +84,10 @@ def of_draft(name: str, refused: RefusedFlow) -> list[Wrong]:
 
 def located(name: str, findings: Iterable[Finding], document: Mapping[str, Any]) -> list[Wrong]:
     """The findings with their steps. ``document``: as JSON, {} where it cannot be read."""
-    return [_located(name, finding, document) for finding in findings]
+    return [_locate(name, finding, document) for finding in findings]
 
 
-def _located(name: str, finding: Finding, document: Mapping[str, Any]) -> Wrong:
+def _locate(name: str, finding: Finding, document: Mapping[str, Any]) -> Wrong:
     step, rest, value = "", tuple(map(str, finding.path)), document
     if finding.path[:1] == ("tests",) and len(finding.path) > 1 and isinstance(finding.path[1], int):
         return Wrong(

@@ -27,9 +27,9 @@ from web.console.objects.history import history
 from web.console.plain_values import condition, plain
 from web.console.requests import ConsoleRequest
 
-_LONGEST_NOTE = 300
+_MAX_NOTE = 300
 # What happens in it belongs to its runs; this is what happened to it.
-_CONCERNING = (
+_EVENT_KINDS = (
     "flow.published,flow.rolled_back,flow.draft_discarded,flow.deleted,flow.inspected,flow.broken,"
     "flow.start_refused"
 )
@@ -37,7 +37,7 @@ _CONCERNING = (
 
 def versions(request: ConsoleRequest, name: str) -> HttpResponse:
     """Every version of a flow, newest first."""
-    choices = _states(name)
+    choices = _list_states(name)
     page = request.GET.get("page", "1")
     wish = Wish(
         filters={"flow": name}, page=int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 1
@@ -47,7 +47,7 @@ def versions(request: ConsoleRequest, name: str) -> HttpResponse:
         **Asked(name, "", choices).frame,
         "rows": rows.rows,
         "draft": draft if draft and draft.differs else None,
-        "history": history(request, {"kind": _CONCERNING, "target": name}),
+        "history": history(request, {"kind": _EVENT_KINDS, "target": name}),
         "before": f"?page={wish.page - 1}" if wish.page > 1 else "",
         "after": f"?page={wish.page + 1}" if rows.has_next else "",
     }
@@ -56,76 +56,82 @@ def versions(request: ConsoleRequest, name: str) -> HttpResponse:
 
 def version(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """One version: its document, what it changed, and what can be done with it."""
-    chosen = _chosen(name, str(number))
-    told = VERSIONS.told(VERSIONS.rows().get(flow__name=name, number=number))
-    earlier = [each.which for each in _states(name) if each.which.isdigit() and int(each.which) < number]
-    changes = _grouped(difference(_chosen(name, earlier[0]).document, chosen.document)) if earlier else []
+    revision = _resolve_revision(name, str(number))
+    details = VERSIONS.told(VERSIONS.rows().get(flow__name=name, number=number))
+    earlier = [each.which for each in _list_states(name) if each.which.isdigit() and int(each.which) < number]
+    changes = (
+        _group_by_step(difference(_resolve_revision(name, earlier[0]).document, revision.document))
+        if earlier
+        else []
+    )
     context: dict[str, Any] = {
-        "told": told,
+        "told": details,
         "earlier": earlier[0] if earlier else "",
         "changes": changes,
-        "yaml": _yaml(chosen),
+        "yaml": _yaml(revision),
         "number": number,
     }
     return show(
         request,
         "console/builder/versions_one.html",
-        title=_title(chosen.document.title, number),
-        **_frame(chosen),
+        title=_title(revision.document.title, number),
+        **_frame_context(revision),
         **context,
     )
 
 
 def export(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """A version as a blueprint that can be applied elsewhere."""
-    response = HttpResponse(_yaml(_chosen(name, str(number))), content_type="application/yaml; charset=utf-8")
+    response = HttpResponse(
+        _yaml(_resolve_revision(name, str(number))), content_type="application/yaml; charset=utf-8"
+    )
     response["Content-Disposition"] = f'attachment; filename="{name}-{number}.yaml"'
     return response
 
 
 def compare(request: ConsoleRequest, name: str) -> HttpResponse:
     """What differs between any two states of a flow."""
-    choices = _states(name)
+    choices = _list_states(name)
     numbers = [each.which for each in choices]
     live = next((each.which for each in choices if each.live), numbers[-1])
     new = request.GET.get("new", "") or numbers[0]
     old = request.GET.get("old", "") or (
         live if live != new else next(iter(numbers[numbers.index(new) + 1 :]), new) if new in numbers else new
     )
-    before, after = _chosen(name, old), _chosen(name, new)
+    before, after = _resolve_revision(name, old), _resolve_revision(name, new)
     context: dict[str, Any] = {
         "old": old,
         "new": new,
-        "changes": _grouped(difference(before.document, after.document)),
+        "changes": _group_by_step(difference(before.document, after.document)),
     }
     template = (
         "console/builder/versions_diff_part.html"
         if by_htmx(request, "changes")
         else "console/builder/versions_diff.html"
     )
-    frame = {**_frame(after), "choices": choices}
+    frame = {**_frame_context(after), "choices": choices}
     return show(request, template, title=after.document.title, part=_("Compare versions"), **frame, **context)
 
 
-def back(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
+def roll_back_page(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """Makes an earlier version live again, after showing what that changes."""
-    chosen, findings, status = _chosen(name, str(number)), list[Wrong](), 200
+    revision, findings, status = _resolve_revision(name, str(number)), list[Wrong](), 200
     if request.method == "POST":
         try:
             roll_back(name, number, by=request.person.username, note=_note(request))
         except RefusedFlow as refused:
-            findings, status = located(name, refused.findings, chosen.document.as_json()), 400
+            findings, status = located(name, refused.findings, revision.document.as_json()), 400
         else:
             return see(
                 request,
                 reverse("console:flow-versions", args=[name]),
                 _("Version %(number)d is live.") % {"number": number},
             )
-    live = _live(name)
-    changes = _grouped(difference(live.document, chosen.document)) if live else []
+    live = _live_revision(name)
+    changes = _group_by_step(difference(live.document, revision.document)) if live else []
     context: dict[str, Any] = {"number": number, "live": live, "changes": changes, "said": _note(request)}
     title = _("Roll back to version %(number)d") % {"number": number}
-    frame = _frame(chosen) | {"findings": findings}
+    frame = _frame_context(revision) | {"findings": findings}
     return show(
         request,
         "console/builder/versions_back.html",
@@ -162,7 +168,7 @@ def publish(request: ConsoleRequest, name: str) -> HttpResponse:
         "draft": draft,
         "moved": moved,
         "said": _note(request),
-        **_checked(request, name),
+        **_publish_context(request, name),
         **late,
     }
     return show(
@@ -178,7 +184,7 @@ def publish(request: ConsoleRequest, name: str) -> HttpResponse:
 def _publish(request: ConsoleRequest, name: str) -> HttpResponse:
     by = request.person.username
     published = publish_draft(
-        name, by=by, note=_note(request), revision=_revision(request), names=_may_name(request)
+        name, by=by, note=_note(request), revision=_draft_revision(request), names=_may_name(request)
     )
     number = published.version.number
     words = (
@@ -195,29 +201,29 @@ def _no_draft(request: ConsoleRequest, name: str) -> HttpResponse:
         "console/builder/publish_none.html",
         title=title_of(name),
         part=_("Publish"),
-        **Asked(name, "", _states(name)).frame,
+        **Asked(name, "", _list_states(name)).frame,
     )
 
 
-def _checked(request: ConsoleRequest, name: str) -> dict[str, Any]:
+def _publish_context(request: ConsoleRequest, name: str) -> dict[str, Any]:
     """What publishing would find, before it is tried."""
-    choices = _states(name)
+    choices = _list_states(name)
     try:
-        chosen = choose(name, DRAFT)
+        revision = choose(name, DRAFT)
     except NoSuchVersion:
         raise Http404 from None
     except RefusedFlow as refused:
         frame = Asked(name, DRAFT, choices, findings=of_draft(name, refused)).frame
-        return {**frame, "errors": True, "changes": [], "tests": [], "live": _live(name)}
-    live, document = _live(name), chosen.document
-    found = [*lint(document, chosen.parts, names={}), *unfit(document)]
+        return {**frame, "errors": True, "changes": [], "tests": [], "live": _live_revision(name)}
+    live, document = _live_revision(name), revision.document
+    found = [*lint(document, revision.parts, names={}), *unfit(document)]
     tests = (
         []
         if errors_of(found)
         else [
             (test.name, [each.message.removeprefix(f"{test.name}: ") for each in wrong])
             for test, wrong in zip(
-                document.tests, by_test(document, chosen.parts, names=_may_name(request)), strict=True
+                document.tests, by_test(document, revision.parts, names=_may_name(request)), strict=True
             )
         ]
     )
@@ -225,9 +231,9 @@ def _checked(request: ConsoleRequest, name: str) -> dict[str, Any]:
         {"flow": name, "title": document.title, "for": document.designation, "steps": ()}
     )
     return {
-        **Asked(name, DRAFT, choices, chosen, located(name, found, document.as_json())).frame,
+        **Asked(name, DRAFT, choices, revision, located(name, found, document.as_json())).frame,
         "errors": bool(errors_of(found)) or any(wrong for _name, wrong in tests),
-        "changes": _grouped(difference(live.document if live else empty, document)),
+        "changes": _group_by_step(difference(live.document if live else empty, document)),
         "tests": tests,
         "live": live,
     }
@@ -239,14 +245,14 @@ def discard(request: ConsoleRequest, name: str) -> HttpResponse:
     if draft is None:
         return _no_draft(request, name)
     if request.method == "POST":
-        if discard_draft(name, by=request.person.username, revision=_revision(request)):
+        if discard_draft(name, by=request.person.username, revision=_draft_revision(request)):
             return see(request, home, _("Draft discarded."))
         return see(
             request,
             request.path,
             _("Someone changed the draft while you were reviewing it. Review again what would be lost."),
         )
-    context: dict[str, Any] = {"draft": draft, **_checked(request, name)}
+    context: dict[str, Any] = {"draft": draft, **_publish_context(request, name)}
     return show(
         request,
         "console/builder/versions_discard.html",
@@ -257,7 +263,7 @@ def discard(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChangeLine:
     """One change in words; ``old`` and ``new`` None where there is nothing, both "" where only that it
     changed is told.
     """
@@ -268,7 +274,7 @@ class Line:
     new: str | None
 
 
-def _grouped(changes: Iterable[Change]) -> list[tuple[str, list[Line]]]:
+def _group_by_step(changes: Iterable[Change]) -> list[tuple[str, list[ChangeLine]]]:
     """By step, in the order in which they come; what moved and was changed besides stands together."""
     lines = [(each.step, line) for each in changes for line in _lines(each)]
     return [
@@ -276,21 +282,34 @@ def _grouped(changes: Iterable[Change]) -> list[tuple[str, list[Line]]]:
     ]
 
 
-def _lines(change: Change) -> list[Line]:
+def _lines(change: Change) -> list[ChangeLine]:
     """Tests by their names: what they say of themselves is long, and rarely what matters."""
     if change.step or change.key != "tests":
-        return [Line(change.kind, change.key, _told(change.key, change.old), _told(change.key, change.new))]
+        return [
+            ChangeLine(
+                change.kind,
+                change.key,
+                _display_value(change.key, change.old),
+                _display_value(change.key, change.new),
+            )
+        ]
     old, new = ({each["name"]: each for each in tests or ()} for tests in (change.old, change.new))
-    gone = [Line("removed", "", _test(name), None) for name in old if name not in new]
-    other = [Line("changed", _test(name), "", "") for name in old if name in new and old[name] != new[name]]
-    return [*gone, *other, *(Line("added", "", None, _test(name)) for name in new if name not in old)]
+    removed = [ChangeLine("removed", "", _test(name), None) for name in old if name not in new]
+    changed = [
+        ChangeLine("changed", _test(name), "", "") for name in old if name in new and old[name] != new[name]
+    ]
+    return [
+        *removed,
+        *changed,
+        *(ChangeLine("added", "", None, _test(name)) for name in new if name not in old),
+    ]
 
 
 def _test(name: str) -> str:
     return _("Test “%(name)s”") % {"name": name}
 
 
-def _told(key: str, value: Any) -> str | None:
+def _display_value(key: str, value: Any) -> str | None:
     if value is None:
         return None
     if key == "when" and isinstance(value, str):
@@ -298,14 +317,14 @@ def _told(key: str, value: Any) -> str | None:
     return write(value).strip() if isinstance(value, list | dict) and value else plain(value)
 
 
-def _states(name: str) -> Any:
+def _list_states(name: str) -> Any:
     choices = states(name)
     if not choices:
         raise Http404
     return choices
 
 
-def _chosen(name: str, which: str) -> Chosen:
+def _resolve_revision(name: str, which: str) -> Chosen:
     """404 for a state that is not there, and for a draft that is no flow yet: its errors are shown where it
     is published.
     """
@@ -315,19 +334,19 @@ def _chosen(name: str, which: str) -> Chosen:
         raise Http404 from None
 
 
-def _live(name: str) -> Chosen | None:
+def _live_revision(name: str) -> Chosen | None:
     number = next((each.which for each in states(name) if each.live), "")
     return choose(name, number) if number else None
 
 
-def _revision(request: ConsoleRequest) -> int:
+def _draft_revision(request: ConsoleRequest) -> int:
     """The draft that was looked at; 0, which none has, for nonsense."""
-    given = request.POST.get("revision", "")
-    return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
+    text = request.POST.get("revision", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def _frame(chosen: Chosen) -> dict[str, Any]:
-    return Asked(chosen.name, chosen.which, _states(chosen.name), chosen).frame
+def _frame_context(revision: Chosen) -> dict[str, Any]:
+    return Asked(revision.name, revision.which, _list_states(revision.name), revision).frame
 
 
 def _title(title: str, number: int) -> str:
@@ -339,11 +358,11 @@ def _may_name(request: ConsoleRequest) -> bool:
 
 
 def _note(request: ConsoleRequest) -> str:
-    return request.POST.get("note", "").replace("\0", "").strip()[:_LONGEST_NOTE]
+    return request.POST.get("note", "").replace("\0", "").strip()[:_MAX_NOTE]
 
 
-def _yaml(chosen: Chosen) -> str:
-    return emit([in_order_of(FlowDocument, chosen.document.as_json())])
+def _yaml(revision: Chosen) -> str:
+    return emit([in_order_of(FlowDocument, revision.document.as_json())])
 
 
 PAGES = (
@@ -352,7 +371,7 @@ PAGES = (
     Page("flows/<slug:name>/versions/<int:number>/export", export, "flow-export", see="flows.see"),
     Page(
         "flows/<slug:name>/versions/<int:number>/roll-back",
-        back,
+        roll_back_page,
         "flow-roll-back",
         see="flows.publish",
         do="flows.publish",

@@ -47,15 +47,15 @@ def read_text(text: str, name: str, designation: str) -> FlowDocument:
         raise BadText([Fault(1, 1, _("Enter one flow with the keys flow, title, for and steps."))])
     node = nodes[0]
     values = plain(node)
-    for key, kept in (("flow", name), ("for", designation)):
-        if values.get(key, kept) != kept:
+    for key, expected in (("flow", name), ("for", designation)):
+        if values.get(key, expected) != expected:
             line, column = node.place((key,))
             raise BadText(
                 [
                     Fault(
                         line,
                         column,
-                        _("This must stay %(kept)s. Create a new flow instead.") % {"kept": kept},
+                        _("This must stay %(kept)s. Create a new flow instead.") % {"kept": expected},
                     )
                 ]
             )

@@ -90,11 +90,11 @@ _EFFECTS = {
     "UseRecoveryCode": gettext_lazy("Uses up a recovery code"),
     "KeepAttributes": gettext_lazy("Saves the answers to the person's attributes"),
 }
-_KEYS = ("effect", "person", "session", "device", "credential")  # numbers of rows say nothing to anybody
+_ROW_KEYS = ("effect", "person", "session", "device", "credential")  # numbers of rows say nothing to anybody
 
 
 @dataclass(frozen=True)
-class Field:
+class DryRunField:
     """One field that is typed into, with what may be chosen where not everything may."""
 
     name: str
@@ -104,7 +104,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Row:
+class DryRunRow:
     """One box of the path.
 
     ``mark``: good, bad, here, over, or "" where the walk did not come to it. ``how``: "" where it is not
@@ -123,44 +123,58 @@ class Row:
     values: list[tuple[str, str]] = field(default_factory=list)
     learned: list[Any] = field(default_factory=list)
     effects: list[tuple[Any, list[tuple[str, str]]]] = field(default_factory=list)
-    how: str = ""
+    answer_kind: str = ""
     typable: bool = False
-    fields: list[Field] = field(default_factory=list)
+    fields: list[DryRunField] = field(default_factory=list)
 
 
-def trial(request: ConsoleRequest, name: str) -> HttpResponse:
+def dry_run(request: ConsoleRequest, name: str) -> HttpResponse:
     """One walk. All of it stands in the address, so that a reload, a link and the way back keep it."""
-    found = asked(name, request.GET)
-    if found.chosen is None:
+    requested = asked(name, request.GET)
+    if requested.chosen is None:
         return show(
-            request, "console/simulation/dry_run.html", title=found.title, part=_("Test"), **found.frame
+            request,
+            "console/simulation/dry_run.html",
+            title=requested.title,
+            part=_("Test"),
+            **requested.frame,
         )
-    walker = read(request.GET, may_name=_may_name(request))
-    context = {**found.frame, **_form(request, walker), **_walked(request, found.chosen, walker)}
+    parameters = read(request.GET, may_name=_may_name(request))
+    context = {
+        **requested.frame,
+        **_form(request, parameters),
+        **_path_context(request, requested.chosen, parameters),
+    }
     if "tests" in request.GET:
-        context["tests"] = _tests(found.chosen, names=_may_name(request))
+        context["tests"] = _test_results(requested.chosen, names=_may_name(request))
     template = (
         "console/simulation/dry_run_part.html"
         if by_htmx(request, "path")
         else "console/simulation/dry_run.html"
     )
-    return show(request, template, title=found.title, part=_("Test"), **context)
+    return show(request, template, title=requested.title, part=_("Test"), **context)
 
 
-def keep(request: ConsoleRequest, name: str) -> HttpResponse:
+def save_test(request: ConsoleRequest, name: str) -> HttpResponse:
     """Adds the walk of an address to the tests of the draft."""
-    query = request.POST.get("query", "").replace("\0", "")
-    said, back = QueryDict(query), f"{reverse('console:flow-try', args=[name])}?{query}"
-    found = asked(name, said)
-    if found.chosen is None:
+    text = request.POST.get("query", "").replace("\0", "")
+    query, back = QueryDict(text), f"{reverse('console:flow-try', args=[name])}?{text}"
+    requested = asked(name, query)
+    if requested.chosen is None:
         return see(request, back, _("The draft isn't a valid flow. Fix its errors first."))
-    walker = read(said, may_name=_may_name(request))
-    if walker.errors:
+    parameters = read(query, may_name=_may_name(request))
+    if parameters.errors:
         return see(request, back, _("Fix the errors below and try again."))
     try:
-        reports = _simulate(request, found.chosen, walker)
-        called = request.POST.get("name", "").replace("\0", "").strip()
-        test = as_test(called, walker.person, walker.request, walker.answers(_typable(found.chosen)), reports)
+        reports = _simulate(request, requested.chosen, parameters)
+        test_name = request.POST.get("name", "").replace("\0", "").strip()
+        test = as_test(
+            test_name,
+            parameters.person,
+            parameters.request,
+            parameters.answers(_typable(requested.chosen)),
+            reports,
+        )
         keep_test(name, test, by=request.person.username)
     except (NobodyThere, ValidationError):
         return see(request, back, _("Test not saved. Enter a name and choose a user that exists."))
@@ -197,39 +211,39 @@ def _may_name(request: ConsoleRequest) -> bool:
     return bool(request.may("people.see"))
 
 
-def _form(request: ConsoleRequest, walker: Walker) -> dict[str, Any]:
+def _form(request: ConsoleRequest, parameters: Walker) -> dict[str, Any]:
     """What stands in the form beside the path."""
-    said, tenant = request.GET, current_tenant()
-    invented = None if isinstance(walker.person, str) else walker.person
-    held = (
-        said.getlist("credentials")
-        if "credentials" in said
-        else list(invented.credentials if invented else ["password"])
+    query, tenant = request.GET, current_tenant()
+    simulated = None if isinstance(parameters.person, str) else parameters.person
+    credentials = (
+        query.getlist("credentials")
+        if "credentials" in query
+        else list(simulated.credentials if simulated else ["password"])
     )
     return {
-        "errors": walker.errors,
+        "errors": parameters.errors,
         "may_name": _may_name(request),
-        "said": said,
-        "username": said.get("username", "") or "somebody",
-        "address": said.get("address", "") or "127.0.0.1",
-        "kinds": [(kind, title, kind in held) for kind, title in _KINDS],
-        "methods": [(method, title, method in said.getlist("signed_in")) for method, title in _METHODS],
+        "said": query,
+        "username": query.get("username", "") or "somebody",
+        "address": query.get("address", "") or "127.0.0.1",
+        "kinds": [(kind, title, kind in credentials) for kind, title in _KINDS],
+        "methods": [(method, title, method in query.getlist("signed_in")) for method, title in _METHODS],
         "roles": ROLES,
         "networks": list(tenant.networks),
         "more": any(
-            said.get(each)
+            query.get(each)
             for each in ("agent", "time", "country", "scopes", "device_address", "device_age", "session_age")
         ),
     }
 
 
-def _walked(request: ConsoleRequest, chosen: Chosen, walker: Walker) -> dict[str, Any]:
+def _path_context(request: ConsoleRequest, revision: Chosen, parameters: Walker) -> dict[str, Any]:
     """The path, or why there is none."""
-    if walker.errors:
+    if parameters.errors:
         return {"rows": []}
     try:
-        reports = _simulate(request, chosen, walker)
-        layout = lay_out(chosen.document, chosen.parts)
+        reports = _simulate(request, revision, parameters)
+        layout = lay_out(revision.document, revision.parts)
     except NobodyThere:
         return {"rows": [], "errors": {"person": _("No user with this username.")}}
     except TooLarge as large:
@@ -237,7 +251,7 @@ def _walked(request: ConsoleRequest, chosen: Chosen, walker: Walker) -> dict[str
     mark, words = _ENDINGS[ending(reports)]
     asks = [report.step for report in reports if report.step]
     return {
-        "rows": list(_rows(chosen, layout, walker, reports)),
+        "rows": list(_rows(revision, layout, parameters, reports)),
         "end": ending(reports),
         "end_mark": mark,
         "end_words": words,
@@ -247,31 +261,31 @@ def _walked(request: ConsoleRequest, chosen: Chosen, walker: Walker) -> dict[str
     }
 
 
-def _simulate(request: ConsoleRequest, chosen: Chosen, walker: Walker) -> list[Report]:
-    answers = walker.answers(_typable(chosen))
+def _simulate(request: ConsoleRequest, revision: Chosen, parameters: Walker) -> list[Report]:
+    answers = parameters.answers(_typable(revision))
     return simulate(
-        chosen.document,
+        revision.document,
         answers,
-        parts=chosen.parts,
-        person=walker.person,
-        request=walker.request,
+        parts=revision.parts,
+        person=parameters.person,
+        request=parameters.request,
         judges=False,
         names=_may_name(request),
-        stops=walker.stops,
+        stops=parameters.stops,
     )
 
 
-def _typable(chosen: Chosen) -> list[str]:
+def _typable(revision: Chosen) -> list[str]:
     """The steps whose answers may be typed: what would prove somebody is taken for granted, never judged."""
     try:
-        boxes = lay_out(chosen.document, chosen.parts).boxes
+        nodes = lay_out(revision.document, revision.parts).boxes
     except TooLarge:
         return []
-    return [box.id for box in boxes if _may_type(box)]
+    return [node.id for node in nodes if _may_type(node)]
 
 
-def _may_type(box: Box) -> bool:
-    stage = stages().get(box.drawn.stage or "")
+def _may_type(node: Box) -> bool:
+    stage = stages().get(node.drawn.stage or "")
     return stage is not None and not guarded(stage)
 
 
@@ -281,36 +295,36 @@ def _query(request: ConsoleRequest) -> str:
     return urlencode(kept)
 
 
-def _rows(chosen: Chosen, layout: Layout, walker: Walker, reports: list[Report]) -> Iterator[Row]:
+def _rows(revision: Chosen, layout: Layout, parameters: Walker, reports: list[Report]) -> Iterator[DryRunRow]:
     by_step = {report.step: report for report in reports}
-    for box in layout.boxes:
-        drawn, report = box.drawn, by_step.get(box.id)
+    for node in layout.boxes:
+        step, report = node.drawn, by_step.get(node.id)
         title = (
-            name_of(drawn.stage)
-            if drawn.stage
-            else _("Sub-flow %(name)s") % {"name": drawn.flow}
-            if drawn.flow
+            name_of(step.stage)
+            if step.stage
+            else _("Sub-flow %(name)s") % {"name": step.flow}
+            if step.flow
             else _("Section")
         )
-        members: dict[str, Any] = {"title": title, "kind": drawn.kind, "depth": min(len(box.within), 4)}
-        members |= {"url": builder_url(chosen.name, box.id if not box.prefix else box.within[0])}
-        members["when"] = in_words(drawn.when) if drawn.when else []
+        members: dict[str, Any] = {"title": title, "kind": step.kind, "depth": min(len(node.within), 4)}
+        members |= {"url": builder_url(revision.name, node.id if not node.prefix else node.within[0])}
+        members["when"] = in_words(step.when) if step.when else []
         if report is None:
-            yield Row(box.id, **members)
+            yield DryRunRow(node.id, **members)
             continue
-        how = walker.how.get(box.id) or (
+        answer_kind = parameters.how.get(node.id) or (
             "passes" if report.assumed else "open" if report.decision == "asks" else ""
         )
-        typable = bool(how) and _may_type(box) and _has_fields(chosen, box)
+        typable = bool(answer_kind) and _may_type(node) and _has_fields(revision, node)
         members |= {
-            "how": how,
+            "answer_kind": answer_kind,
             "typable": typable,
-            "fields": _fields(chosen, box, walker) if typable and how == "typed" else [],
+            "fields": _typed_fields(revision, node, parameters) if typable and answer_kind == "typed" else [],
         }
-        yield Row(box.id, **members, **_told(report))
+        yield DryRunRow(node.id, **members, **_report_context(report))
 
 
-def _told(report: Report) -> dict[str, Any]:
+def _report_context(report: Report) -> dict[str, Any]:
     mark, decision = _DECISIONS.get(report.decision, ("bad", report.decision))
     read = (report.condition or {}).get("values", {})
     return {
@@ -328,51 +342,53 @@ def _effect(effect: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
     members = [
         (key, plain(value))
         for key, value in effect.items()
-        if key not in _KEYS and value not in (None, "", (), [])
+        if key not in _ROW_KEYS and value not in (None, "", (), [])
     ]
     return _EFFECTS.get(name, name), members
 
 
-def _has_fields(chosen: Chosen, box: Box) -> bool:
-    return bool(_question(chosen, box))
+def _has_fields(revision: Chosen, node: Box) -> bool:
+    return bool(_form_fields(revision, node))
 
 
-def _fields(chosen: Chosen, box: Box, walker: Walker) -> list[Field]:
-    typed = walker.typed.get(box.id, {})
+def _typed_fields(revision: Chosen, node: Box, parameters: Walker) -> list[DryRunField]:
+    typed = parameters.typed.get(node.id, {})
     found = []
-    for name, each in _question(chosen, box).items():
+    for name, each in _form_fields(revision, node).items():
         choices = [(str(value), str(title)) for value, title in getattr(each, "choices", ())]
-        found.append(Field(name, str(each.label or name), typed.get(name, ""), choices))
+        found.append(DryRunField(name, str(each.label or name), typed.get(name, ""), choices))
     return found
 
 
-def _question(chosen: Chosen, box: Box) -> dict[str, Any]:
+def _form_fields(revision: Chosen, node: Box) -> dict[str, Any]:
     """The fields of the step's form."""
     forms = [
         shown.page.form
-        for shown in previews(chosen.document, chosen.parts, box.id)
+        for shown in previews(revision.document, revision.parts, node.id)
         if shown.page and shown.page.form
     ]
     return dict(forms[0].fields) if forms else {}
 
 
-def _tests(chosen: Chosen, *, names: bool) -> list[tuple[str, list[str], str]]:
+def _test_results(revision: Chosen, *, names: bool) -> list[tuple[str, list[str], str]]:
     """Each test with what failed, and the address of its walk."""
-    steps = [box.id for box in lay_out(chosen.document, chosen.parts).boxes if box.drawn.stage]
-    results = zip(chosen.document.tests, by_test(chosen.document, chosen.parts, names=names), strict=True)
+    steps = [node.id for node in lay_out(revision.document, revision.parts).boxes if node.drawn.stage]
+    results = zip(
+        revision.document.tests, by_test(revision.document, revision.parts, names=names), strict=True
+    )
     return [
         (
             test.name,
             [each.message.removeprefix(f"{test.name}: ") for each in wrong],
-            "?" + write(test, steps, which=chosen.which),
+            "?" + write(test, steps, which=revision.which),
         )
         for test, wrong in results
     ]
 
 
 PAGES = (
-    Page("flows/<slug:name>/try", trial, "flow-try", see="flows.see"),
-    Page("flows/<slug:name>/try/keep", keep, "flow-try-keep", see="", do="flows.edit"),
+    Page("flows/<slug:name>/try", dry_run, "flow-try", see="flows.see"),
+    Page("flows/<slug:name>/try/keep", save_test, "flow-try-keep", see="", do="flows.edit"),
     Page("dry-run/people", people, "flow-try-people", see="people.see"),
     Page("dry-run/applications", applications, "flow-try-applications", see="applications.see"),
 )

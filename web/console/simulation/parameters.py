@@ -14,12 +14,15 @@ from flows.documents.document import Answers, Circumstances, FlowTest, InventedP
 from flows.settings import parse_duration, write_duration
 from flows.validation_messages import sentence
 
-_INVENTED = ("username", "name", "email", "role")
+_SIMULATED = ("username", "name", "email", "role")
 _TEXTS = ("address", "agent", "country", "application", "device_address")
 _AGES = ("session_age", "device_age")
-_HOW, _INTO = "do.", "in."  # of each step: how it is answered, and what is typed into its fields
+_ANSWER_PREFIX, _INPUT_PREFIX = (
+    "do.",
+    "in.",
+)  # of each step: how it is answered, and what is typed into its fields
 ANSWERS = ("passes", "refuses", "open", "typed")
-_LONGEST = 1000
+_MAX_LENGTH = 1000
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -38,8 +41,8 @@ class Walker:
 
     def answers(self, typable: Iterable[str]) -> Answers:
         """What is given to the steps; what was typed only where that may be."""
-        given: Answers = {step: how for step, how in self.how.items() if how in ("passes", "refuses")}  # type: ignore[misc]
-        return given | {
+        answers: Answers = {step: how for step, how in self.how.items() if how in ("passes", "refuses")}  # type: ignore[misc]
+        return answers | {
             step: dict(self.typed.get(step, {})) for step in typable if self.how.get(step) == "typed"
         }
 
@@ -49,7 +52,7 @@ class Walker:
         return [step for step, how in self.how.items() if how == "open"]
 
 
-def read(said: QueryDict, *, may_name: bool) -> Walker:
+def read(query: QueryDict, *, may_name: bool) -> Walker:
     """From an address.
 
     ``may_name``: whether somebody of the tenant may be named, whose groups and attributes conditions then
@@ -57,16 +60,18 @@ def read(said: QueryDict, *, may_name: bool) -> Walker:
     """
     errors: dict[str, str] = {}
     how = {
-        name.removeprefix(_HOW): value
-        for name, value in said.items()
-        if name.startswith(_HOW) and value in ANSWERS
+        name.removeprefix(_ANSWER_PREFIX): value
+        for name, value in query.items()
+        if name.startswith(_ANSWER_PREFIX) and value in ANSWERS
     }
     typed: dict[str, dict[str, str]] = {}
-    for name in said:
-        step, dot, into = name.removeprefix(_INTO).rpartition(".")
-        if name.startswith(_INTO) and dot:
-            typed.setdefault(step, {})[into] = _text(said, name)
-    return Walker(_person(said, errors, may_name=may_name), _circumstances(said, errors), how, typed, errors)
+    for name in query:
+        step, dot, field_name = name.removeprefix(_INPUT_PREFIX).rpartition(".")
+        if name.startswith(_INPUT_PREFIX) and dot:
+            typed.setdefault(step, {})[field_name] = _text(query, name)
+    return Walker(
+        _person(query, errors, may_name=may_name), _circumstances(query, errors), how, typed, errors
+    )
 
 
 def write(test: FlowTest, steps: Iterable[str], **more: str) -> str:
@@ -74,31 +79,31 @@ def write(test: FlowTest, steps: Iterable[str], **more: str) -> str:
 
     ``steps``: all that could ask; those that it leaves open ask there, too.
     """
-    said: list[tuple[str, Any]] = list(more.items())
+    pairs: list[tuple[str, Any]] = list(more.items())
     if isinstance(test.person, str):
-        said += [("who", "real"), ("person", test.person)]
+        pairs += [("who", "real"), ("person", test.person)]
     else:
-        said += [(name, getattr(test.person, name)) for name in _INVENTED] + [
+        pairs += [(name, getattr(test.person, name)) for name in _SIMULATED] + [
             ("credentials", kind) for kind in test.person.credentials
         ]
-        said += [("credentials", "")] * (not test.person.credentials)
+        pairs += [("credentials", "")] * (not test.person.credentials)
         attributes = "\n".join(f"{key}: {value}" for key, value in test.person.attributes.items())
-        said += [("groups", ", ".join(test.person.groups)), ("attributes", attributes)]
-    said += [(name, getattr(test.request, name)) for name in _TEXTS] + [
+        pairs += [("groups", ", ".join(test.person.groups)), ("attributes", attributes)]
+    pairs += [(name, getattr(test.request, name)) for name in _TEXTS] + [
         ("scopes", " ".join(test.request.scopes))
     ]
-    said += [(name, write_duration_of(getattr(test.request, name))) for name in _AGES] + [
+    pairs += [(name, write_duration_of(getattr(test.request, name))) for name in _AGES] + [
         ("signed_in", each) for each in test.request.signed_in
     ]
-    said += [("time", f"{test.request.time.astimezone(UTC):%Y-%m-%dT%H:%M}" if test.request.time else "")]
+    pairs += [("time", f"{test.request.time.astimezone(UTC):%Y-%m-%dT%H:%M}" if test.request.time else "")]
     for step in steps:
-        given = test.answers.get(step, "open")
-        said.append((_HOW + step, given if isinstance(given, str) else "typed"))
-        said += [
-            (f"{_INTO}{step}.{name}", value)
-            for name, value in (given.items() if isinstance(given, dict) else ())
+        answer = test.answers.get(step, "open")
+        pairs.append((_ANSWER_PREFIX + step, answer if isinstance(answer, str) else "typed"))
+        pairs += [
+            (f"{_INPUT_PREFIX}{step}.{name}", value)
+            for name, value in (answer.items() if isinstance(answer, dict) else ())
         ]
-    return urlencode([(name, value) for name, value in said if value or name == "credentials"])
+    return urlencode([(name, value) for name, value in pairs if value or name == "credentials"])
 
 
 def write_duration_of(seconds: int) -> str:
@@ -106,35 +111,35 @@ def write_duration_of(seconds: int) -> str:
     return write_duration(parse_duration(f"{seconds}s")) if 0 < seconds < 1_000_000 else ""
 
 
-def _person(said: QueryDict, errors: dict[str, str], *, may_name: bool) -> str | InventedPerson:
-    if said.get("who") == "real":
-        name = _text(said, "person")
+def _person(query: QueryDict, errors: dict[str, str], *, may_name: bool) -> str | InventedPerson:
+    if query.get("who") == "real":
+        name = _text(query, "person")
         if not may_name:
             errors["person"] = _("Your role can't view people. Use a test user instead.")
         elif not name:
             errors["person"] = _("Enter a username.")
         return name
-    values: dict[str, Any] = {name: _text(said, name) for name in _INVENTED if _text(said, name)}
-    values |= {"groups": _words(said, "groups"), "attributes": _pairs(said, errors)}
-    if "credentials" in said:  # a form in which none is ticked says so by an empty one
-        values["credentials"] = [kind for kind in said.getlist("credentials") if kind]
+    values: dict[str, Any] = {name: _text(query, name) for name in _SIMULATED if _text(query, name)}
+    values |= {"groups": _split(query, "groups"), "attributes": _pairs(query, errors)}
+    if "credentials" in query:  # a form in which none is ticked says so by an empty one
+        values["credentials"] = [kind for kind in query.getlist("credentials") if kind]
     return _checked(InventedPerson, values, errors)
 
 
-def _circumstances(said: QueryDict, errors: dict[str, str]) -> Circumstances:
-    values: dict[str, Any] = {name: _text(said, name) for name in _TEXTS if _text(said, name)}
+def _circumstances(query: QueryDict, errors: dict[str, str]) -> Circumstances:
+    values: dict[str, Any] = {name: _text(query, name) for name in _TEXTS if _text(query, name)}
     values |= {
-        "scopes": _words(said, "scopes"),
-        "signed_in": [each for each in said.getlist("signed_in") if each][:5],
+        "scopes": _split(query, "scopes"),
+        "signed_in": [each for each in query.getlist("signed_in") if each][:5],
     }
     for name in _AGES:
         try:
-            values[name] = int(parse_duration(_text(said, name) or "0s").total_seconds())
+            values[name] = int(parse_duration(_text(query, name) or "0s").total_seconds())
         except ValueError as error:
             errors[name] = _sentence(str(error))
-    if given := _text(said, "time"):
+    if time := _text(query, "time"):
         try:
-            values["time"] = datetime.fromisoformat(given).replace(tzinfo=UTC)
+            values["time"] = datetime.fromisoformat(time).replace(tzinfo=UTC)
         except ValueError:
             errors["time"] = _("Enter a time like 2026-11-21T18:30.")
     return _checked(Circumstances, values, errors)
@@ -144,15 +149,15 @@ def _checked(model: type[Model], values: dict[str, Any], errors: dict[str, str])
     """The model without what is wrong in it, which is noted."""
     try:
         return model.model_validate(values)
-    except ValidationError as wrong:
-        found = {str(each["loc"][0]): sentence(each) for each in wrong.errors()}
+    except ValidationError as invalid:
+        found = {str(each["loc"][0]): sentence(each) for each in invalid.errors()}
     errors.update({name: _sentence(text) for name, text in found.items()})
     return model.model_validate({name: value for name, value in values.items() if name not in found})
 
 
-def _pairs(said: QueryDict, errors: dict[str, str]) -> dict[str, str]:
+def _pairs(query: QueryDict, errors: dict[str, str]) -> dict[str, str]:
     found = {}
-    for line in _text(said, "attributes").splitlines()[:50]:
+    for line in _text(query, "attributes").splitlines()[:50]:
         key, colon, value = line.partition(":")
         if line.strip() and not (colon and key.strip()):
             errors["attributes"] = _("Enter one per line, like team: sales.")
@@ -161,12 +166,12 @@ def _pairs(said: QueryDict, errors: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _words(said: QueryDict, name: str) -> list[str]:
-    return _text(said, name).replace(",", " ").split()[:50]
+def _split(query: QueryDict, name: str) -> list[str]:
+    return _text(query, name).replace(",", " ").split()[:50]
 
 
-def _text(said: QueryDict, name: str) -> str:
-    return str(said.get(name, "")).replace("\0", "").strip()[:_LONGEST]
+def _text(query: QueryDict, name: str) -> str:
+    return str(query.get(name, "")).replace("\0", "").strip()[:_MAX_LENGTH]
 
 
 def _sentence(text: str) -> str:

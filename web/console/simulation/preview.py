@@ -35,77 +35,87 @@ _MEDIA = re.compile(r"@media \(prefers-color-scheme: dark\)")
 
 def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     """The steps of a flow, and the pages of one of them side by side."""
-    found = asked(name, request.GET)
-    if found.chosen is None:
+    requested = asked(name, request.GET)
+    if requested.chosen is None:
         return show(
-            request, "console/simulation/preview.html", title=found.title, part=_("Preview"), **found.frame
+            request,
+            "console/simulation/preview.html",
+            title=requested.title,
+            part=_("Preview"),
+            **requested.frame,
         )
-    steps = _steps(found.chosen)
+    steps = _steps(requested.chosen)
     step = request.GET.get("step", "") or (steps[0]["id"] if steps else "")
     if step and step not in [each["id"] for each in steps]:
         raise Http404
-    wish = _wish(request, step)
-    faces = _previews(found.chosen, step, wish["state"]) if step else []
-    shown = next((each for each in faces if each.face == wish["face"]), faces[0] if faces else None)
-    page = shown and _framed(shown)
+    selection = _selection(request, step)
+    faces = _previews(requested.chosen, step, selection["state"]) if step else []
+    shown = next((each for each in faces if each.face == selection["face"]), faces[0] if faces else None)
+    page = shown and _frameable_page(shown)
     context: dict[str, Any] = {
-        "steps": [{**each, "url": _address(wish, step=each["id"], face="")} for each in steps],
+        "steps": [{**each, "url": _address(selection, step=each["id"], face="")} for each in steps],
         "step": step,
         "shown": shown,
         "page": page,
         "fields": [str(each.label) for each in page.form] if page and page.form else [],
-        "page_url": reverse("console:flow-preview-page", args=[name]) + _address(wish),
+        "page_url": reverse("console:flow-preview-page", args=[name]) + _address(selection),
         "faces": [
-            (each.face == (shown and shown.face), _address(wish, face=each.face), _FACES[each.face])
+            (each.face == (shown and shown.face), _address(selection, face=each.face), _FACES[each.face])
             for each in faces
         ],
-        "states": [(state == wish["state"], _address(wish, state=state), _STATES[state]) for state in STATES],
-        "schemes": [
-            (scheme == wish["scheme"], _address(wish, scheme=scheme), _SCHEMES[scheme]) for scheme in SCHEMES
+        "states": [
+            (state == selection["state"], _address(selection, state=state), _STATES[state])
+            for state in STATES
         ],
-        "scheme": wish["scheme"],
+        "schemes": [
+            (scheme == selection["scheme"], _address(selection, scheme=scheme), _SCHEMES[scheme])
+            for scheme in SCHEMES
+        ],
+        "scheme": selection["scheme"],
     }
     response = show(
         request,
         "console/simulation/preview.html",
-        title=found.title,
+        title=requested.title,
         part=_("Preview"),
-        **found.frame,
+        **requested.frame,
         **context,
     )
     response["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
 
 
-def _wish(request: ConsoleRequest, step: str) -> dict[str, str]:
+def _selection(request: ConsoleRequest, step: str) -> dict[str, str]:
     return {
         "which": request.GET.get("which", "")[:20],
         "step": step,
-        "state": _one_of(request, "state", STATES),
-        "scheme": _one_of(request, "scheme", SCHEMES),
+        "state": _choice(request, "state", STATES),
+        "scheme": _choice(request, "scheme", SCHEMES),
         "face": request.GET.get("face", "")[:20],
     }
 
 
-def framed(request: ConsoleRequest, name: str) -> HttpResponse:
+def preview_page(request: ConsoleRequest, name: str) -> HttpResponse:
     """The page itself, to be looked at and not to be touched: no script, no form that could be sent, nothing
     that takes the focus.
     """
-    found = asked(name, request.GET)
-    steps = [each["id"] for each in _steps(found.chosen)] if found.chosen else []
-    step, scheme = request.GET.get("step", "") or next(iter(steps), ""), _one_of(request, "scheme", SCHEMES)
-    if found.chosen is None or step not in steps:
+    requested = asked(name, request.GET)
+    steps = [each["id"] for each in _steps(requested.chosen)] if requested.chosen else []
+    step, scheme = request.GET.get("step", "") or next(iter(steps), ""), _choice(request, "scheme", SCHEMES)
+    if requested.chosen is None or step not in steps:
         raise Http404
-    faces = _previews(found.chosen, step, _one_of(request, "state", STATES))
+    faces = _previews(requested.chosen, step, _choice(request, "state", STATES))
     shown = next((each for each in faces if each.face == request.GET.get("face")), faces[0])
-    page, look = (
-        _framed(shown),
+    page, overrides = (
+        _frameable_page(shown),
         {"inert": True, "stylesheet": reverse("console:preview-style", args=[scheme])},
     )
     if page is None:
-        response = render(request, "console/simulation/preview_none.html", {"title": _("No page"), **look})
+        response = render(
+            request, "console/simulation/preview_none.html", {"title": _("No page"), **overrides}
+        )
     else:
-        response = rendered(request, replace(page, context={**page.context, **look}))
+        response = rendered(request, replace(page, context={**page.context, **overrides}))
     changed = {
         "script_src": "'none'",
         "connect_src": "'none'",
@@ -135,37 +145,39 @@ def _style(scheme: str) -> str:
     return text.replace("color-scheme: light dark", f"color-scheme: {scheme}")
 
 
-def _previews(chosen: Chosen, step: str, state: str) -> list[Preview]:
-    return previews(chosen.document, chosen.parts, step, wrong=state == "wrong")
+def _previews(revision: Chosen, step: str, state: str) -> list[Preview]:
+    return previews(revision.document, revision.parts, step, wrong=state == "wrong")
 
 
-def _framed(shown: Preview) -> Any:
+def _frameable_page(shown: Preview) -> Any:
     """The page that can be put into a frame: one that sends the browser elsewhere is told in words."""
     return shown.page if shown.page and shown.page.kind != "leave" else None
 
 
-def _steps(chosen: Chosen) -> list[dict[str, Any]]:
+def _steps(revision: Chosen) -> list[dict[str, Any]]:
     """Every step that somebody may meet, in order, as deep as it lies."""
     try:
-        layout: Layout = lay_out(chosen.document, chosen.parts)
+        layout: Layout = lay_out(revision.document, revision.parts)
     except TooLarge:
         return []
     found = []
-    for box in layout.boxes:
-        if box.drawn.stage:
-            found.append({"id": box.id, "title": name_of(box.drawn.stage), "depth": min(len(box.within), 4)})
+    for node in layout.boxes:
+        if node.drawn.stage:
+            found.append(
+                {"id": node.id, "title": name_of(node.drawn.stage), "depth": min(len(node.within), 4)}
+            )
     return found
 
 
-def _one_of(request: ConsoleRequest, name: str, values: tuple[str, ...]) -> str:
-    given = request.GET.get(name, "")
-    return given if given in values else values[0]
+def _choice(request: ConsoleRequest, name: str, values: tuple[str, ...]) -> str:
+    value = request.GET.get(name, "")
+    return value if value in values else values[0]
 
 
-def _address(wish: dict[str, str], **changed: str) -> str:
+def _address(selection: dict[str, str], **changed: str) -> str:
     kept = {
         name: value
-        for name, value in {**wish, **changed}.items()
+        for name, value in {**selection, **changed}.items()
         if value and value not in (STATES[0], SCHEMES[0])
     }
     return "?" + urlencode(kept)
@@ -173,6 +185,6 @@ def _address(wish: dict[str, str], **changed: str) -> str:
 
 PAGES = (
     Page("flows/<slug:name>/preview", overview, "flow-preview", see="flows.see"),
-    Page("flows/<slug:name>/preview/page", framed, "flow-preview-page", see="flows.see"),
+    Page("flows/<slug:name>/preview/page", preview_page, "flow-preview-page", see="flows.see"),
     Page("preview/<slug:scheme>.css", style, "preview-style", see="flows.see"),
 )

@@ -26,7 +26,7 @@ from web.console.objects.history import history
 from web.console.plain_values import plain
 from web.console.requests import ConsoleRequest
 
-_MOST = 50
+_MAX_RUNS = 50
 _DECISIONS = {
     "done": ("good", gettext_lazy("Passed")),
     "passed over": ("over", gettext_lazy("Skipped")),
@@ -34,12 +34,12 @@ _DECISIONS = {
     "entered": ("good", gettext_lazy("Entered")),
     "refused": ("bad", gettext_lazy("Failed")),
 }
-_BOXES = {"group": gettext_lazy("Section"), "flow": gettext_lazy("Sub-flow")}
-_WIDE = 100  # of a bar, in its own units
+_NODE_TITLES = {"group": gettext_lazy("Section"), "flow": gettext_lazy("Sub-flow")}
+_BAR_WIDTH = 100  # of a bar, in its own units
 
 
 @dataclass(frozen=True)
-class Bar:
+class FunnelBar:
     """What became of those who came to a step.
 
     Widths of the three parts of its bar, as SVG writes them, each with where it begins.
@@ -58,17 +58,17 @@ def runs(request: ConsoleRequest, name: str) -> HttpResponse:
     if not choices:
         raise Http404
     numbers = [each for each in choices if each.which.isdigit()]
-    wanted = request.GET.get("which", "") or next(
+    which = request.GET.get("which", "") or next(
         (each.which for each in numbers if each.live), numbers[0].which if numbers else ""
     )
-    if wanted and wanted not in [each.which for each in numbers]:
+    if which and which not in [each.which for each in numbers]:
         raise Http404
     # of which a role that only counts sees how many
-    page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MOST))
+    page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MAX_RUNS))
     people = request.may("people.see")
-    bars = _bars(name, int(wanted), people=people) if wanted else []
+    bars = _bars(name, int(which), people=people) if which else []
     context: dict[str, Any] = {
-        **Asked(name, wanted, numbers).frame,
+        **Asked(name, which, numbers).frame,
         "runs": page.rows if request.may("runs.inspect") else [],
         "total": page.total,
         "whole": bars[0] if bars else None,
@@ -84,35 +84,35 @@ def run(request: ConsoleRequest, identifier: str) -> HttpResponse:
     That somebody has looked is written down.
     """
     try:
-        found = look_into(identifier, by=request.person.username, people=request.may("people.see"))
+        inspection = look_into(identifier, by=request.person.username, people=request.may("people.see"))
     except NoSuchRun:
         raise Http404 from None
     context: dict[str, Any] = {
-        "found": found,
-        "path": [_passage(each) for each in found.path],
-        "facts": list(_facts(found)),
+        "found": inspection,
+        "path": [_passage_context(each) for each in inspection.path],
+        "facts": list(_facts(inspection)),
         "history": history(request, {"topic": topic_of(identifier)}),
     }
     return show(
         request,
         "console/simulation/run.html",
-        title=_("Run of %(flow)s") % {"flow": title_of(found.flow)},
+        title=_("Run of %(flow)s") % {"flow": title_of(inspection.flow)},
         belongs_to=identifier[:8],
         **context,
     )
 
 
-def _bars(name: str, number: int, *, people: bool) -> list[Bar]:
+def _bars(name: str, number: int, *, people: bool) -> list[FunnelBar]:
     """The whole run first, then the steps in the order of the flow; what was counted of steps that are not in
     it comes last.
     """
     try:
         version = version_of(name, number)
-        unseen = frozenset() if people else private_steps(version)
+        hidden = frozenset() if people else private_steps(version)
         steps = {
-            box.id: box.drawn.stage
-            for box in layout_of(version).boxes
-            if box.drawn.stage and box.id not in unseen
+            node.id: node.drawn.stage
+            for node in layout_of(version).boxes
+            if node.drawn.stage and node.id not in hidden
         }
     except NoSuchVersion:
         raise Http404 from None
@@ -128,28 +128,28 @@ def _bars(name: str, number: int, *, people: bool) -> list[Bar]:
     ]
 
 
-def _bar(step: str, kind: str | None, count: Count, most: int) -> Bar:
+def _bar(step: str, kind: str | None, count: Count, most: int) -> FunnelBar:
     parts, begins = [], 0.0
-    for fate, many in (("good", count.finished), ("bad", count.refused), ("left", count.left)):
-        wide = many / most * _WIDE if most else 0.0
-        parts.append((fate, f"{begins:.2f}", f"{wide:.2f}"))
-        begins += wide
-    return Bar(
+    for fate, number in (("good", count.finished), ("bad", count.refused), ("left", count.left)):
+        width = number / most * _BAR_WIDTH if most else 0.0
+        parts.append((fate, f"{begins:.2f}", f"{width:.2f}"))
+        begins += width
+    return FunnelBar(
         step,
         name_of(kind) if kind else step,
         count,
         parts,
-        _length(count.median_seconds) if count.finished else "",
+        _format_duration(count.median_seconds) if count.finished else "",
     )
 
 
-def _length(seconds: int) -> str:
+def _format_duration(seconds: int) -> str:
     if seconds < 120:
         return _("≤ %(n)d s") % {"n": seconds}
     return _("≤ %(n)d min") % {"n": -(-seconds // 60)}
 
 
-def _passage(passage: Passage) -> dict[str, Any]:
+def _passage_context(passage: Passage) -> dict[str, Any]:
     mark, decision = _DECISIONS.get(passage.decision, ("here", ""))
     read = passage.condition or {}
     took = (
@@ -159,7 +159,7 @@ def _passage(passage: Passage) -> dict[str, Any]:
     )
     return {
         "passage": passage,
-        "title": _BOXES.get(passage.stage) or name_of(passage.stage),
+        "title": _NODE_TITLES.get(passage.stage) or name_of(passage.stage),
         "mark": mark,
         "decision": decision,
         "when": in_words(str(read["when"])) if read.get("when") else [],
@@ -170,8 +170,8 @@ def _passage(passage: Passage) -> dict[str, Any]:
     }
 
 
-def _facts(found: Inspection) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    for name, fact in found.facts.items():
+def _facts(inspection: Inspection) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for name, fact in inspection.facts.items():
         members = fact.items() if isinstance(fact, Mapping) else [("", fact)]
         yield name, [(str(key), plain(value)) for key, value in members]
 
