@@ -20,7 +20,7 @@ MARKS = {
     ".primary": ("borderTopColor", "body"),
     ".tabs [aria-current]": ("borderBottomColor", "body"),
     "#nav [aria-current]": ("boxShadow", "#nav"),
-    ".step.open": ("borderTopColor", ".drawing"),
+    ".step.open": ("borderTopColor", ".definition"),
     ".step .name:focus::after": ("outlineColor", ".step"),
     ".primary::words": ("color", ".primary"),
 }

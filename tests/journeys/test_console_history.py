@@ -21,7 +21,7 @@ from web.administration.resources import RESOURCES
 Sits = Callable[..., Person]
 AGREE = """() => {
   const asked = new URLSearchParams(location.search)
-  const held = [...document.querySelectorAll('.narrow [name], #trial [name], .compare [name]')].filter((each) => each.name !== 'order')
+  const held = [...document.querySelectorAll('.narrow [name], #dry-run [name], .compare [name]')].filter((each) => each.name !== 'order')
   return held.every((each) => each.value === (asked.get(each.name) ?? '')) && document.readyState === 'complete'
 }"""  # noqa: E501
 

@@ -1,4 +1,4 @@
-// Calls the API from its reference. The access token lives in this variable alone: pages of the reference replace each other without a reload.
+// Calls the API from its reference. The access token is stored only in this variable; the pages of the reference replace each other without a reload.
 let token = ""
 
 const fill = () => {

@@ -1,4 +1,4 @@
-// Drags cards and entries of the palette, by mouse and by touch; all gaps open meanwhile, and the nearest one takes it.
+// Drags cards and palette entries by mouse and by touch. All gaps are open meanwhile; a drop goes to the nearest one.
 const FAR = 6,
   EDGE = 56
 let drag = null
@@ -6,7 +6,7 @@ let drag = null
 const nearest = (x, y) => {
   let best = null,
     least = Infinity
-  for (const gap of document.querySelectorAll("#builder .drawing .gap[data-to]")) {
+  for (const gap of document.querySelectorAll("#builder .definition .gap[data-to]")) {
     if (gap.closest(".taken + .lanes")) continue
     const box = gap.getBoundingClientRect()
     const aside = Math.max(box.left - x, 0, x - box.right),
@@ -57,7 +57,7 @@ function end(drop) {
   source.classList.remove("taken")
   target?.classList.remove("target")
   document.documentElement.classList.remove("dragging")
-  // The click that follows a drag opens nothing.
+  // The click event after a drag opens nothing.
   addEventListener(
     "click",
     (event) => {
@@ -77,7 +77,7 @@ document.addEventListener("pointerdown", (event) => {
   const grip = event.target.closest(".grip"),
     source = event.target.closest("#builder .step, #builder [data-what]")
   if (!source || event.button || event.target.closest(".menu-of, .summary a")) return
-  if (event.pointerType !== "mouse" && source.matches(".step") && !grip) return // by touch a card is scrolled, its grip drags it
+  if (event.pointerType !== "mouse" && source.matches(".step") && !grip) return // by touch, only the grip drags; the card scrolls
   drag = { source, x: event.clientX, y: event.clientY, now: { x: event.clientX, y: event.clientY }, target: null }
 })
 document.addEventListener("pointermove", (event) => {

@@ -1,10 +1,10 @@
-// The builder by keyboard: a card is moved, copied or removed where the focus is, and the focus goes with it.
+// The keyboard of the builder: moves, duplicates or removes the focused card; the focus follows it.
 const cards = () => [...document.querySelectorAll("#builder .step")]
 const NUDGES = { ArrowUp: "up", ArrowDown: "down", ArrowRight: "in", ArrowLeft: "out" }
 const EDITS = { Delete: "remove", Backspace: "remove", d: "duplicate", w: "wrap" }
-let before = "" // after g a letter leads to another page
+let before = "" // after g, a letter opens another page
 
-// Which card has the focus is asked when it is this edit's turn, for keys may come faster than answers.
+// The focused card is determined when the edit is sent: keys may be faster than responses.
 const edit = (wanted) =>
   document.dispatchEvent(
     new CustomEvent("builder:edit", {
@@ -19,8 +19,8 @@ document.addEventListener("keydown", (event) => {
   const control = event.ctrlKey || event.metaKey,
     leads = before === "g"
   before = key
-  if (target.closest("dialog")) return // its keys are its own
-  if (key === "Enter" && target.id === "preset" && target.value) target.form.querySelector("[name=_more]").click() // else it would save without
+  if (target.closest("dialog")) return // a dialog handles its own keys
+  if (key === "Enter" && target.id === "preset" && target.value) target.form.querySelector("[name=_more]").click() // otherwise Enter saves without the new condition
   else if (control && key.toLowerCase() === "z" && !typing) document.querySelector(event.shiftKey ? "[data-redo]" : "[data-undo]")?.click()
   else if (key === "Escape") {
     const menu = document.querySelector(".menu-of[open], .found[open]")

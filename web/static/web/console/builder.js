@@ -1,85 +1,86 @@
-// The builder at work: each edit is posted in its turn, and the new drawing put in the place of the old one; undo, and what is said aloud.
-const said = document.getElementById("said")
-const bench = () => document.getElementById("builder")
+// The flow builder: posts one edit after the other, replaces the page with each response, and offers undo and redo.
+// The live region #said announces each change.
+const status = document.getElementById("said")
+const builder = () => document.getElementById("builder")
 const base = () => document.querySelector("#edit [name=_base]")?.value
-const told = [{ base: base(), said: "" }] // this sitting's documents, oldest first; "at" is the one that is shown
+const documents = [{ base: base(), notice: "" }] // the documents since the page was loaded, oldest first; "at" is the current one
 let at = 0,
   dirty = false,
   typed = false,
   last = Promise.resolve()
 
-const say = (text, loud = false, again = false) => {
-  said.className = loud ? "notice bad" : "hidden"
-  said.textContent = ""
+const announce = (text, loud = false, again = false) => {
+  status.className = loud ? "notice bad" : "hidden"
+  status.textContent = ""
   requestAnimationFrame(() => {
-    said.textContent = text
-    if (again) said.append(" ", signIn())
+    status.textContent = text
+    if (again) status.append(" ", signIn())
   })
 }
 const signIn = () => {
-  const { signIn: words, signInUrl: url } = bench().dataset
+  const { signIn: words, signInUrl: url } = builder().dataset
   return Object.assign(document.createElement("a"), { href: url, textContent: words, target: "_blank", rel: "opener" })
 }
-const next = (job) => (last = last.then(job).catch((error) => say(error.message, true, error.again)))
+const next = (job) => (last = last.then(job).catch((error) => announce(error.message, true, error.again)))
 
-async function fetched(url, options = {}) {
-  bench().setAttribute("aria-busy", "true")
+async function fetchBuilder(url, options = {}) {
+  builder().setAttribute("aria-busy", "true")
   try {
-    const answer = await fetch(url, { ...options, headers: { "X-Builder": "1" } }),
-      text = await answer.text()
-    if (answer.status === 401) throw Object.assign(new Error(bench().dataset.ended), { again: true })
-    if (!/^\s*<div id="builder"/.test(text)) throw new Error(`${bench().dataset.lost} (${answer.status})`)
+    const response = await fetch(url, { ...options, headers: { "X-Builder": "1" } }),
+      text = await response.text()
+    if (response.status === 401) throw Object.assign(new Error(builder().dataset.ended), { again: true })
+    if (!/^\s*<div id="builder"/.test(text)) throw new Error(`${builder().dataset.lost} (${response.status})`)
     return document.importNode(new DOMParser().parseFromString(text, "text/html").getElementById("builder"), true)
   } finally {
-    bench().removeAttribute("aria-busy")
+    builder().removeAttribute("aria-busy")
   }
 }
 
 function show(made, { focus = [], remember = true } = {}) {
-  const old = bench(),
-    kept = window.scrollY,
+  const old = builder(),
+    scrollTop = window.scrollY,
     side = document.getElementById("panel").scrollTop
   const same = old.dataset.opened === made.dataset.opened,
-    before = held(old, made)
+    before = previousFocus(old, made)
   old.replaceWith(made)
   dirty = false
-  typed = Boolean(made.querySelector('#panel [aria-invalid="true"]')) // it came back with mistakes
+  typed = Boolean(made.querySelector('#panel [aria-invalid="true"]')) // the form has errors
   clearTimeout(counting)
-  for (const name of ["afterSwap", "afterSettle"]) made.dispatchEvent(new CustomEvent(`htmx:${name}`, { bubbles: true })) // as htmx says it: for times and rows
-  window.scrollTo({ top: kept, behavior: "instant" })
+  for (const name of ["afterSwap", "afterSettle"]) made.dispatchEvent(new CustomEvent(`htmx:${name}`, { bubbles: true })) // the events of htmx, for console.js and rows.js
+  window.scrollTo({ top: scrollTop, behavior: "instant" })
   if (same) document.getElementById("panel").scrollTop = side
-  if (remember && base() !== told[at].base) told.splice(++at, Infinity, { base: base(), said: made.dataset.said })
+  if (remember && base() !== documents[at].base) documents.splice(++at, Infinity, { base: base(), notice: made.dataset.said })
   ready()
   history.replaceState(null, "", `?${/^\d/.test(made.dataset.opened) ? "at" : "open"}=${made.dataset.opened}`)
-  land([].concat(focus, before), made)
-  if (made.dataset.said) say(made.dataset.said)
+  restoreFocus([].concat(focus, before), made)
+  if (made.dataset.said) announce(made.dataset.said)
 }
 
-// The focus never falls out of the builder: to the first of these that takes it; where none does, to a card, to a gap, to the panel.
-function land(wanted, made) {
+// Moves the focus to the first of the selectors that takes it, else to a card, a gap or the panel, so that it stays in the builder.
+function restoreFocus(requested, made) {
   const fallback = [".name", ".gap", "#panel"]
-  for (const each of [...(made.dataset.moved === undefined ? wanted : [".moved a"]), ...fallback]) {
+  for (const each of [...(made.dataset.moved === undefined ? requested : [".moved a"]), ...fallback]) {
     const target = each === "panel" ? first(made) : each ? made.querySelector(each) : null
     target?.focus()
     if (target && document.activeElement === target) return
   }
 }
 
-// Where one was before the drawing was replaced, as selectors of the new one: the same button, the same card, what is new in its place.
-function held(old, made) {
+// Returns selectors for the focus after the replacement: the same button, else a new card, the same card, or the card now in its place.
+function previousFocus(old, made) {
   const here = document.activeElement,
     places = (root) => new Map([...root.querySelectorAll(".step")].map((each) => [each.dataset.id, each.dataset.place]))
   if (here.closest("[data-undo], [data-redo]"))
     return here.matches("[data-undo]") ? ["[data-undo]", "[data-redo]"] : ["[data-redo]", "[data-undo]"]
-  const was = here.closest(".step")?.dataset ?? met,
+  const was = here.closest(".step")?.dataset ?? lastCard,
     now = places(made),
     then = places(old)
   const fresh = [...now].find(([id]) => !then.has(id))?.[1]
   return [fresh, now.get(was?.id), was?.place].map(card)
 }
-let met // the card that had the focus last: what was done beside the drawing is about it
+let lastCard // the card that had the focus last: edits in the panel apply to it
 document.addEventListener("focusin", ({ target }) => {
-  met = target.closest?.("#builder .step")?.dataset ?? met
+  lastCard = target.closest?.("#builder .step")?.dataset ?? lastCard
 })
 
 const FIELD = ":is([data-filter], input:not([type=hidden]), select, textarea)"
@@ -93,40 +94,40 @@ function ready() {
   if (undo) {
     undo.parentNode.hidden = false
     undo.disabled = at === 0
-    redo.disabled = at + 1 === told.length
+    redo.disabled = at + 1 === documents.length
   }
   if (search) search.hidden = false
 }
 
-// Posts an edit; what was typed into the settings beside it is saved first.
-function edit(wanted, focus, done) {
-  const goes = settled()
+// Posts an edit, after unsaved settings in the panel.
+function edit(requested, focus, done) {
+  const mayContinue = saveSettings()
   next(async () => {
-    const what = typeof wanted === "function" ? wanted() : wanted
-    if (!what || !goes()) return
+    const what = typeof requested === "function" ? requested() : requested
+    if (!what || !mayContinue()) return
     const data = new FormData(document.getElementById("edit")),
       here = document.activeElement.closest(".step")?.dataset.place
     data.set("_edit", JSON.stringify(what))
-    const made = await fetched(document.getElementById("edit").action, { method: "POST", body: data })
+    const made = await fetchBuilder(document.getElementById("edit").action, { method: "POST", body: data })
     done?.()
     show(made, { focus: focus ?? [card(made.dataset.at || here)] })
   })
 }
 
-// What was typed beside the drawing goes first; where that is wrong, nothing else is done before it is mended.
-function settled() {
+// Submits unsaved settings. Returns a function: whether they were saved. If not, the next edit is dropped, so that the errors stay visible.
+function saveSettings() {
   if (!dirty) return () => true
   submit(document.getElementById("step-form"))
-  return () => !document.querySelector('#panel [aria-invalid="true"]') && bench().dataset.moved === undefined
+  return () => !document.querySelector('#panel [aria-invalid="true"]') && builder().dataset.moved === undefined
 }
 
 function submit(form, button) {
   const data = new FormData(form, button?.name ? button : undefined),
     url = form.action,
     beside = form.closest("#panel") && "panel"
-  if (button?.name === "_more") data.set("_zone", Intl.DateTimeFormat().resolvedOptions().timeZone ?? "") // a new condition's time zone
+  if (button?.name === "_more") data.set("_zone", Intl.DateTimeFormat().resolvedOptions().timeZone ?? "") // the time zone for a new condition
   next(async () => {
-    const made = await fetched(url, { method: "POST", body: data })
+    const made = await fetchBuilder(url, { method: "POST", body: data })
     const more = button?.name === "_more" || button?.name === "_less",
       wrong = made.querySelector('#panel [aria-invalid="true"]')
     show(made, { focus: wrong ? "panel" : more ? [] : [card(made.dataset.at), beside] })
@@ -136,27 +137,27 @@ function submit(form, button) {
   })
 }
 
-function travel(step) {
+function undoOrRedo(step) {
   const words = document.querySelector(step < 0 ? "[data-undo]" : "[data-redo]")?.textContent
   edit(
     () => {
-      const target = told[at + step]
-      if (!target || bench().dataset.moved !== undefined) return null
-      return { do: "replace", document: JSON.parse(target.base), said: `${words}: ${told[step < 0 ? at : at + 1].said}`.slice(0, 300) }
+      const target = documents[at + step]
+      if (!target || builder().dataset.moved !== undefined) return null
+      return { do: "replace", document: JSON.parse(target.base), said: `${words}: ${documents[step < 0 ? at : at + 1].notice}`.slice(0, 300) }
     },
     [],
     () => (at += step),
   )
 }
 
-const place = () => (matchMedia("(pointer: coarse)").matches ? "#panel" : "panel") // by touch no keyboard is called up unasked
+const place = () => (matchMedia("(pointer: coarse)").matches ? "#panel" : "panel") // on touch screens, a focused input opens the keyboard
 
 function open(link, focus = place()) {
   const url = new URL(link.href),
-    goes = settled()
+    mayContinue = saveSettings()
   next(async () => {
-    if (!goes()) return
-    show(await fetched(url), { focus })
+    if (!mayContinue()) return
+    show(await fetchBuilder(url), { focus })
     if (matchMedia("(max-width: 63.99rem)").matches) document.getElementById("panel").scrollIntoView({ block: "start" })
   })
 }
@@ -173,8 +174,8 @@ document.addEventListener("click", (event) => {
   } else if (button) {
     event.preventDefault()
     edit(JSON.parse(button.value))
-  } else if (target.closest("[data-undo]")) travel(-1)
-  else if (target.closest("[data-redo]")) travel(1)
+  } else if (target.closest("[data-undo]")) undoOrRedo(-1)
+  else if (target.closest("[data-redo]")) undoOrRedo(1)
   else if (target.closest("[data-line]")) {
     const { line, column } = target.closest("[data-line]").dataset,
       text = document.getElementById("text")
@@ -203,7 +204,7 @@ document.addEventListener("input", ({ target }) => {
   filter(target.value.toLowerCase().split(/\s+/).filter(Boolean))
 })
 
-// Stages by their words, all in one list, those first whose names have them; without words each is back in its section.
+// Filters the palette: one list, with matches in the title first. Without a search, each stage is in its section.
 let counting = 0
 function filter(words) {
   const best = document.querySelector("[data-best]"),
@@ -221,13 +222,13 @@ function filter(words) {
   clearTimeout(counting)
   counting = setTimeout(
     () =>
-      say(found.length === 0 ? none.textContent : found.length === 1 ? none.dataset.one : none.dataset.many.replace("{n}", found.length)),
+      announce(found.length === 0 ? none.textContent : found.length === 1 ? none.dataset.one : none.dataset.many.replace("{n}", found.length)),
     500,
   )
 }
-document.addEventListener("builder:edit", ({ detail }) => edit(detail)) // from the modules for keys and for dragging
+document.addEventListener("builder:edit", ({ detail }) => edit(detail)) // sent by builder-keys.js and builder-drag.js
 
 addEventListener("beforeunload", (event) => {
-  if (typed || bench().dataset.moved !== undefined) event.preventDefault()
+  if (typed || builder().dataset.moved !== undefined) event.preventDefault()
 })
 ready()

@@ -1,4 +1,4 @@
-// Forms whose answer takes its time: they say that it works, cannot be sent twice, and send a long text as a file.
+// Forms with a slow response: shows that they are busy, prevents a second submit, and sends a long text as a file.
 function attach(form) {
   const area = form.querySelector("textarea[data-large]")
   if (!area || area.value.length < 48000) return
@@ -22,5 +22,5 @@ for (const form of document.querySelectorAll("form[data-busy]"))
     button.after(said)
     said.textContent = button.dataset.busy ?? form.dataset.busy
   })
-// Back from the cache of the browser nothing is under way any more.
+// A page restored from the browser's cache is not busy.
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload())

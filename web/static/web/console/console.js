@@ -1,4 +1,4 @@
-// Of every page of the console: times in the reader's zone, keys that lead somewhere, choosing rows, the menu of a narrow screen.
+// For every page of the console: times in the reader's time zone, keyboard shortcuts, row selection, the menu of a narrow screen.
 document.documentElement.classList.add("ready")
 
 const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" })
@@ -48,7 +48,7 @@ document.addEventListener("change", ({ target }) => {
   count(form)
 })
 
-// Where there is much to choose from: only what has these letters; what is hidden stays chosen. Enter saves nothing.
+// Filters long lists of choices; hidden choices stay selected. Enter does not submit the form.
 document.addEventListener("input", ({ target }) => {
   if (!target.matches("[data-choices]")) return
   for (const each of target.parentNode.querySelectorAll(".check"))
@@ -72,7 +72,7 @@ document.addEventListener("keydown", ({ key }) => {
 })
 document.querySelector("[data-keys]")?.addEventListener("click", () => document.getElementById("keys").showModal())
 
-// What a part of the page that was fetched anew has to say, is said aloud once nothing more has come for a moment.
+// Announces the text of a swapped part of the page, once no further swap follows within half a second.
 let saying = 0
 function tell(words) {
   const told = document.getElementById("told")

@@ -1,4 +1,4 @@
-// Copies what a button names; where the clipboard is out of reach (plain http), it selects it instead.
+// Copies the text of the element that a button names; selects it if the clipboard is not available (plain http).
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false
   button.addEventListener("click", async () => {

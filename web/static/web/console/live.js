@@ -1,9 +1,9 @@
-// Two things hang on the server's streams: the live feed, and parts of a page that are fetched anew when there is news of them.
+// Event streams of the server: the live feed, and parts of a page that are fetched again after an event.
 const clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium", hourCycle: "h23" })
 const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "long" })
 
-// Goes on where it was when the line breaks. A browser does so by itself, but gives up for good once it was refused: then we ask again.
-// A tab that nobody looks at listens to nothing: over HTTP/1.1 a browser has six lines to a server, for all of its tabs.
+// Resumes after a lost connection. The browser reconnects itself, but not after a refused request; then this function retries.
+// A hidden tab does not listen: over HTTP/1.1 a browser opens six connections to a server, for all of its tabs.
 function listen(address, hears, tells = () => {}) {
   let stream,
     timer,
@@ -53,7 +53,7 @@ if (feed) {
     drawn = 0,
     line = ""
 
-  // What waits to be drawn is never more than the page can show: the older ones would scroll out at once.
+  // The queue holds no more rows than the page shows: older ones would be removed immediately.
   const take = (event) => {
     waiting.push(event)
     if (waiting.length > most) missed += waiting.splice(0, waiting.length - most).length
@@ -76,7 +76,7 @@ if (feed) {
       missed === 1 ? leftOut.dataset.one : leftOut.dataset.many.replace("{n}", missed.toLocaleString(document.documentElement.lang))
     const shown = paused ? "paused" : line
     held.textContent = paused && waiting.length ? `(${waiting.length})` : ""
-    if (state.classList.contains(shown)) return // said once, not at every row
+    if (state.classList.contains(shown)) return // announced once, not for every row
     state.className = `link-state muted ${shown}`
     state.textContent = state.dataset[shown] ?? ""
   }
@@ -138,7 +138,7 @@ for (const part of document.querySelectorAll("[data-changes]")) {
     timer = 0
     const answer = await fetch(location, { headers: { Accept: "text/html" } }).catch(() => null)
     if (!answer?.ok || answer.redirected) return
-    // Without its style element: that carries a nonce of its own, which this page's policy would report.
+    // Without its style element: its nonce is not the one of this page, so the policy would report it.
     const page = new DOMParser().parseFromString((await answer.text()).replace(/<style[^]*?<\/style>/g, ""), "text/html")
     const there = page.getElementById(part.id),
       here = document.getElementById(part.id)

@@ -1,17 +1,17 @@
-// The playground: acts as a client of the tenant with fetch alone, and shows every request and answer with its meaning.
+// The playground: acts as a client of the tenant with fetch, and explains every request and response.
 const { provider, applications, explain, words, qr } = JSON.parse(document.getElementById("facts").textContent)
 const at = (id) => document.getElementById(id)
 const DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 const ENDINGS = { access_denied: "denied", expired_token: "expired" }
 const TELLING = /^(content-type|cache-control|pragma|www-authenticate|retry-after)$/
-const FOLDED = new Set([words.events, words.poll, words.tokens, words.id_token]) // the others stand open when they come
+const FOLDED = new Set([words.events, words.poll, words.tokens, words.id_token]) // the others are open when they appear
 const TIMES = new Set(["exp", "iat", "auth_time"])
 let run = null
 
-// What the page can be: a client more is a line more here, and one in web/console/playground.py.
+// The clients that the page can simulate; a new one needs a line here and in web/console/playground.py.
 const CLIENTS = { device: asDevice, service: asService }
 
-// --- the protocol ---
+// --- protocol ---
 
 async function asDevice() {
   const mine = run
@@ -69,7 +69,7 @@ function keep(tokens) {
   for (const name of ["access_token", "id_token"]) if (tokens[name]) decoded(name, tokens[name])
 }
 
-// The server tells of the decision at once; the answer to the next poll, not this, is what counts.
+// The event stream announces the decision immediately. Only the response to the next poll counts.
 async function listen(address, device_code) {
   const mine = run
   const headers = { Authorization: `Device ${device_code}` }
@@ -86,7 +86,7 @@ async function listen(address, device_code) {
       if (/^event: /m.test(part)) mine.wake?.()
     }
   } catch {
-    // Stopped, or the stream broke: polling goes on without it.
+    // Stopped, or the stream was lost: polling continues without it.
   }
 }
 
@@ -107,7 +107,7 @@ async function exchange(step, address, form, headers = {}) {
   const request = { method: form ? "POST" : "GET", address, headers: sent, form: said(form) }
   const body = form && new URLSearchParams(said(form))
   const started = performance.now()
-  // Without cookies, as a device would: nothing here rests on who is signed in to the console.
+  // Without cookies, like a device: the session of the console must not matter.
   const wish = { method: request.method, headers: sent, body, credentials: "omit", signal: run.stop.signal }
   const answer = await fetch(address, wish)
   const text = await answer.text()
@@ -116,7 +116,7 @@ async function exchange(step, address, form, headers = {}) {
   return { ok: answer.ok, body: parsed(text) }
 }
 
-// --- what one sees ---
+// --- display ---
 
 function card(template, title, again = "") {
   let item = again && at("steps").querySelector(`[data-again="${again}"]`)
@@ -133,7 +133,7 @@ function card(template, title, again = "") {
   return item
 }
 
-// A secret is not shown: somebody may be looking on, and a picture of this page is meant to be shown around.
+// A secret is masked: this page is made for screenshots and for showing to others.
 function told(item, request, answer, ms, text) {
   const form = (request.form ?? []).map(([name, value]) => [name, name === "client_secret" ? "•••" : value])
   const { pathname, host } = new URL(request.address)
@@ -220,7 +220,7 @@ function claims(token) {
   return payload ? { header: part(header), payload: part(payload) } : null
 }
 
-// --- what one presses ---
+// --- controls ---
 
 const chosen = () => applications.find((each) => each.name === at("application").value)
 const picked = (name) => at("wish").querySelector(`[name="${name}"]:checked`)?.value

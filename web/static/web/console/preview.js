@@ -1,4 +1,4 @@
-// Shows a form's preview while one types; without this the button beside "Save" does.
+// Updates the preview of a form during input; without scripts the button beside "Save" does.
 const button = document.querySelector("[data-preview]")
 let waiting
 button?.form.addEventListener("input", () => {

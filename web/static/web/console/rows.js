@@ -1,5 +1,5 @@
-// Lists of groups of fields: adds a row by copying the template, removes one. The server reads gaps in the numbers well.
-let number = 1000 // beyond all that the server has numbered, and in the order in which they were added
+// Rows of fields: adds a row by copying the template, and removes rows. The server accepts gaps in the numbers.
+let number = 1000 // greater than all numbers of the server; later rows have greater numbers
 document.addEventListener("click", ({ target }) => {
   const list = target.closest("[data-rows]")
   if (target.closest("[data-remove-row]")) {

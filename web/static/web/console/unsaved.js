@@ -1,4 +1,4 @@
-// Asks before a form is left that holds what nobody has saved: something was typed, or it came back with mistakes.
+// Asks before the person leaves a form with unsaved input, or one that was returned with errors.
 const form = document.querySelector("form[data-unsaved]")
 let dirty = Boolean(document.getElementById("wrong"))
 const note = ({ target }) => (dirty ||= !target.matches("[data-choices]"))

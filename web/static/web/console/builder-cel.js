@@ -1,5 +1,5 @@
-// A condition while it is typed: which words there are, and whether it is right.
-const words = () => JSON.parse(document.getElementById("words")?.textContent ?? "[]")
+// The editor of a CEL condition: completes variables and checks the expression.
+const variables = () => JSON.parse(document.getElementById("variables")?.textContent ?? "[]")
 let timer = 0,
   list = null
 
@@ -13,9 +13,9 @@ async function check(field) {
   data.set("_step", JSON.parse(form.querySelector("[name=_edit]").value).step)
   data.set("_source", field.value)
   const typed = field.value
-  const answer = await fetch(form.action.replace(/edit$/, "check"), { method: "POST", body: data })
-  if (!answer.ok || field.value !== typed) return
-  const found = await answer.json(),
+  const response = await fetch(form.action.replace(/edit$/, "check"), { method: "POST", body: data })
+  if (!response.ok || field.value !== typed) return
+  const found = await response.json(),
     worst = found.find((each) => each.level === "error") ?? found[0]
   verdict.className = `verdict ${worst ? worst.level : "good"}`
   verdict.textContent = worst ? worst.message : typed.trim() ? "✓" : ""
@@ -32,7 +32,7 @@ function offer(field) {
   close(field)
   const typed = head(field)
   if (typed.length < 2) return
-  const found = words()
+  const found = variables()
     .filter((each) => each.name.includes(typed) && each.name !== typed)
     .slice(0, 8)
   if (!found.length) return
