@@ -1,1 +1,1 @@
-"""The console: where an administrator draws flows and looks after a tenant."""
+"""The console, in which an administrator edits flows and manages a tenant."""

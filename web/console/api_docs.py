@@ -1,6 +1,4 @@
-"""The reference of the API inside the console: every operation with its parameters and answers, and a form to
-try it out.
-"""
+"""The API reference of the console: parameters and responses of each operation, and a form to call it."""
 
 from itertools import groupby
 from typing import Any
@@ -16,7 +14,7 @@ from web.console.requests import ConsoleRequest
 
 
 def index(request: ConsoleRequest) -> HttpResponse:
-    """Every operation, those that match ``?q=``, by what they are about."""
+    """Render the operations that match ``?q=``, grouped by tag."""
     query = request.GET.get("q", "").strip()[:100].lower()
     matching = [
         each for each in operations().values() if all(word in _search_text(each) for word in query.split())
@@ -30,7 +28,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
 
 
 def detail(request: ConsoleRequest, name: str) -> HttpResponse:
-    """One operation, and a form that calls it with an access token that is kept nowhere."""
+    """Render one operation, with a form that calls it with an access token that is not stored."""
     operation = operations().get(name)
     if operation is None:
         raise Http404
@@ -44,7 +42,7 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def download(request: ConsoleRequest) -> HttpResponse:
-    """The OpenAPI document, for tools."""
+    """Return the OpenAPI document as a file."""
     return JsonResponse(
         document(),
         headers={"Content-Disposition": 'attachment; filename="openapi.json"'},

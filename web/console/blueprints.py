@@ -1,6 +1,4 @@
-"""Configuration as YAML: what is applied and what has drifted, a plan to read, its application, and
-export.
-"""
+"""The blueprint pages: applied blueprints, drift, plan and application of an upload, secrets, export."""
 
 import json
 import re
@@ -51,7 +49,7 @@ _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_. -]{0,99}\Z")
 
 
 def blueprints(request: ConsoleRequest) -> HttpResponse:
-    """What has been applied here, and what somebody has changed since."""
+    """Render the applied blueprints, the drifted objects and the names of the secrets."""
     may = request.may
     owned, drifted = RESOURCES["owned"].listing.page(Wish(size=1)), drift.stored()
     context: dict[str, Any] = {
@@ -72,7 +70,7 @@ def blueprints(request: ConsoleRequest) -> HttpResponse:
 
 
 def plan(request: ConsoleRequest) -> HttpResponse:
-    """A YAML text, and what applying it would do; nothing is written."""
+    """Render a form for a YAML text, and its plan after a POST; nothing is written."""
     if request.method != "POST":
         return _render_plan(request, {"text": "", "name": "", "prune": False})
     form = _read_form(request)
@@ -93,8 +91,10 @@ def plan(request: ConsoleRequest) -> HttpResponse:
 
 
 def apply(request: ConsoleRequest) -> HttpResponse:
-    """Exactly the plan that was looked at; one that is sent twice finds nothing as it was and changes
-    nothing.
+    """Apply exactly the plan that was previewed.
+
+    If the configuration no longer matches the previewed plan, such as after a repeated POST, nothing is
+    applied and the new plan is shown.
     """
     form = _read_form(request)
     expect = request.POST.get("expect", "")
@@ -121,7 +121,7 @@ def apply(request: ConsoleRequest) -> HttpResponse:
 
 
 def check_drift(request: ConsoleRequest) -> HttpResponse:
-    """Compares now what is otherwise compared every ten minutes."""
+    """Check for drift now instead of at the next check, which happens every ten minutes."""
     drift.note_drift()
     count = len(drift.stored())
     message = ngettext(
@@ -133,8 +133,9 @@ def check_drift(request: ConsoleRequest) -> HttpResponse:
 
 
 def secret(request: ConsoleRequest) -> HttpResponse:
-    """Enters a value that a blueprint only names, or forgets one, which a GET asks about; no page ever shows
-    it again.
+    """Save or delete a secret of blueprints.
+
+    No page shows its value again. A GET asks for confirmation of the deletion.
     """
     if request.method != "POST":
         return _confirm_deletion(request, request.GET.get("name", ""))
@@ -189,7 +190,10 @@ def _confirm_deletion(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def download(request: ConsoleRequest) -> HttpResponse:
-    """The whole tenant, or one flow with its parts, as a file; secrets are named and not told."""
+    """Return the whole tenant, or one flow with its sub-flows, as a blueprint file.
+
+    Secrets are included by name, without their values.
+    """
     flow = request.GET.get("flow", "").replace("\0", "")
     try:
         text = export(flow=flow, without=["person"] if "without_people" in request.GET else ())
@@ -204,7 +208,7 @@ def download(request: ConsoleRequest) -> HttpResponse:
 
 
 def format_counts(counts: Mapping[str, int], words: Mapping[str, Any] = _DONE) -> str:
-    """``3 created, 1 changed``."""
+    """Return counts by action as text, such as ``3 created, 1 changed``."""
     return ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts.get(action)) or _(
         "no changes"
     )
@@ -220,7 +224,7 @@ def _role_error(refused: NotAllowed) -> str:
 
 
 def _render_changed(request: ConsoleRequest, form: dict[str, Any], options: dict[str, Any]) -> HttpResponse:
-    """What was looked at is no longer what would happen: the plan anew."""
+    """Render the current plan with status 409, because it differs from the previewed one."""
     error = _(
         "The configuration changed since this preview, so nothing was applied. Here are the changes as of "
         "now."
@@ -260,7 +264,7 @@ def _render_plan(
 
 
 def _read_form(request: ConsoleRequest) -> dict[str, Any]:
-    """The text of the form, or of the file that was chosen in its place."""
+    """Return the values of the form; the text is that of the uploaded file if there is one."""
     text, error = request.POST.get("text", "").replace("\r\n", "\n"), ""
     upload: Any = request.FILES.get("file")
     if upload:
@@ -292,7 +296,7 @@ def _side_by_side(key: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _display_value(value: Any) -> str | None:
-    """A value as one reads it in a diff; None where there is none."""
+    """Return a value as text for a diff; None if there is no value."""
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -301,7 +305,7 @@ def _display_value(value: Any) -> str | None:
 
 
 def _locate_problems(bad: BadBlueprint, text: str) -> list[dict[str, Any]]:
-    """Each with the line on which it stands."""
+    """Return the problems, each with the source line that it is about."""
     lines = text.splitlines()
     return [
         {
@@ -316,8 +320,10 @@ def _locate_problems(bad: BadBlueprint, text: str) -> list[dict[str, Any]]:
 
 
 def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
-    """The last ones: those of the installation for its owner, else those of this tenant, which its events
-    tell.
+    """Return the latest attempts to apply a blueprint.
+
+    ``everywhere``: those of the whole installation, for its owner; otherwise those of this tenant, read from
+    its events.
     """
     if everywhere:
         return [

@@ -1,4 +1,4 @@
-"""The tenant's face and its domains, with the sign-in page as it will look."""
+"""The branding, domains and trusted networks of the tenant, with a preview of the sign-in page."""
 
 import copy
 from base64 import b64encode
@@ -44,7 +44,7 @@ _TITLES = {
 
 
 def branding(request: ConsoleRequest) -> HttpResponse:
-    """The form; what is written goes the way of every other document."""
+    """Render the branding form; a POST is saved as a document, like every other change of the tenant."""
     known = edit.current("tenant", current_tenant().name)
     if known is None:
         raise Http404
@@ -96,7 +96,7 @@ def branding(request: ConsoleRequest) -> HttpResponse:
 
 @xframe_options_sameorigin
 def preview(request: ConsoleRequest) -> HttpResponse:
-    """The sign-in page in the colours of the form, saved or not; nothing on it can be sent."""
+    """Render the sign-in page in the colors of the form, saved or not; nothing on it can be submitted."""
     previewed, error = copy.copy(current_tenant()), ""
     if request.method == "POST":
         document, errors = _read_form(request, {"logo": previewed.logo})
@@ -127,7 +127,7 @@ def preview(request: ConsoleRequest) -> HttpResponse:
 def _read_form(
     request: ConsoleRequest, known: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """What was typed, as a document, and what is wrong with it that its kind cannot see."""
+    """Return the submitted document, and the errors that its kind cannot detect, by field."""
     posted = {name: str(value).replace("\0", "").strip() for name, value in request.POST.items()}
     document: dict[str, Any] = {
         "tenant": current_tenant().name,
@@ -155,15 +155,15 @@ def _read_form(
 def _other_errors(
     request: ConsoleRequest, document: Mapping[str, Any], errors: Mapping[str, Any]
 ) -> dict[str, list[str]]:
-    """What is wrong with the other fields, which nobody asks once one is."""
+    """Return the errors of the other fields, which are not validated once one field is wrong."""
     right = {key: value for key, value in document.items() if key not in errors}
     return _by_field(edit.also_wrong("tenant", right, operations_of(request.person)))
 
 
 def _logo(request: ConsoleRequest, known: str) -> tuple[str, str]:
-    """The mark as a data: address, and what is wrong with the picture that was chosen.
+    """Return the logo as a ``data:`` URL, and an error message about the chosen file.
 
-    Only ever shown as one, so nothing in it runs.
+    The logo is only ever shown as an image, so nothing in it is executed.
     """
     if "no_logo" in request.POST:
         return "", ""
@@ -178,7 +178,7 @@ def _logo(request: ConsoleRequest, known: str) -> tuple[str, str]:
 
 
 def _stays_reachable(request: ConsoleRequest, domains: list[str]) -> bool:
-    """Return whether the address bar of whoever saves this still leads to this tenant afterwards."""
+    """Return whether the host of this request would still lead to this tenant after the change."""
     if not request.may("tenants.edit"):
         domains = [each for each in domains if each in leads_to(current_tenant())]
     name = host_name(request.get_host()) or ""
@@ -189,7 +189,7 @@ def _stays_reachable(request: ConsoleRequest, domains: list[str]) -> bool:
 
 
 def _by_field(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Of a list the whole field says what is wrong with one line."""
+    """Return the errors by field: an error in one line of a list becomes an error of the whole field."""
     found: dict[str, list[str]] = {}
     for key, texts in errors.items():
         found.setdefault(key.partition(".")[0], []).extend(texts)

@@ -1,4 +1,4 @@
-"""The story of one device on one page, and the question before it is ended."""
+"""The page of one device with its timeline, and the confirmation before its access is revoked."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -43,7 +43,7 @@ _TONES = {"approved": "good", "redeemed": "good", "denied": "bad", "revoked": "b
 
 
 def device(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """All that is known of it."""
+    """Render a device with its timeline."""
     timeline = devices.story(pk)
     if timeline is None:
         raise Http404
@@ -65,9 +65,7 @@ def device(request: ConsoleRequest, pk: int) -> HttpResponse:
 
 
 def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """Asks what will be lost, and ends it by POST: what waits is denied, what is connected loses
-    its tokens.
-    """
+    """Ask for confirmation, then deny the pending request or revoke the tokens of the device by POST."""
     timeline, url = devices.story(pk), reverse("console:device", args=[pk])
     if timeline is None:
         raise Http404
@@ -96,7 +94,7 @@ def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
 
 
 def _title(timeline: devices.Story, pk: int) -> str:
-    """What people know it by: its label or its application, and whose it is."""
+    """Return the label of the device, or else its application, with the person who connected it."""
     name = (
         f"“{timeline.label}”"
         if timeline.label
@@ -106,7 +104,7 @@ def _title(timeline: devices.Story, pk: int) -> str:
 
 
 def _event_topics(pk: int) -> str:
-    """Of the device and of what it was given, as the list of events is narrowed to them."""
+    """Return the topics of the device and of its tokens, as the filter of the audit log."""
     return ",".join(devices.topics_of(pk) or (topic_of(pk),))
 
 

@@ -1,4 +1,4 @@
-"""What each member of the protocol's requests and answers means, in a sentence, and where it is specified."""
+"""What each member of the protocol's requests and responses means, in one sentence with its specification."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 _RFC = "https://www.rfc-editor.org/rfc/rfc"
 _CORE = "https://openid.net/specs/openid-connect-core-1_0.html#"
 
-# Name, its sentence, and its source: an RFC with a section, or a section of OpenID Connect Core.
+# Name, sentence, and source: an RFC with a section, or "Core" with a section of OpenID Connect Core.
 _MEMBERS: tuple[tuple[str, Any, str, str], ...] = (
     (
         "Authorization",
@@ -131,7 +131,10 @@ _CLAIMS: tuple[tuple[str, Any, str, str], ...] = (
 
 
 def explanations() -> dict[str, dict[str, dict[str, str]]]:
-    """``members``, ``errors`` and ``claims`` by name: the sentence, the source's name and its address."""
+    """Return the tables ``members``, ``errors`` and ``claims``, each by name.
+
+    An entry has the sentence (``text``), the name of the source (``source``) and its URL (``url``).
+    """
     tables = {"members": _MEMBERS, "errors": _ERRORS, "claims": _CLAIMS}
     return {
         table: {name: _explanation(text, source, at) for name, text, source, at in rows}

@@ -1,5 +1,6 @@
-"""The first steps of an empty installation: what is done is read off what is there, and nothing about it is
-stored.
+"""The first steps of an empty installation.
+
+What is done is read from the data; nothing is stored about it.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ _LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 _SHIPPED_TITLE, _SHIPPED_APPLICATION = "Foyer", "demo-device"
 
 
-# Title, reason, and what the button says.
+# Title, reason and button text.
 _STEP_TEXTS = {
     "look": (
         _lazy("Add your name and color"),
@@ -62,7 +63,10 @@ _STEP_TEXTS = {
 
 @dataclass(frozen=True)
 class SetupStep:
-    """One of them. ``optional``: a trial on one's own machine does without it."""
+    """One of the first steps.
+
+    ``optional``: not needed for an evaluation on one's own machine.
+    """
 
     name: str
     title: Any
@@ -75,24 +79,24 @@ class SetupStep:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far somebody has come; ``at``: the step that comes next, None when all that matters is done."""
+    """How many of the first steps are done, and which one is next."""
 
     steps: tuple[SetupStep, ...]
 
     @property
     def next_step(self) -> SetupStep | None:
-        """The first that is not done, those that can wait last."""
+        """Return the first required step that is not done; None once all of them are."""
         open_ = [step for step in self.steps if not step.done]
         return next((step for step in open_ if not step.optional), None)
 
     @property
     def done(self) -> int:
-        """How many are done."""
+        """Return how many steps are done."""
         return sum(step.done for step in self.steps)
 
 
 def progress(request: ConsoleRequest) -> Progress:
-    """What is done already, and what comes next: a handful of questions to the database."""
+    """Return what is done already and what is next, with a few database queries."""
     branding, back = reverse("console:branding"), quote(reverse("console:first-steps"))
     states = {
         "look": (branding, _has_branding()),
@@ -110,7 +114,10 @@ def progress(request: ConsoleRequest) -> Progress:
 
 
 def card(request: ConsoleRequest) -> Progress | None:
-    """For the first page of the console: None once it is done, dismissed, or for whoever could not do it."""
+    """Return the progress for the overview.
+
+    None once the required steps are done, if the card is dismissed, or for a role that cannot do them.
+    """
     may = all(request.may(operation) for operation in ("branding.edit", "applications.edit"))
     if not may or request.COOKIES.get(_DISMISSED_COOKIE):
         return None
@@ -119,7 +126,7 @@ def card(request: ConsoleRequest) -> Progress | None:
 
 
 def first_steps(request: ConsoleRequest) -> HttpResponse:
-    """All of them, with the next one open."""
+    """Render all steps, with the next one open."""
     return show(
         request,
         "console/first_steps.html",
@@ -130,7 +137,7 @@ def first_steps(request: ConsoleRequest) -> HttpResponse:
 
 
 def dismiss(request: ConsoleRequest) -> HttpResponse:
-    """Puts the card away in this browser, or brings it back."""
+    """Hide the card in this browser, or show it again."""
     if "again" in request.POST:
         response = see(request, reverse("console:first-steps"))
         response.delete_cookie(_DISMISSED_COOKIE)

@@ -1,6 +1,4 @@
-"""What every page of the console has in common: who may see it, how it is answered, and the frame
-around it.
-"""
+"""What all pages of the console share: access control, responses, and the frame around them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,8 +27,8 @@ _NOTICE_COOKIE = "foyer_told"
 class Page:
     """One address below ``/console/``.
 
-    ``see``: the operation that reading it needs (idp/accounts/roles.py); ``do``: the one that posting to it
-    needs, "" where nothing is posted; ``see`` "" where it is only posted to.
+    ``see``: the operation that reading needs (idp/accounts/roles.py), "" if the address only accepts POST.
+    ``do``: the operation that a POST needs, "" if it accepts none.
     """
 
     path: str
@@ -41,16 +39,16 @@ class Page:
 
     @property
     def methods(self) -> list[str]:
-        """What may be sent to it."""
+        """Return the allowed HTTP methods."""
         return [*(["GET", "HEAD"] if self.see else []), *(["POST"] if self.do else [])]
 
     def pattern(self) -> URLPattern:
-        """Its address, behind the door."""
+        """Return its URL pattern, with the view behind the access checks."""
         return path(self.path, _guard(self), name=self.name)
 
 
 def _guard(page: Page) -> View:
-    """Session, role and method are looked at here, so that no page can forget one."""
+    """Wrap the view of a page in the checks of session, role and method, so that no page can omit them."""
 
     @wraps(page.view)
     def guarded(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -69,16 +67,17 @@ def _guard(page: Page) -> View:
             return page.view(request, *args, **kwargs)
         except NotAllowed as refused:
             return _forbidden(request, why=str(refused))
-        except NotThere:  # it was a moment ago
+        except NotThere:  # deleted since the page was rendered
             raise Http404 from None
 
     return guarded
 
 
 def _sign_in(request: ConsoleRequest) -> HttpResponse:
-    """To the tenant's sign-in and back to here.
+    """Redirect to the tenant's sign-in, which leads back to this page.
 
-    What was posted is not lost: the form stays in the tab while one signs in in another.
+    The response to a POST is a page with status 401 instead: the form stays in this tab while the person
+    signs in in another one.
     """
     if request.method != "POST":
         return _redirect(
@@ -94,8 +93,10 @@ def _sign_in(request: ConsoleRequest) -> HttpResponse:
 
 
 def _forbidden(request: ConsoleRequest, operation: str = "", why: str = "") -> HttpResponse:
-    """Answer 403 within the frame: who is signed in, which right is missing and which roles have it, and the
-    way to sign in as another.
+    """Render a 403 page within the frame.
+
+    It shows who is signed in, which right is missing, which roles have it, and a link to sign in as another
+    person.
     """
     roles = [
         str(title) for role, title in role_titles().items() if operation and role in allowed()[operation]
@@ -113,12 +114,11 @@ def _forbidden(request: ConsoleRequest, operation: str = "", why: str = "") -> H
 def show(
     request: ConsoleRequest, template: str, *, title: Any, status: int = 200, **context: Any
 ) -> HttpResponse:
-    """Answer with a page inside the frame: navigation, who is signed in, and a notice of what has just
-    happened.
+    """Render a page inside the frame: navigation, the signed-in person, and a notice of the last action.
 
-    ``title``: the heading; ``part`` and ``belongs_to`` in the context say more in the title of the window,
-    before it and behind it: which page of the thing this is, and to what it belongs. ``problems``: what is
-    wrong with a form (objects/form_errors.py), told at the top with links to its fields.
+    ``title``: the heading. ``part`` and ``belongs_to`` in the context extend the title of the window before
+    and after it: which page of the object this is, and what the object belongs to. ``problems``: the errors
+    of a form (objects/form_errors.py), shown at the top with links to its fields.
     """
     person = request.person
     operations = frozenset(operations_of(person))
@@ -138,7 +138,7 @@ def show(
 
 
 def see(request: ConsoleRequest, url: str, notice: Any = "") -> HttpResponse:
-    """303 to ``url`` after something was done; ``told`` is shown there once."""
+    """Return a redirect (303) to ``url`` after a change; ``notice`` is shown there once."""
     response = _redirect(request, url)
     if notice:
         response.set_cookie(_NOTICE_COOKIE, quote(str(notice)[:300]), max_age=60)
@@ -146,12 +146,12 @@ def see(request: ConsoleRequest, url: str, notice: Any = "") -> HttpResponse:
 
 
 def by_htmx(request: ConsoleRequest, target: str = "") -> bool:
-    """Whether only a part of the page is asked for: the one with this id."""
+    """Return whether htmx requests only one part of the page: the element with this id."""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target", "") == target
 
 
 def _redirect(request: ConsoleRequest, url: str) -> HttpResponse:
-    url = iri_to_uri(url) or ""  # what was typed may be part of it, and a header has one line
+    url = iri_to_uri(url) or ""  # user input in it may contain line breaks
     if request.headers.get("HX-Request") == "true":
         return HttpResponse(headers={"HX-Redirect": url})
     response = HttpResponseRedirect(url)

@@ -1,4 +1,4 @@
-"""Changing the tenant's signing key: in peace, or at once after a theft."""
+"""Rotation of the tenant's signing key: gradual, or immediate after a theft."""
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -14,7 +14,10 @@ from web.console.requests import ConsoleRequest
 
 
 def rotate(request: ConsoleRequest) -> HttpResponse:
-    """Says what each of the two ways breaks; the one that cannot be taken back wants the tenant's name."""
+    """Explain what each kind of rotation breaks, and rotate the key by POST.
+
+    The kind that cannot be undone needs the name of the tenant as a confirmation.
+    """
     choice, error = request.POST.get("old", "keep"), ""
     if request.method == "POST":
         if choice == "keep" or request.POST.get("name", "").strip() == current_tenant().name:

@@ -1,4 +1,4 @@
-"""The live feed: what happens in the tenant, as it happens, narrowed to what one looks for."""
+"""The live feed of the tenant's events, with filters."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +27,7 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class Chip:
-    """One way in which the feed is narrowed, and the address without it."""
+    """An active filter of the feed, and the URL without it."""
 
     title: Any
     value: Any
@@ -35,7 +35,7 @@ class Chip:
 
 
 def live(request: ConsoleRequest) -> HttpResponse:
-    """The newest events of the last day; the page goes on from there by itself."""
+    """Render the newest events of the last day; the page then receives further ones from a stream."""
     wanted = Wanted.asked(request.GET)
     news = recent(wanted, ROWS)
     query = wanted.as_query()

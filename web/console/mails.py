@@ -1,4 +1,4 @@
-"""The mails that the product sends, and the tenant's own wording of them with a preview."""
+"""The email templates, with the tenant's own versions of them and a preview."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -31,7 +31,7 @@ _WHEN = {
 
 
 def mails(request: ConsoleRequest) -> HttpResponse:
-    """Every mail, with its subject as it is sent now."""
+    """Render the list of the templates, with their current subjects."""
     rows = [
         {
             "name": name,
@@ -45,7 +45,7 @@ def mails(request: ConsoleRequest) -> HttpResponse:
 
 
 def mail(request: ConsoleRequest, name: str) -> HttpResponse:
-    """The wording of one mail; an empty page goes back to the shipped one."""
+    """Render the form of one template, and save it by POST."""
     default = _default_template(name)
     known, template, errors, status = _customized(name), _current(name), dict[str, list[str]](), 200
     if request.method == "POST":
@@ -87,7 +87,7 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def reset(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Asks what will be lost, and goes back to the shipped wording by POST."""
+    """Ask for confirmation, then reset a template to the default by POST."""
     _default_template(name)
     url, own = reverse("console:mail", args=[name]), _customized(name)
     if request.method != "POST" and own:
@@ -114,7 +114,10 @@ def reset(request: ConsoleRequest, name: str) -> HttpResponse:
 
 @xframe_options_sameorigin
 def preview(request: ConsoleRequest, name: str) -> HttpResponse:
-    """The mail as it would arrive, saved or not, for a frame that runs nothing and loads nothing."""
+    """Render the mail as it would arrive, saved or not.
+
+    It is shown in a frame that runs no scripts and loads nothing.
+    """
     _default_template(name)
     template = _read_form(request) if request.method == "POST" else _current(name)
     filled = _render_sample(request, template)
@@ -123,8 +126,8 @@ def preview(request: ConsoleRequest, name: str) -> HttpResponse:
         if filled.html
         else render(request, "console/mails_text.html", {"mail": filled})
     )
-    # A mail carries its styles with it, as mail programs want them; without scripts and addresses they can do
-    # nothing here.
+    # Mail clients need inline styles. They are harmless here, because scripts and external resources are
+    # blocked.
     response.headers["Content-Security-Policy"] = (
         policy(
             request,
@@ -154,7 +157,7 @@ def _customized(name: str) -> edit.Current | None:
 
 
 def _current(name: str) -> Template:
-    """The tenant's own wording, else the shipped one."""
+    """Return the tenant's own template, or else the default one."""
     own = _customized(name)
     return Template(**{part: own.document[part] for part in _FIELDS}) if own else shipped()[name]
 
@@ -169,7 +172,10 @@ def _render_sample(request: ConsoleRequest, template: Template) -> Template:
 
 
 def _sample_values(request: ConsoleRequest) -> dict[str, str]:
-    """A word's value in the preview; what is not known here stands for itself."""
+    """Return a preview value for each placeholder.
+
+    A placeholder without a known value stands for itself.
+    """
     owner, person = current_tenant(), request.person
     face = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
     samples: dict[str, Any] = {"name": person.display_name, "minutes": "15", "code": "123 456"}

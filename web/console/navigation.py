@@ -1,4 +1,4 @@
-"""The navigation of the console: sections and their entries, each for those who may see it."""
+"""The navigation of the console: sections and their entries, each for the roles that may see it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
-# Section, then name of the address, words, the operation that it needs, and the key after g that leads there.
+# Section, then URL name, title, required operation, and the key that opens it after g.
 _ENTRIES: tuple[tuple[Any, tuple[tuple[str, Any, str, str], ...]], ...] = (
     ("", (("overview", _("Overview"), "overview.see", "o"), ("live", _("Live activity"), "events.see", "l"))),
     (
@@ -52,7 +52,10 @@ _ENTRIES: tuple[tuple[Any, tuple[tuple[str, Any, str, str], ...]], ...] = (
 
 @dataclass(frozen=True)
 class NavigationEntry:
-    """One line of the navigation; ``key``: pressed after g it leads there."""
+    """One line of the navigation.
+
+    ``key``: opens it when pressed after g.
+    """
 
     title: Any
     url: str
@@ -61,9 +64,7 @@ class NavigationEntry:
 
 
 def navigation(operations: Collection[str], path: str) -> list[tuple[Any, list[NavigationEntry]]]:
-    """The sections for somebody who may do these operations, with the entry marked to which
-    ``path`` belongs.
-    """
+    """Return the sections with the entries that these operations allow; the one of ``path`` is marked."""
     sections = []
     for title, entries in _ENTRIES:
         shown = [_entry(*each, path) for each in entries if each[2] in operations]

@@ -1,4 +1,4 @@
-"""The first page: what happened in the last hour and day, who waits now, and what wants to be looked at."""
+"""The overview: activity of the last hour or day, pending device requests, and what needs attention."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,10 @@ _HEIGHT = 48
 
 @dataclass(frozen=True)
 class ChartBar:
-    """One bucket as it is drawn, in the units of the view box; ``height`` 0: nothing happened."""
+    """One bucket of a chart, in the units of the view box.
+
+    ``height`` 0: no events.
+    """
 
     x: int
     y: int
@@ -36,7 +39,10 @@ class ChartBar:
 
 @dataclass(frozen=True)
 class ChartView:
-    """One series as it is drawn. ``most``: the count of its highest bar."""
+    """The chart of one series.
+
+    ``highest``: the count of its highest bar.
+    """
 
     series: Series
     total: int
@@ -46,14 +52,15 @@ class ChartView:
 
     @property
     def url(self) -> str:
-        """The same, one by one."""
+        """Return the URL of the live feed, filtered by the events of this series."""
         return f"{address('live')}?{urlencode({'kind': ','.join(self.series.kinds)})}"
 
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that wants to be looked at: what it is, more words, and where one mends it ("" where there is
-    no page for it).
+    """One entry under "Needs attention".
+
+    ``url``: where it can be fixed, "" if there is no page for it.
     """
 
     title: str
@@ -63,7 +70,7 @@ class Alert:
 
 
 def overview(request: ConsoleRequest) -> HttpResponse:
-    """Works for every role: what somebody may not see is left out."""
+    """Render the overview for every role, without what the role may not see."""
     may = request.may
     span = SPANS.get(request.GET.get("over", ""), SPANS["hour"])
     counts = chart(span)
@@ -81,7 +88,7 @@ def overview(request: ConsoleRequest) -> HttpResponse:
 
 
 def build_chart(counts: Chart, series: Series) -> ChartView:
-    """The bars of one series, each four units wide with a gap of one."""
+    """Return the chart of one series; each bar is four units wide with a gap of one."""
     found = counts.counts[series.name]
     highest = max(found)
     bars = []
@@ -92,7 +99,7 @@ def build_chart(counts: Chart, series: Series) -> ChartView:
 
 
 def _table_rows(counts: Chart) -> Iterator[tuple[datetime, list[int]]]:
-    """The same as a table: every bucket in which anything happened, the newest first."""
+    """Yield the chart as table rows: every bucket that has events, newest first."""
     columns = [counts.counts[series.name] for series in SERIES]
     for at, row in reversed(list(zip(counts.moments(), zip(*columns, strict=True), strict=True))):
         if any(row):

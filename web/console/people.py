@@ -1,6 +1,4 @@
-"""Helping a person: where they are signed in, what they hold, a way back in, a second factor to set up anew,
-and their role.
-"""
+"""Help for a person: their sessions, credentials and role, a recovery link, and a reset of second factors."""
 
 from typing import Any
 
@@ -32,12 +30,12 @@ _MAX_EVENTS = 15
 
 
 def person_help(request: ConsoleRequest, key: str) -> HttpResponse:
-    """What concerns one person, with what a help desk does about it."""
+    """Render the help page of one person."""
     return _render_help(request, _person(key))
 
 
 def _render_help(request: ConsoleRequest, person: Any, error: str = "") -> HttpResponse:
-    """``wrong``: why the role that was wanted is none for them."""
+    """Render the help page; ``error``: why the requested role is not allowed."""
     may = request.may
     filters = {"person": person.username}
     context: dict[str, Any] = {
@@ -62,7 +60,7 @@ def _render_help(request: ConsoleRequest, person: Any, error: str = "") -> HttpR
 
 
 def link(request: ConsoleRequest, key: str) -> HttpResponse:
-    """Makes a recovery link by POST, and leads to the page that shows it this once."""
+    """Create a recovery link by POST, and redirect to the page that shows it once."""
     person = _person_to_help(request, key)
     about = f"recovery link of {person.pk}"
     if request.method == "POST":
@@ -86,7 +84,7 @@ def link(request: ConsoleRequest, key: str) -> HttpResponse:
 
 
 def mail(request: ConsoleRequest, key: str) -> HttpResponse:
-    """The same link, sent to the person's own address."""
+    """Send a recovery link to the person's own email address."""
     person = _person_to_help(request, key)
     try:
         recovery.mail_link(person, request.build_absolute_uri("/").rstrip("/"), by=request.person.username)
@@ -105,7 +103,7 @@ def mail(request: ConsoleRequest, key: str) -> HttpResponse:
 
 
 def reset(request: ConsoleRequest, key: str) -> HttpResponse:
-    """Takes away what guards the account beside the password, after asking once more."""
+    """Remove all second factors of the account, after a confirmation."""
     person = _person_to_help(request, key)
     if "sure" not in request.POST:
         context = {
@@ -129,7 +127,7 @@ def reset(request: ConsoleRequest, key: str) -> HttpResponse:
 
 
 def role(request: ConsoleRequest, key: str) -> HttpResponse:
-    """What the person may do in this console."""
+    """Change the role of the person in this console."""
     person = _person(key)
     document = {"person": person.username, "role": request.POST.get("role", "").replace("\0", "")}
     try:
@@ -151,7 +149,7 @@ def _person(key: str) -> Any:
 
 
 def _person_to_help(request: ConsoleRequest, key: str) -> Any:
-    """The person, if whoever asks may help them."""
+    """Return the person; raises NotAllowed unless the signed-in person may help them."""
     person = _person(key)
     require_to_let_in(request.person, person)
     return person
@@ -176,7 +174,7 @@ def _devices(filters: dict[str, str]) -> dict[str, Any]:
 
 
 def _events(username: str) -> list[dict[str, Any]]:
-    """What they did and what was done to them in the last day, newest first."""
+    """Return the events of the last day that the person caused or that are about them, newest first."""
     return [{**row, **told(row)} for row in recent(Wanted(person=username), _MAX_EVENTS).rows]
 
 

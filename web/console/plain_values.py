@@ -1,4 +1,4 @@
-"""Values as an administrator reads them: in flows, conditions and runs."""
+"""Values and conditions as readable text, for flows and runs."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _TIMESTAMP = re.compile(r"\A(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+
 
 
 def plain(value: Any) -> str:
-    """A value of JSON without its punctuation."""
+    """Return a JSON value as text, without its punctuation."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {plain(each)}" for key, each in value.items()) or _("nothing")
     if isinstance(value, list | tuple | set):
@@ -23,6 +23,6 @@ def plain(value: Any) -> str:
 
 
 def condition(source: str) -> str:
-    """A condition in words where there are any for all of it, else as it is written."""
+    """Return a condition as a sentence if all of it matches presets, otherwise its source."""
     parts = in_words(source)
     return source if any(code for _text, code in parts) else _(" and ").join(text for text, _code in parts)

@@ -1,6 +1,4 @@
-"""The playground: this page acts as a client of the tenant, in the browser, and explains every request and
-every answer.
-"""
+"""The playground: a page that acts as a client of the tenant and explains every request and response."""
 
 import re
 from collections.abc import Mapping
@@ -19,14 +17,14 @@ from web.console.frame import Page, show
 from web.console.requests import ConsoleRequest
 from web.pages.oauth import issuer_of
 
-# What the page can act as: the grant that an application needs for it. web/static/web/console/playground.js
+# The clients that the page can simulate, by the grant that they need. web/static/web/console/playground.js
 # has the same table.
 _CLIENTS = {DEVICE_CODE: "device", "client_credentials": "service"}
 _CODE = re.compile(r"\A[A-Z]{4}(-[A-Z]{4}){1,2}\Z")
 
 
 def playground(request: ConsoleRequest) -> HttpResponse:
-    """The page; what happens on it is between the browser and the protocol's endpoints."""
+    """Render the page; afterwards the browser itself calls the endpoints of the protocol."""
     issuer = issuer_of(request)
     selected = request.GET.get("application", "").replace("\0", "")
     rows = with_grants(_CLIENTS, besides=selected)
@@ -49,7 +47,7 @@ def playground(request: ConsoleRequest) -> HttpResponse:
 
 
 def qr_code(request: ConsoleRequest) -> HttpResponse:
-    """The QR code of the address with a code in it: as a device would draw it by itself."""
+    """Return the QR code of the verification URL with a user code, as a device would show it."""
     code = request.GET.get("code", "")
     if not _CODE.match(code):
         raise Http404
@@ -57,9 +55,9 @@ def qr_code(request: ConsoleRequest) -> HttpResponse:
 
 
 def _describe(row: Any, descriptions: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """An application as the page knows it: for each client that it can be, the scopes to ask for.
+    """Return an application for the page: its data, and the scopes that each of its clients can request.
 
-    ``words``: of each scope.
+    ``descriptions``: of each scope, by name.
     """
     own = [scope for scope in row.scopes if scope not in STANDARD_SCOPES]
     scopes = {"device": row.scopes, "service": own}
@@ -77,7 +75,7 @@ def _describe(row: Any, descriptions: Mapping[str, Mapping[str, str]]) -> dict[s
 
 
 def _texts() -> dict[str, str]:
-    """What the page says while it acts."""
+    """Return the texts that the script of the page shows."""
     return {
         "device": _("The device requests a code"),
         "events": _("The device listens for the decision"),

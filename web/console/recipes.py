@@ -1,6 +1,4 @@
-"""Applications by recipe: three questions, then the page with programs that one can copy; and a new
-secret.
-"""
+"""Applications from recipes, the setup page with example programs, and new secrets."""
 
 from collections.abc import Collection
 from typing import Any
@@ -25,7 +23,7 @@ from web.console.shown_once import hand_over, handed_over, shown
 from web.pages.oauth import issuer_of
 
 _APPLICATIONS = RESOURCES["applications"]
-_ICONS = {  # the path of a picture of 24 by 24
+_ICONS = {  # SVG paths in a view box of 24 by 24
     "tv": "M3 5h18v11H3zM8 20h8M12 16v4",
     "cli": "M3 4h18v16H3zM7 9l3 3-3 3M12 15h5",
     "kiosk": "M7 2h10v12H7zM12 14v5M7 21h10M12 19v2",
@@ -34,15 +32,16 @@ _ICONS = {  # the path of a picture of 24 by 24
 
 
 def choose(request: ConsoleRequest) -> HttpResponse:
-    """Which kind of application it is."""
+    """Render the choice of a recipe."""
     shown = [(recipe, _ICONS[recipe.name]) for recipe in RECIPES.values()]
     context: dict[str, Any] = {"recipes": shown, "back_url": _list_url(), "resource": _APPLICATIONS}
     return show(request, "console/recipes.html", title=_("Create application"), **context)
 
 
 def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
-    """The questions of one recipe; a POST leads to the page of what was made, which shows its secret this
-    once.
+    """Render the questions of one recipe.
+
+    A POST creates the application and redirects to its setup page, which shows the secret once.
     """
     recipe = RECIPES.get(kind)
     if recipe is None:
@@ -77,10 +76,9 @@ def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
 
 
 def setup(request: ConsoleRequest, name: str) -> HttpResponse:
-    """How a device or a service is set up for this application: its values, and programs that already hold
-    them.
+    """Render how to set up a device or service for this application, with its values and example programs.
 
-    A secret that was made a moment ago is among them, this once.
+    A secret that was just created is included once.
     """
     row = _APPLICATIONS.listing.one(name)
     if row is None:
@@ -101,7 +99,10 @@ def setup(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def secret(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Asks once more, then makes a new secret and leads to the page that shows it; the old one has ended."""
+    """Ask for confirmation, then create a new secret and redirect to the page that shows it.
+
+    The old secret no longer works.
+    """
     row = _APPLICATIONS.listing.one(name)
     if row is None or not row.confidential:
         raise Http404
@@ -130,13 +131,13 @@ def secret(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def _redirect_to_setup(request: ConsoleRequest, name: str, new_secret: str, notice: str) -> HttpResponse:
-    """To the page of the application, with what happened, and the secret where there is one."""
+    """Redirect to the setup page of the application, with a notice and the secret if there is one."""
     url = reverse("console:application-setup", args=[name])
     return hand_over(request, url, f"application {name}", {"secret": new_secret, "notice": notice})
 
 
 def _programs(row: Any, issuer: str, shown_secret: str) -> list[tuple[str, list[Any]]]:
-    """The programs, for each grant that begins something."""
+    """Return the example programs, grouped by the kind of program."""
     found: dict[str, list[Any]] = {}
     for snippet in snippets(row, issuer, shown_secret):
         found.setdefault(snippet.program, []).append(snippet)

@@ -1,4 +1,4 @@
-"""A request to the console, once it is known who asks."""
+"""The request of a console view, with the signed-in person."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,10 @@ from web.middleware.browser import BrowserRequest
 
 
 class ConsoleRequest(BrowserRequest):
-    """Every view of the console gets one. ``may``: whether the person's role includes an operation."""
+    """The request that every view of the console gets.
+
+    ``may``: whether the person's role includes an operation.
+    """
 
     person: Person
     may: Callable[[str], bool]

@@ -1,6 +1,4 @@
-"""What happened, in plain words with links: the same for the live feed, for lists and for the story of a
-device.
-"""
+"""Events as sentences with links, for the live feed, lists and the history of objects."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -11,11 +9,11 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-SentencePart = list[str]  # the words, and the address to which they lead where they lead anywhere
+SentencePart = list[str]  # the text, and the URL if it is a link
 _BAD = {"device.denied", "device.revoked", "tokens.revoked", "events.left_out", "blueprint.drifted"}
 _GOOD = {"session.started", "device.approved", "device.redeemed"}
 _MACHINES = {"blueprint", "seed"}
-# what else is told by the name under which it is written in a document
+# columns whose key in documents has another name
 _KEY_NAMES = {"is_active": "active", "secret_hash": "secret"}
 _BAD_ENDS = ("_failed", "_refused", "throttled", "_lengthened", ".denied", ".broken", ".refused")
 
@@ -105,33 +103,34 @@ _PLACEHOLDERS: dict[str, Callable[[Mapping[str, Any]], SentencePart]] = {
 
 
 def told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An event in words, as JSON: ``tone`` good, bad or "", the ``parts`` of its sentence, and the thing that
-    it is ``about``.
+    """Return an event as JSON for display.
+
+    ``tone``: good, bad or "". ``parts``: the parts of its sentence. ``about``: the object that it is about.
     """
     parts = [*_sentence(row), *_origin(row), *_reason(row)]
     return {"tone": tone(row["kind"]), "parts": parts, "about": subject_link(row)}
 
 
 def tone(kind: str) -> str:
-    """Whether an event of this kind is good or bad news, or neither."""
+    """Return whether events of this kind are ``good``, ``bad`` or neither ("")."""
     if kind in _BAD or kind.endswith(_BAD_ENDS):
         return "bad"
     return "good" if kind in _GOOD else ""
 
 
 def person_link(username: str) -> SentencePart:
-    """A person, leading to their page. Commands and services act too, and have none."""
+    """Return a link to a person; commands and services act too, and have no page."""
     is_machine = " " in username or username in _MACHINES
     return [username] if is_machine else _link(username, "people-one", username)
 
 
 def application_link(name: str) -> SentencePart:
-    """An application, leading to its page."""
+    """Return a link to an application."""
     return _link(name, "applications-one", name)
 
 
 def subject_link(row: Mapping[str, Any]) -> SentencePart:
-    """The device or the run that an event is about; nothing for others."""
+    """Return a link to the device or run that an event is about; [] for other events."""
     kind, _space, number = str(row["target"]).partition(" ")
     if kind == "device" and number.isdecimal():
         return _link(_("device %(number)s") % {"number": number}, "device", number)
@@ -151,7 +150,7 @@ def _sentence(row: Mapping[str, Any]) -> Iterator[SentencePart]:
 
 
 def _reason(row: Mapping[str, Any]) -> Iterator[SentencePart]:
-    """Why; or what of it was changed."""
+    """Yield the reason of the event, or else the keys that were changed."""
     keys = row["data"].get("keys") if row["kind"].endswith(("changed", "drifted")) else None
     names = [_KEY_NAMES.get(str(key), str(key)) for key in keys] if isinstance(keys, list) else []
     why = str(row["data"].get("why") or ", ".join(names))[:200]
@@ -171,7 +170,7 @@ def _link(text: str, name: str, key: str) -> SentencePart:
 
 @lru_cache(maxsize=4096)
 def address(name: str, *key: str) -> str:
-    """The console's page with this name; "" where there is none for that."""
+    """Return the URL of a page of the console; "" if there is none for these keys."""
     try:
         return reverse(f"console:{name}", args=key)
     except NoReverseMatch:

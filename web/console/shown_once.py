@@ -1,8 +1,7 @@
-"""What is shown this once, such as a new secret: sealed in a cookie between the POST that made it and the
-page that shows it.
+"""Values that are shown once, such as a new secret, sealed in a cookie between the POST and the page.
 
-That page answers a GET, so that nothing is made twice when somebody reloads it; no address, log or table ever
-holds the value.
+That page is requested with GET, so a reload creates nothing again. The value is never in a URL, a log or a
+table.
 """
 
 import json
@@ -19,9 +18,9 @@ _SECONDS = 60
 
 
 def hand_over(request: ConsoleRequest, url: str, about: str, values: Mapping[str, str]) -> HttpResponse:
-    """Return the way to the page that shows these values: to this session, within a minute, once.
+    """Return a redirect to the page that shows these values: to this session, within a minute, once.
 
-    ``about``: what the page is of.
+    ``about``: the subject of the page.
     """
     response = see(request, url)
     payload = {
@@ -36,9 +35,7 @@ def hand_over(request: ConsoleRequest, url: str, about: str, values: Mapping[str
 
 
 def handed_over(request: ConsoleRequest, about: str) -> dict[str, str]:
-    """Return what was handed over to the page of this; empty where nothing was, or where it was shown
-    already.
-    """
+    """Return the values for the page about this subject; {} if there are none or they were already shown."""
     try:
         payload = json.loads(unseal(request.COOKIES.get(_cookie(about), "")))
     except (Unsealable, ValueError):
@@ -51,15 +48,13 @@ def handed_over(request: ConsoleRequest, about: str) -> dict[str, str]:
 
 
 def shown(response: HttpResponse, about: str) -> HttpResponse:
-    """Return the page that shows it, with which the browser forgets it: a reload finds nothing."""
+    """Return the response with the cookie deleted, so that a reload does not show the values again."""
     response.delete_cookie(_cookie(about))
     return response
 
 
 def _cookie(about: str) -> str:
-    """Return its name, one for each page: what is made in another tab at the same moment takes
-    nothing away.
-    """
+    """Return the name of the cookie, one for each page, so that another tab does not overwrite its values."""
     return f"foyer_once_{mac('once', about)[:8]}"
 
 

@@ -1,6 +1,4 @@
-"""The tenants of the installation: made complete in one step, looked at, and led back into; for the owner on
-the default host.
-"""
+"""The tenants of the installation, for its owner on the default host: creation, domains and setup links."""
 
 from typing import Any
 
@@ -34,8 +32,9 @@ _DOMAINS = {"domains": ("domains", gettext_lazy("Domains"))}
 
 
 def new(request: ConsoleRequest) -> HttpResponse:
-    """Five questions; the answer leads to the link that lets the first administrator in, which is
-    shown once.
+    """Render the form of a new tenant.
+
+    A POST creates the tenant and redirects to the setup link of its first administrator, which is shown once.
     """
     values = {name: request.POST.get(name, "").replace("\0", "").strip() for name in _FIELDS}
     if request.method != "POST":
@@ -62,7 +61,10 @@ def new(request: ConsoleRequest) -> HttpResponse:
 
 
 def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
-    """One tenant with its domains, which are mended here when nobody can reach its own console any more."""
+    """Render one tenant.
+
+    Its domains can be changed here, so that they can be fixed even if its own console is no longer reachable.
+    """
     row = TENANTS.one(name)
     if row is None:
         raise Http404
@@ -70,7 +72,7 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
     domains = details["domains"]
     if request.method == "POST":
         domains = _lines(request.POST.get("domains", ""))
-        rights = operations_of(request.person)  # here, not there
+        rights = operations_of(request.person)  # in this tenant, not in the other one
         values = {"tenant": row.name, "domains": domains}
         try:
             with tenant_scope(row):
@@ -107,7 +109,7 @@ def _lines(text: str) -> list[str]:
 
 
 def domain(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Approves or refuses a host name that this tenant asks for."""
+    """Approve or reject a domain that this tenant has requested."""
     row = TENANTS.one(name)
     requested, approve = request.POST.get("domain", ""), request.POST.get("decision") == "approve"
     if row is None or requested not in TENANTS.told(row)["asked"]:
@@ -121,8 +123,9 @@ def domain(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def link(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Makes another one-time link for an administrator of this tenant by POST, and leads to the page that
-    shows it this once.
+    """Create a setup link for an administrator of this tenant by POST.
+
+    It redirects to the page that shows the link once.
     """
     row = TENANTS.one(name)
     if row is None:

@@ -1,4 +1,4 @@
-"""Every address of the console, from the tables of its modules."""
+"""The URLs of the console, from the ``PAGES`` tables of its modules."""
 
 from web.console import (
     api_docs,

@@ -1,4 +1,4 @@
-"""The drawing of a flow as the builder shows it: cards with their words, their marks and their buttons."""
+"""The cards of the flow builder: each step with its conditions, findings and buttons."""
 
 import inspect
 import json
@@ -28,7 +28,10 @@ _MAX_LENGTH = 48
 
 @dataclass(frozen=True)
 class Button:
-    """One thing to do with a card. ``edit``: what is posted; ``key``: the same from the keyboard."""
+    """One action of a card.
+
+    ``edit``: the edit that it posts, as JSON. ``key``: the keyboard shortcut.
+    """
 
     title: str
     edit: str
@@ -38,7 +41,10 @@ class Button:
 
 @dataclass(frozen=True)
 class LaneView:
-    """A lane as it is drawn. ``to``: the place behind its last card."""
+    """A lane for the template.
+
+    ``to``: the place after its last card.
+    """
 
     title: str
     lane: str
@@ -48,9 +54,10 @@ class LaneView:
 
 @dataclass(frozen=True)
 class CardView:
-    """A card as it is drawn.
+    """A card for the template.
 
-    ``words``: what must hold, each with whether it is CEL; ``goes_on``: what a refusal leads to.
+    ``conditions``: each as text, and whether that is CEL. ``continues_at``: the step that follows a failure.
+    ``end``: the place after its lanes.
     """
 
     place: str
@@ -70,18 +77,18 @@ class CardView:
 
     @property
     def level(self) -> str:
-        """The worst of what lint found: ``error``, ``warning`` or ""."""
+        """Return the most severe level of its findings: ``error``, ``warning`` or ""."""
         levels = {finding.level for finding in self.findings}
         return "error" if "error" in levels else "warning" if levels else ""
 
 
 def written(place: Place) -> str:
-    """A place as forms carry it."""
+    """Return a place as text for forms and URLs, such as ``2.0``."""
     return ".".join(map(str, place))
 
 
 def place_of(path: Sequence[str | int]) -> Place:
-    """The step to which a path of the document leads: ``("steps", 2, "steps", 0, "when")`` to ``(2, 0)``."""
+    """Return the place of the step in a document path: ``("steps", 2, "steps", 0, "when")`` to ``(2, 0)``."""
     place: list[int] = []
     for name, at in zip(path[::2], path[1::2], strict=False):
         if name != "steps" or not isinstance(at, int):
@@ -93,7 +100,10 @@ def place_of(path: Sequence[str | int]) -> Place:
 def cards_of(
     document: FlowDocument, findings: Iterable[Finding], titles: Mapping[str, str]
 ) -> list[CardView]:
-    """The cards from top to bottom. ``titles``: of the sub-flows, by name."""
+    """Return the cards from top to bottom.
+
+    ``titles``: of the sub-flows, by name.
+    """
     by_place: dict[Place, list[Finding]] = {}
     for finding in findings:
         by_place.setdefault(place_of(finding.path), []).append(finding)
@@ -102,25 +112,26 @@ def cards_of(
 
 
 def name_of(kind: str) -> str:
-    """Return what a kind of stage is called: in the palette, on its card, in dry runs, previews and runs."""
+    """Return the name of a kind of stage, as in the palette, on its card, in dry runs, previews and runs."""
     words = " ".join(_ACRONYMS.get(word, word) for word in kind.replace("-", "_").split("_"))
     return words[:1].upper() + words[1:]
 
 
 def about(kind: str) -> str:
-    """The first sentence of what a stage says of itself."""
+    """Return the first paragraph of a stage's docstring."""
     text = inspect.getdoc(stages()[kind]) or ""
     return " ".join(text.split("\n\n")[0].split()).replace("``", "").replace("`", "")
 
 
 def icon(kind: str) -> str:
-    """The symbol of a kind; stages of other packages share one."""
+    """Return the name of the symbol of a kind; stages of other packages share one."""
     return kind if kind in ICONS else "stage"
 
 
 def _next_steps(document: FlowDocument) -> dict[Place, str]:
-    """What comes after each card, where a refusal goes on: the next one beside it, or behind what is around
-    it.
+    """Return the ID of the step at which the flow continues after a failure of each card.
+
+    That is the next card beside it, or else the one after the card around it; "" at the end of the flow.
     """
     found: dict[Place, str] = {}
     for spot in spots(draw(document)):
@@ -174,7 +185,7 @@ def _title(step: StepDocument, titles: Mapping[str, str]) -> str:
 
 
 def _summary(step: StepDocument) -> str:
-    """What was set, in one line; where nothing was, what the step does."""
+    """Return the changed settings in one line; if there are none, what the step does."""
     stage = stages().get(step.stage or "")
     if step.flow is not None:
         return _("Runs sub-flow %(name)s.") % {"name": step.flow}
@@ -193,7 +204,7 @@ def _summary(step: StepDocument) -> str:
 
 
 def _short(value: Any) -> str:
-    """A setting on a card."""
+    """Return the value of a setting as short text."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, Mapping):

@@ -1,5 +1,6 @@
-"""The flow builder: the drawing of a draft, and the edits that are made to it; the server draws, so it works
-without scripts too.
+"""The flow builder: a page with the draft of a flow, and edits of it.
+
+The server renders every state, so that the builder also works without scripts.
 """
 
 import json
@@ -29,19 +30,18 @@ from web.console.frame import Page, see, show
 from web.console.requests import ConsoleRequest
 
 PALETTE, FLOW, YAML = "add", "flow", "yaml"
-# sent by builder.js, which puts the drawing of the answer in the place of the old one
+# sent by builder.js, which replaces the builder with the response
 _SCRIPT_HEADER = "X-Builder"
 
 
 @dataclass
 class BuilderView:
-    """What one page of the builder shows.
+    """The state of one page of the builder.
 
-    ``document`` None: the draft is no flow, and can only be mended as text.
-
-    ``opened``: the panel beside the drawing, or the place of a step; ``gap``: where the palette adds; ``at``:
-    where the focus goes. ``theirs``: what somebody else has saved meanwhile, and ``changes`` what putting
-    this on top of it would change; ``own``: it was the same person, in another window.
+    ``document``: None if the draft is not a valid flow and can only be fixed as text. ``opened``: the open
+    panel, or the place of a step. ``gap``: where the palette adds a step. ``at``: where the focus goes.
+    ``conflict``: the draft that was saved meanwhile. ``changes``: what overwriting it would change.
+    ``is_own_conflict``: the same person saved it, in another window.
     """
 
     name: str
@@ -65,9 +65,9 @@ class BuilderView:
 
 
 def builder(request: ConsoleRequest, name: str) -> HttpResponse:
-    """The drawing.
+    """Render the builder.
 
-    ``?at=``: the place, or ``?step=``: the name of the step whose settings are shown; ``?open=``: another
+    ``?at=``: the place, or ``?step=``: the ID of the step whose settings are shown. ``?open=``: another
     panel.
     """
     view = _load_view(name)
@@ -82,8 +82,10 @@ def builder(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def change(request: ConsoleRequest, name: str) -> HttpResponse:
-    """One edit of the document that the page shows: saved if nobody was faster; otherwise both are shown, and
-    nothing is lost.
+    """Apply one edit to the document that the page shows.
+
+    The result is saved if the draft did not change meanwhile; otherwise the page shows both, and nothing is
+    lost.
     """
     view = _load_view(name)
     if view.document is not None or request.POST.get("_base"):
@@ -103,7 +105,7 @@ def change(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def _requested_edit(view: BuilderView, request: ConsoleRequest) -> Edited | None:
-    """What the edit that was posted makes of the document; None where the form must be shown again."""
+    """Return the document after the submitted edit; None if the form must be shown again."""
     requested = _json(request.POST.get("_edit", ""))
     kind = requested.get("do") if isinstance(requested, dict) else None
     if kind == "text":
@@ -124,12 +126,12 @@ def _requested_edit(view: BuilderView, request: ConsoleRequest) -> Edited | None
         return None
     edited = edit(view.document, parsed)
     if isinstance(parsed, Add) and edited.at and (card := _find_card(edited.document, edited.at)):
-        view.gap, view.lane = written(card.end), parsed.lane  # the next one is added behind it
+        view.gap, view.lane = written(card.end), parsed.lane  # the next step is added after it
     return edited
 
 
 def _edit_from_panel(view: BuilderView, step: Any, request: ConsoleRequest) -> dict[str, Any] | None:
-    """The edit for which the settings of a step ask."""
+    """Return the edit for the submitted settings of a step; None if the form must be shown again."""
     card = view.document and _find_card(view.document, _parse_place(str(step)))
     if not view.document or not card:
         raise CannotEdit(_("This step no longer exists."))
@@ -154,7 +156,7 @@ def _edit_from_text(view: BuilderView, text: str) -> Edited | None:
 
 
 def _save(request: ConsoleRequest, view: BuilderView, edited: Edited) -> HttpResponse:
-    """Saves; where somebody was faster, shows who, when, and what this would change of theirs."""
+    """Save the draft; if it changed meanwhile, show who saved it, when, and what overwriting changes."""
     try:
         view.draft = keep(view.name, edited.document, by=request.person.username, mark=view.digest)
     except RefusedFlow as refused:
@@ -196,7 +198,7 @@ def _changes(conflict: Desk, mine: FlowDocument) -> list[Difference] | None:
 
 
 def _add_errors(view: BuilderView, refused: RefusedFlow) -> None:
-    """What makes the outcome no document, at the field that said it."""
+    """Add the findings of an invalid document to the fields that cause them."""
     view.status, view.notice = 422, _("Fix the errors below and try again.")
     for finding in refused.findings:
         key = str(finding.path[-1]) if finding.path else ""
@@ -209,8 +211,9 @@ def _add_errors(view: BuilderView, refused: RefusedFlow) -> None:
 
 
 def check(request: ConsoleRequest, name: str) -> HttpResponse:
-    """What is wrong with a condition while it is typed: ``[{"message": …, "level": …}]``; nothing
-    is saved.
+    """Return the findings of a condition during input: ``[{"message": …, "level": …}]``.
+
+    Nothing is saved.
     """
     try:
         step = _parse_place(request.POST.get("_step", ""))
@@ -260,9 +263,9 @@ def _render(request: ConsoleRequest, view: BuilderView) -> HttpResponse:
 
 
 def _definition_context(view: BuilderView) -> dict[str, Any]:
-    """What the templates need of the document, and of the panel that is open."""
+    """Return the template context of the document and of the open panel."""
     document = view.document
-    assert document is not None  # noqa: S101 only called with one
+    assert document is not None  # noqa: S101 only called with a document
     sub_flows = live_parts()
     findings = [*lint(document, sub_flows, names={}), *unfit(document)]
     card = _find_card(document, _parse_place(view.opened))
@@ -271,7 +274,7 @@ def _definition_context(view: BuilderView) -> dict[str, Any]:
     if view.panel and view.panel.sub_flow in sub_flows:
         view.panel.title = sub_flows[view.panel.sub_flow].title
     context: dict[str, Any] = {
-        # the same flow is the same text
+        # equal flows are equal texts
         "base": json.dumps(document.as_json(), ensure_ascii=False, sort_keys=True),
         "cards": cards_of(document, findings, {name: sub_flow.title for name, sub_flow in sub_flows.items()}),
         "findings": _list_findings(document, findings),
@@ -291,7 +294,7 @@ def _definition_context(view: BuilderView) -> dict[str, Any]:
 def _palette(
     view: BuilderView, document: FlowDocument, sub_flows: Mapping[str, FlowDocument]
 ) -> dict[str, Any]:
-    """What can be added, and where: before the gap that was chosen, else at the end."""
+    """Return what can be added, and where: before the selected gap, or else at the end."""
     place = _parse_place(view.gap) or (len(document.steps),)
     lanes = {lane.lane for each in spots(draw(document)) for lane in each.card.lanes}
     target = {"at": written(place), "lane": view.lane if view.lane in lanes else ""}
@@ -309,7 +312,7 @@ def _palette(
 
 
 def _list_findings(document: FlowDocument, findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """The findings with the cards to which one jumps."""
+    """Return the findings, each with the place of its card."""
     ids = {each.card.place: each.card.step.id for each in spots(draw(document))}
     places = [(finding, place_of(finding.path)) for finding in findings]
     return [
@@ -324,9 +327,7 @@ def _list_findings(document: FlowDocument, findings: Sequence[Finding]) -> list[
 
 
 def _submitted_document(request: ConsoleRequest, name: str, **expected: str) -> FlowDocument:
-    """The document that the page has shown, as its forms carry it; 404 for what no page of ours has put
-    there.
-    """
+    """Return the document that the page has shown, from its hidden field; 404 for a forged one."""
     try:
         document = parse({**_json(request.POST.get("_base", "")), "flow": name, **expected})
         storable(document)
@@ -336,7 +337,7 @@ def _submitted_document(request: ConsoleRequest, name: str, **expected: str) -> 
 
 
 def _json(text: str) -> Any:
-    """What a hidden field carries; 404 for what no page of ours has put there."""
+    """Return the value of a hidden field; 404 for text that is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -344,7 +345,7 @@ def _json(text: str) -> Any:
 
 
 def _parse_place(text: str) -> Place:
-    """A place as an address carries it; () for anything else."""
+    """Return a place from its text in a URL; () for anything else."""
     parts = text.split(".")
     return (
         tuple(map(int, parts))

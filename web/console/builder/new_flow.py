@@ -1,4 +1,4 @@
-"""A new flow: empty, like one that the tenant has, or like one that ships; it begins as a draft."""
+"""A new flow: empty, from a flow of the tenant, or from a template that ships; it starts as a draft."""
 
 import re
 from collections.abc import Mapping
@@ -41,15 +41,15 @@ _TITLES = {
     "like": ("like", gettext_lazy("Start from")),
     "designation": ("designation", gettext_lazy("Purpose")),
 }
-_DEFAULT = "tenant"  # the file of the default blueprint that has every way in
+_DEFAULT = "tenant"  # the file of the default blueprint that contains all sign-in methods
 _FOLDER = Path(blueprints.__file__).parent
 
 
 @dataclass
 class NewFlow:
-    """What was typed, and what is wrong with it.
+    """The submitted form of a new flow, and its errors.
 
-    ``like``: the key of the flow to begin with, "" for an empty one.
+    ``like``: the key of the flow to start from, "" for an empty one.
     """
 
     title: str = ""
@@ -60,7 +60,7 @@ class NewFlow:
 
 
 def new(request: ConsoleRequest) -> HttpResponse:
-    """A form; a POST makes the draft and opens it in the builder."""
+    """Render the form; a POST creates the draft and opens it in the builder."""
     form = NewFlow(like=request.GET.get("like", ""), designation=request.GET.get("for", ""))
     if request.method == "POST":
         typed = {
@@ -94,7 +94,7 @@ def new(request: ConsoleRequest) -> HttpResponse:
 
 
 def _create_draft(request: ConsoleRequest, form: NewFlow, document: FlowDocument) -> bool:
-    """Whether the draft is there now, with the parts that a template brings along; notes what is wrong."""
+    """Return whether the draft was created, with the sub-flows of its template; otherwise add errors."""
     templates = _template_sub_flows(form.like) if request.may("flows.publish") else []
     if form.like in shipped():
         document, *templates = (_with_passing_tests(each, templates) for each in (document, *templates))
@@ -108,8 +108,9 @@ def _create_draft(request: ConsoleRequest, form: NewFlow, document: FlowDocument
 
 
 def _with_passing_tests(document: FlowDocument, templates: list[FlowDocument]) -> FlowDocument:
-    """A template without those of its tests that hold for the tenant of its example only, with its networks
-    and the like.
+    """Return a template without the tests that fail in this tenant.
+
+    Such tests rely on the tenant of the example, for instance on its trusted networks.
     """
     used = sub_flows(document, {sub_flow.flow: sub_flow for sub_flow in templates} | live_parts())
     if not document.tests or errors_of(lint(document, used)):
@@ -119,8 +120,9 @@ def _with_passing_tests(document: FlowDocument, templates: list[FlowDocument]) -
 
 
 def _template_sub_flows(key: str) -> list[FlowDocument]:
-    """The sub-flows of a template, those to which others refer first: from its own file, else from the
-    default one.
+    """Return the sub-flows of a template, referenced ones first.
+
+    They come from the file of the template, or else from the default one.
     """
     known, found = shipped(), dict[str, FlowDocument]()
 
@@ -136,15 +138,16 @@ def _template_sub_flows(key: str) -> list[FlowDocument]:
 
 
 def _key_of(sub_flow: str, referring: str, known: Mapping[str, FlowDocument]) -> str:
-    """Where the template of a part is, for another template that refers to it; "" where there is none."""
+    """Return the key of the template of a sub-flow, for a template that refers to it; "" if there is none."""
     places = (f"{referring.partition('/')[0]}/{sub_flow}", f"{_DEFAULT}/{sub_flow}")
     return next((each for each in places if each in known), "")
 
 
 @lru_cache(maxsize=1)
 def shipped() -> dict[str, FlowDocument]:
-    """The flows of the blueprints that ship, by file and name, the default ones first; those only whose parts
-    are among them.
+    """Return the flows of the blueprints that ship, by file and name, the default ones first.
+
+    Flows whose sub-flows are not among them are omitted.
     """
     found = dict[str, FlowDocument]()
     for file in [*sorted(_FOLDER.glob("default/*.yaml")), *sorted(_FOLDER.glob("example/*.yaml"))]:
@@ -153,18 +156,18 @@ def shipped() -> dict[str, FlowDocument]:
                 try:
                     document = parse(plain(node))
                 except (BadText, RefusedFlow):
-                    continue  # one that is filled in when it is applied
+                    continue  # it has tags, which only applying the blueprint resolves
                 found[f"{re.sub('^[0-9]+-', '', file.stem)}/{document.flow}"] = document
     while broken := [
         key for key, each in found.items() if not all(_key_of(name, key, found) for name in references(each))
     ]:
-        for key in broken:  # and what refers to it goes in the next round
+        for key in broken:  # flows that refer to it are removed in the next iteration
             del found[key]
     return found
 
 
 def _build_document(form: NewFlow) -> FlowDocument | None:
-    """The draft for which the form asks; None where something is wrong with it, which is then noted."""
+    """Return the draft for the form; None if the form has errors, which are added to it."""
     start = _starting_document(form)
     name = form.name or dashed(form.title)
     designation = form.designation or (start.designation if start else "")
@@ -190,7 +193,7 @@ def _build_document(form: NewFlow) -> FlowDocument | None:
 
 
 def _starting_document(form: NewFlow) -> FlowDocument | None:
-    """What it begins with."""
+    """Return the flow to start from; None for an empty one."""
     if not form.like:
         return None
     if form.like in shipped():

@@ -1,6 +1,4 @@
-"""What stands beside the drawing: the palette, the settings of a step with its condition, and the flow
-itself.
-"""
+"""The panel of the builder: the palette, and the settings and conditions of a step."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +38,7 @@ TitledChoices = Sequence[tuple[str, Any]]
 
 @dataclass(frozen=True)
 class PaletteEntry:
-    """One thing that can be added."""
+    """One entry of the palette."""
 
     what: str
     name: str
@@ -52,7 +50,10 @@ class PaletteEntry:
 
 @dataclass
 class SlotField:
-    """A gap of a ready-made condition as a field. ``choices``: what the tenant has for it; none: any text."""
+    """A slot of a preset condition as a form field.
+
+    ``choices``: what the tenant offers for it; empty if any text is allowed.
+    """
 
     slot: Slot
     name: str
@@ -62,13 +63,13 @@ class SlotField:
 
     @property
     def suggestions(self) -> tuple[str, ...]:
-        """What may be chosen while it is typed: too many for a list of choices."""
+        """Return suggestions for the input, where there are too many for a list of choices."""
         return offered_zones() if self.slot.source == "zones" else ()
 
 
 @dataclass
 class ConditionRow:
-    """One of the conditions that must all hold: a ready-made one with its fields, or CEL."""
+    """One of the conditions that must all hold: a preset with its fields, or CEL."""
 
     number: int
     preset: Preset | None = None
@@ -77,11 +78,11 @@ class ConditionRow:
 
     @property
     def error(self) -> bool:
-        """Whether something in it is wrong."""
+        """Return whether one of its fields has an error."""
         return any(each.error for each in self.fields)
 
     def to_cel(self) -> str:
-        """The condition in CEL; notes what is wrong at its field, and answers "" then."""
+        """Return the condition as CEL; if a field is invalid, add the error to it and return ""."""
         if self.preset is None:
             return self.source
         try:
@@ -94,7 +95,7 @@ class ConditionRow:
 
 @dataclass
 class StepPanel:
-    """The form of one step, as it is stored or as it was posted."""
+    """The form of one step, as stored or as submitted."""
 
     place: str
     kind: str
@@ -111,13 +112,14 @@ class StepPanel:
 
     @property
     def presets(self) -> list[Preset]:
-        """What can be asked besides."""
+        """Return the presets that can be added as a condition."""
         return list(PRESETS.values())
 
 
 def palette(sub_flows: Mapping[str, FlowDocument], without: str) -> list[PaletteEntry]:
-    """Everything that can be added: stages by what they give, a group, the tenant's parts but for this flow
-    itself.
+    """Return everything that can be added: stages, a section, and the sub-flows of the tenant.
+
+    Stages are ordered by the facts that they give. The flow named ``without`` is omitted.
     """
     order = [str(section) for section, _facts in _PALETTE_SECTIONS]
     found = [
@@ -148,7 +150,7 @@ def _section(stage: type[Stage]) -> str:
 
 
 def stored(document: FlowDocument, card: Card) -> StepPanel:
-    """The panel of a step as it is."""
+    """Return the panel of a step as it is in the document."""
     step, stage = card.step, stages().get(card.step.stage or "")
     panel = _panel(card, stage)
     sources = SlotChoices(document, card.place)
@@ -166,7 +168,7 @@ def stored(document: FlowDocument, card: Card) -> StepPanel:
 
 
 def posted(document: FlowDocument, card: Card, form: QueryDict) -> StepPanel:
-    """The panel as somebody filled it in, with a condition more or less where they asked for that."""
+    """Return the panel as submitted, with a condition added or removed if the form requests that."""
     panel = _panel(card, stages().get(card.step.stage or ""))
     panel.id, panel.on_refusal = (
         form.get("_id", panel.id).strip(),
@@ -190,9 +192,7 @@ def posted(document: FlowDocument, card: Card, form: QueryDict) -> StepPanel:
 
 
 def change(card: Card, panel: StepPanel) -> dict[str, Any] | None:
-    """The edit that this panel asks for; None where something in it is wrong, which is then noted at its
-    field.
-    """
+    """Return the edit for this panel; None if it has errors, which are added to its fields."""
     sources = [row.to_cel() for row in panel.rows]
     requested: dict[str, Any] = {
         "do": "change",
@@ -214,13 +214,14 @@ def change(card: Card, panel: StepPanel) -> dict[str, Any] | None:
 
 
 def known_words(document: FlowDocument, place: Place) -> list[dict[str, str]]:
-    """The names that a condition of this step may read, with type and meaning; those of earlier
-    steps first.
+    """Return the variables that a condition of this step may read, with type and meaning.
+
+    Those of earlier steps come first.
     """
     try:
         node = next((node for node in lay_out(document, {}).boxes if node.path == _path(place)), None)
     except TooLarge:
-        node = None  # lint says so
+        node = None  # lint reports it
     earlier = [
         {"name": f"steps.{name}", "type": type_, "doc": _("set by an earlier step")}
         for name, type_ in sorted(node.local if node else ())
@@ -253,9 +254,7 @@ def _panel(card: Card, stage: type[Stage] | None) -> StepPanel:
 
 
 class SlotChoices:
-    """What of the tenant and of the flow may stand in the gaps of a condition of one step; each looked up
-    only if it is asked for.
-    """
+    """The choices for the slots of a step's conditions, each looked up on demand."""
 
     def __init__(self, document: FlowDocument, place: Place) -> None:
         self.earlier = [spot.card for spot in spots(draw(document)) if spot.card.place < place]
@@ -283,7 +282,7 @@ class SlotChoices:
         }
 
     def of(self, slot: Slot, value: str) -> TitledChoices:
-        """Values and titles; what stands there already is among them."""
+        """Return values and titles for a slot; its current value is always among them."""
         if slot.source not in self._finders:
             return ()
         if slot.source not in self._known:
@@ -306,13 +305,16 @@ def _row(number: int, source: str, sources: SlotChoices) -> ConditionRow:
 
 
 def _submitted_row(at: int, number: int, kind: str, form: QueryDict, sources: SlotChoices) -> ConditionRow:
-    """``at``: its number from now on; ``number``: the one under which it was posted, -1 for a new one."""
+    """Return one submitted condition.
+
+    ``at``: its new number. ``number``: the one under which it was submitted, -1 for a new condition.
+    """
     preset = PRESETS.get(kind)
     if preset is None:
         return ConditionRow(
             at, source=form.get(f"_when-{number}-{CEL}", "").replace("\r\n", "\n").replace("\0", "")
         )
-    zone = form.get("_zone", "")  # the browser's own
+    zone = form.get("_zone", "")  # the time zone of the browser
     defaults = {
         slot.name: zone if slot.source == "zones" and zone in offered_zones() else slot.default
         for slot in preset.slots

@@ -1,4 +1,4 @@
-"""Which flow a page of the console is about, in which state; and where in it something is wrong."""
+"""The flow and the revision that a page is about, and the steps that findings are about."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ from flows.editing.revisions import DRAFT, Choice, Chosen, choose, states
 
 @dataclass(frozen=True)
 class Wrong:
-    """A finding with the step that it is about and where that is mended.
+    """A finding with its step, and the URL where it can be fixed.
 
-    ``key``: below the step, with dots.
+    ``key``: the path below the step, with dots.
     """
 
     message: str
@@ -29,7 +29,10 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a page was asked for; ``chosen`` None where the draft is no flow yet, and ``findings`` say why."""
+    """The revision that was requested.
+
+    ``chosen``: None if the draft is not a valid flow; ``findings`` then contains the reasons.
+    """
 
     name: str
     which: str
@@ -39,12 +42,12 @@ class Asked:
 
     @property
     def title(self) -> str:
-        """Return what the flow is called in this state; its name where that cannot be read."""
+        """Return the title of the flow in this revision, or its name if the revision is not valid."""
         return self.chosen.document.title if self.chosen else self.name
 
     @property
     def frame(self) -> dict[str, Any]:
-        """What the templates of every page of a flow need."""
+        """Return the template context that all pages of a flow share."""
         return {
             "name": self.name,
             "which": self.which,
@@ -55,7 +58,7 @@ class Asked:
 
 
 def asked(name: str, query: QueryDict) -> Asked:
-    """The flow of this name in the state that ``which`` names; 404 where there is none."""
+    """Return the revision of this flow that ``which`` in the query names; 404 if there is none."""
     which, choices = query.get("which", "")[:20], states(name)
     try:
         chosen = choose(name, which)
@@ -67,8 +70,9 @@ def asked(name: str, query: QueryDict) -> Asked:
 
 
 def title_of(name: str) -> str:
-    """Return what the flow of this name is called: by its draft, else by what is live; its name where neither
-    can be read.
+    """Return the title of a flow, from its draft or else its live version.
+
+    It is the name of the flow if neither is valid.
     """
     try:
         return choose(name).document.title
@@ -77,13 +81,16 @@ def title_of(name: str) -> str:
 
 
 def of_draft(name: str, refused: RefusedFlow) -> list[Wrong]:
-    """Why the draft is no flow."""
+    """Return the findings because of which the draft is not a valid flow."""
     draft = draft_of(name)
     return located(name, refused.findings, draft.document if draft else {})
 
 
 def located(name: str, findings: Iterable[Finding], document: Mapping[str, Any]) -> list[Wrong]:
-    """The findings with their steps. ``document``: as JSON, {} where it cannot be read."""
+    """Return the findings with their steps.
+
+    ``document``: as JSON, {} if it cannot be read.
+    """
     return [_locate(name, finding, document) for finding in findings]
 
 
@@ -110,5 +117,5 @@ def _locate(name: str, finding: Finding, document: Mapping[str, Any]) -> Wrong:
 
 
 def builder_url(name: str, step: str = "") -> str:
-    """The builder of this flow, at a step."""
+    """Return the URL of the builder for this flow, optionally at a step."""
     return reverse("console:builder", args=[name]) + (f"?step={step}" if step else "")

@@ -1,4 +1,4 @@
-"""Publishing a flow, its versions, what differs between them, and the way back."""
+"""Publishing a draft, and the versions of a flow with their differences and the rollback."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from web.console.plain_values import condition, plain
 from web.console.requests import ConsoleRequest
 
 _MAX_NOTE = 300
-# What happens in it belongs to its runs; this is what happened to it.
+# Events about the flow itself; events of its runs are on their pages.
 _EVENT_KINDS = (
     "flow.published,flow.rolled_back,flow.draft_discarded,flow.deleted,flow.inspected,flow.broken,"
     "flow.start_refused"
@@ -36,7 +36,7 @@ _EVENT_KINDS = (
 
 
 def versions(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Every version of a flow, newest first."""
+    """Render the list of versions, newest first."""
     choices = _list_states(name)
     page = request.GET.get("page", "1")
     wish = Wish(
@@ -55,7 +55,7 @@ def versions(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def version(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
-    """One version: its document, what it changed, and what can be done with it."""
+    """Render one version: its document, its changes, and its actions."""
     revision = _resolve_revision(name, str(number))
     details = VERSIONS.told(VERSIONS.rows().get(flow__name=name, number=number))
     earlier = [each.which for each in _list_states(name) if each.which.isdigit() and int(each.which) < number]
@@ -81,7 +81,7 @@ def version(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
 
 
 def export(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
-    """A version as a blueprint that can be applied elsewhere."""
+    """Return a version as a blueprint file that can be applied elsewhere."""
     response = HttpResponse(
         _yaml(_resolve_revision(name, str(number))), content_type="application/yaml; charset=utf-8"
     )
@@ -90,7 +90,7 @@ def export(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
 
 
 def compare(request: ConsoleRequest, name: str) -> HttpResponse:
-    """What differs between any two states of a flow."""
+    """Render the differences between any two revisions of a flow."""
     choices = _list_states(name)
     numbers = [each.which for each in choices]
     live = next((each.which for each in choices if each.live), numbers[-1])
@@ -114,7 +114,7 @@ def compare(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def roll_back_page(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
-    """Makes an earlier version live again, after showing what that changes."""
+    """Show what an earlier version would change, and make it live again by POST."""
     revision, findings, status = _resolve_revision(name, str(number)), list[Wrong](), 200
     if request.method == "POST":
         try:
@@ -144,8 +144,9 @@ def roll_back_page(request: ConsoleRequest, name: str, number: int) -> HttpRespo
 
 
 def publish(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Shows what the draft would change, what is wrong with it and what its tests say; a POST makes it live,
-    if nothing is wrong.
+    """Show the changes, findings and test results of the draft, and publish it by POST.
+
+    A draft with errors is not published.
     """
     draft = draft_of(name)
     if draft is None:
@@ -206,7 +207,7 @@ def _no_draft(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def _publish_context(request: ConsoleRequest, name: str) -> dict[str, Any]:
-    """What publishing would find, before it is tried."""
+    """Return the changes, findings and test results that publishing would produce."""
     choices = _list_states(name)
     try:
         revision = choose(name, DRAFT)
@@ -240,7 +241,7 @@ def _publish_context(request: ConsoleRequest, name: str) -> dict[str, Any]:
 
 
 def discard(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Throws the draft away, after saying what is lost."""
+    """Ask for confirmation, then discard the draft by POST."""
     draft, home = draft_of(name), reverse("console:flow-versions", args=[name])
     if draft is None:
         return _no_draft(request, name)
@@ -264,8 +265,9 @@ def discard(request: ConsoleRequest, name: str) -> HttpResponse:
 
 @dataclass(frozen=True)
 class ChangeLine:
-    """One change in words; ``old`` and ``new`` None where there is nothing, both "" where only that it
-    changed is told.
+    """One change as text.
+
+    ``old`` and ``new`` are None where there is no value; both are "" if only the fact of the change is shown.
     """
 
     kind: str
@@ -275,7 +277,7 @@ class ChangeLine:
 
 
 def _group_by_step(changes: Iterable[Change]) -> list[tuple[str, list[ChangeLine]]]:
-    """By step, in the order in which they come; what moved and was changed besides stands together."""
+    """Return the changes by step, in their order; a step that was moved and changed has one group."""
     lines = [(each.step, line) for each in changes for line in _lines(each)]
     return [
         (step, [line for _step, line in found]) for step, found in groupby(lines, key=lambda each: each[0])
@@ -283,7 +285,7 @@ def _group_by_step(changes: Iterable[Change]) -> list[tuple[str, list[ChangeLine
 
 
 def _lines(change: Change) -> list[ChangeLine]:
-    """Tests by their names: what they say of themselves is long, and rarely what matters."""
+    """Return the lines of a change; tests are only named, because their content is long."""
     if change.step or change.key != "tests":
         return [
             ChangeLine(
@@ -325,8 +327,9 @@ def _list_states(name: str) -> Any:
 
 
 def _resolve_revision(name: str, which: str) -> Chosen:
-    """404 for a state that is not there, and for a draft that is no flow yet: its errors are shown where it
-    is published.
+    """Return a revision; 404 if it does not exist, or for a draft that is not a valid flow.
+
+    The page that publishes the draft shows its errors.
     """
     try:
         return choose(name, which)
@@ -340,7 +343,7 @@ def _live_revision(name: str) -> Chosen | None:
 
 
 def _draft_revision(request: ConsoleRequest) -> int:
-    """The draft that was looked at; 0, which none has, for nonsense."""
+    """Return the counter of the draft that the page has shown; 0, which no draft has, if it is invalid."""
     text = request.POST.get("revision", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 

@@ -1,4 +1,4 @@
-"""A flow as text: written as YAML, and read back with the place of everything that is wrong."""
+"""A flow as YAML, and the parser that returns the position of every error."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from flows.documents.versions import parse as checked
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong in the text; ``line`` and ``column`` count from 1."""
+    """An error in the text; ``line`` and ``column`` count from 1."""
 
     line: int
     column: int
@@ -22,7 +22,7 @@ class Fault:
 
 
 class BadText(Exception):
-    """This text is no flow; ``faults`` says why, and where."""
+    """The text is not a valid flow; ``faults`` contains the errors and their positions."""
 
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__("; ".join(fault.message for fault in faults))
@@ -30,14 +30,14 @@ class BadText(Exception):
 
 
 def text_of(document: FlowDocument) -> str:
-    """The document as one would write it."""
+    """Return the document as YAML."""
     return emit([in_order_of(FlowDocument, document.as_json())])
 
 
 def read_text(text: str, name: str, designation: str) -> FlowDocument:
-    """The document that this text says; raises BadText.
+    """Return the document of a text; raises BadText.
 
-    Neither what it is called nor what it is for can change: runs rely on both.
+    Its name and purpose cannot change, because runs rely on both.
     """
     try:
         nodes = parse(text.encode("utf-8", "replace"))
@@ -71,7 +71,10 @@ def read_text(text: str, name: str, designation: str) -> FlowDocument:
 
 
 def plain(node: Node) -> Any:
-    """The values alone; raises BadText for a tag: nothing of the machine is read into a flow."""
+    """Return the values of a YAML node; raises BadText for a tag.
+
+    Without tags, no file, secret or variable of the server is read into a flow.
+    """
     if node.tag:
         raise BadText(
             [

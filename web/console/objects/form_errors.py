@@ -1,6 +1,4 @@
-"""What is wrong with a form, told at the top of its page with links to the fields; web/console/page.html
-shows it.
-"""
+"""The errors of a form, shown at the top of its page with links to the fields (web/console/page.html)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,10 +15,10 @@ CHANGED_MEANWHILE = _(
 
 @dataclass(frozen=True)
 class Problem:
-    """One message.
+    """One error message.
 
-    ``at``: the id of the field that it is about, and ``title``: its label; "" where it is about none that is
-    shown.
+    ``field_id``: the id of the field that it is about; ``title``: the label of that field. Both are "" if it
+    is about no field that is shown.
     """
 
     text: str
@@ -29,9 +27,7 @@ class Problem:
 
 
 def of_form(form: SchemaForm) -> list[Problem]:
-    """What is wrong with a generated form, in the order of its fields; what concerns none of them comes
-    first.
-    """
+    """Return the errors of a generated form in the order of its fields, errors of no field first."""
     if not form.errors:
         return []
     fields = [Problem(text, each.id, each.title) for each in every(form.fields) for text in each.errors]
@@ -39,7 +35,7 @@ def of_form(form: SchemaForm) -> list[Problem]:
 
 
 def of_errors(errors: Mapping[str, Iterable[str]], titles: Mapping[str, tuple[str, Any]]) -> list[Problem]:
-    """The same of a form that is written by hand.
+    """Return the errors of a form that is written as a template, errors of no field first.
 
     ``titles``: the id and the label of each field, by its name, in their order.
     """

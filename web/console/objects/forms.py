@@ -1,6 +1,4 @@
-"""HTML forms generated from pydantic models: what a document or a stage's settings declare is what an
-administrator fills in.
-"""
+"""HTML forms generated from pydantic models, such as documents and the settings of stages."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,17 +18,16 @@ FieldKind = Literal[
 ]
 Choices = Mapping[str, Callable[[], Sequence[tuple[str, Any]]]]
 _MAX_ROWS = 100
-_MAX_UNFILTERED = 12  # boxes beside each other; more can be searched
+_MAX_UNFILTERED = 12  # longer lists of choices get a search field
 
 
 @dataclass
 class FormField:
-    """One field as the template shows it.
+    """One field for the template.
 
-    ``name``: its place in the document, with dots; ``fields``: of a group, or of each row.
-
-    ``rows``: of a list of groups, each with its fields; ``blank``: the fields of a row that is added.
-    ``kept``: of a secret, whether one that is left empty stays as it is.
+    ``name``: its path in the document, with dots. ``fields``: the fields of a group. ``rows``: the rows of a
+    list of groups, each with its fields. ``blank``: the fields of a new row. ``keeps_value``: whether an
+    empty secret leaves the stored one unchanged.
     """
 
     name: str
@@ -49,17 +46,17 @@ class FormField:
 
     @property
     def id(self) -> str:
-        """For its label; unique in a page that has one form of this prefix."""
+        """Return the HTML id, which is unique on a page with one form."""
         return "f-" + self.name.replace(".", "-")
 
     @property
     def is_searchable(self) -> bool:
-        """Whether there is more to choose from than one sees at once."""
+        """Return whether there are so many choices that they need a search field."""
         return len(self.choices) > _MAX_UNFILTERED
 
     @property
     def ordered(self) -> list[tuple[str, str]]:
-        """What there is to choose from; of many those first that are chosen."""
+        """Return the choices; if there are many, the selected ones first."""
         return (
             sorted(self.choices, key=lambda each: each[0] not in self.value)
             if self.is_searchable
@@ -68,17 +65,17 @@ class FormField:
 
     @property
     def template(self) -> str:
-        """What renders it."""
+        """Return the name of the template that renders it."""
         return f"console/objects/fields/{self.kind}.html"
 
 
 class SchemaForm:
-    """A form over ``model``.
+    """A form for a pydantic model.
 
-    ``values``: the document as JSON; ``choices``: by dotted name, what may be chosen there; ``leave_out``:
-    keys that this form does not ask for; ``fixed``: keys that are shown and cannot be changed; ``titles``: by
-    dotted name, labels in place of those of the model. ``begins``: the page is there for this form, and its
-    first field takes the focus.
+    ``values``: the document as JSON. ``choices``: the available choices, by dotted name. ``leave_out``: keys
+    that the form omits. ``fixed``: keys that are shown and cannot be changed. ``titles``: labels in place of
+    those of the model, by dotted name. ``begins``: the page creates a new object, so the first field takes
+    the focus.
     """
 
     def __init__(
@@ -93,7 +90,7 @@ class SchemaForm:
         begins: bool = False,
     ) -> None:
         self.schema: dict[str, Any] = plain(model.model_json_schema(by_alias=True))
-        # durations as they are written
+        # mode="json": durations are text
         blank = model.model_construct().model_dump(mode="json", by_alias=True, warnings=False)
         self.values: dict[str, Any] = _merge(blank, values or {})
         self.choices, self.leave_out, self.fixed, self.begins = choices or {}, leave_out, fixed, begins
@@ -102,7 +99,7 @@ class SchemaForm:
 
     @property
     def fields(self) -> list[FormField]:
-        """The fields of the whole form, in the order of the declaration."""
+        """Return the fields of the form, in the order of the model."""
         found = list(self._fields(self.schema, self.values, ""))
         if self.begins and not self.errors:
             found[0].bounds["autofocus"] = True
@@ -110,7 +107,7 @@ class SchemaForm:
 
     @property
     def wrong(self) -> list[str]:
-        """What concerns no field that is shown."""
+        """Return the errors that belong to no field that is shown."""
         shown = {each.name for each in every(self.fields)}
         return [
             text if not name else f"{name}: {text}"
@@ -120,16 +117,15 @@ class SchemaForm:
         ]
 
     def read(self, posted: QueryDict) -> dict[str, Any]:
-        """What was posted, as JSON of the declared types; a value that is none is left as the text that it
-        is. Kept as ``values``.
+        """Return the submitted values as JSON of the declared types, and store them as ``values``.
 
-        A secret that was left empty is not among it.
+        A value that does not have its declared type stays text. An empty secret is omitted.
         """
         self.values = _without_nul(self._read(self.schema, posted, ""))
         return self.values
 
     def refuse(self, errors: ValidationError | Mapping[str, Sequence[str]]) -> None:
-        """Notes what is wrong, each at its field."""
+        """Add errors to the fields that they are about."""
         if isinstance(errors, ValidationError):
             for error in errors.errors():
                 self.errors.setdefault(self._field_name(error["loc"]), []).append(sentence(error))
@@ -140,7 +136,7 @@ class SchemaForm:
                 )
 
     def _field_name(self, path: Sequence[Any]) -> str:
-        """The field that shows what is wrong at this place: of a list of words it is the whole list."""
+        """Return the field that shows an error at this path: for an entry of a list, the whole list."""
         shown = {each.name for each in every(self.fields)}
         for length in range(len(path), 0, -1):
             if (name := ".".join(str(each) for each in path[:length])) in shown:
@@ -219,7 +215,7 @@ class SchemaForm:
         return "choice" if name in self.choices else "json"
 
     def _group(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The fields of an object; of a mapping with known keys one for each."""
+        """Return the schema of an object; a mapping with known keys gets one property for each key."""
         if "properties" in schema:
             return schema
         inner = schema.get("additionalProperties") or {"type": "string"}
@@ -235,7 +231,7 @@ class SchemaForm:
         if name in self.choices:
             found = [(str(key), str(title)) for key, title in self.choices[name]()]
             chosen = value if isinstance(value, list | tuple) else [value] if isinstance(value, str) else []
-            # what is there is not lost
+            # a stored value stays, even if it is no longer offered
             return found + [(str(each), str(each)) for each in chosen if str(each) not in dict(found)]
         item = self._resolved(schema.get("items", {})) if schema.get("type") == "array" else schema
         values = item.get("enum", [item["const"]] if "const" in item else [])
@@ -271,9 +267,7 @@ class SchemaForm:
         return _read_text(kind, text.replace("\r\n", "\n"))
 
     def _rows(self, item: Mapping[str, Any], posted: QueryDict, name: str) -> list[Any]:
-        """The rows in the order of their numbers, however these have gaps; one that is wholly empty
-        is none.
-        """
+        """Return the rows in the order of their numbers, which may have gaps; empty rows are omitted."""
         start = f"{name}."
         numbers = {key[len(start) :].partition(".")[0] for key in posted if key.startswith(start)}
         rows = []
@@ -286,7 +280,7 @@ class SchemaForm:
         return rows
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Without references, and of "this or null" the first."""
+        """Return the schema without references; of a union with null, the other type."""
         if "$ref" in schema:
             target = self.schema["$defs"][schema["$ref"].rpartition("/")[2]]
             return {
@@ -305,7 +299,7 @@ class SchemaForm:
 
 
 def _merge(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, with the defaults where they say nothing."""
+    """Return the values, with defaults for the missing ones."""
     inner = {
         name: _merge(defaults[name], value)
         for name, value in values.items()
@@ -319,7 +313,7 @@ def _merge(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
 
 
 def every(fields: Sequence[FormField]) -> Iterator[FormField]:
-    """Fields with those inside of groups and rows, in their order."""
+    """Yield the fields together with those inside groups and rows, in their order."""
     for each in fields:
         yield each
         yield from every(each.fields)
@@ -328,7 +322,7 @@ def every(fields: Sequence[FormField]) -> Iterator[FormField]:
 
 
 def _title(schema: Mapping[str, Any], name: str) -> str:
-    """What the declaration says, else the name in words; the title that pydantic makes by itself is none."""
+    """Return the declared title, or else the name as text; pydantic's generated title does not count."""
     last = name.rpartition(".")[2]
     title = str(schema.get("title", ""))
     if title and title != last.replace("_", " ").title():
@@ -338,7 +332,7 @@ def _title(schema: Mapping[str, Any], name: str) -> str:
 
 
 def _input_value(kind: FieldKind, value: Any) -> Any:
-    """A value as it stands in its input."""
+    """Return a value as the content of its input."""
     if kind == "secret":
         return ""
     if kind == "lines":
@@ -372,12 +366,15 @@ def _read_text(kind: FieldKind, text: str) -> Any:
         return dict(_pair(line) for line in text.split("\n") if line.strip())
     if kind == "json":
         return _json(text) if text.strip() else None
-    # a password is taken as it is typed, as at signing in
+    # whitespace of a password is significant, as at sign-in
     return text if kind in ("long", "secret") else text.strip()
 
 
 def _pair(line: str) -> tuple[str, Any]:
-    """``floor: 3`` is a number, ``floor: "3"`` and ``desk: north`` are texts."""
+    """Return key and value of a line.
+
+    ``floor: 3`` is a number, ``floor: "3"`` and ``desk: north`` are texts.
+    """
     key, _colon, value = line.partition(":")
     read = _json(value.strip())
     return key.strip(), read if isinstance(read, str | int | float | bool) or read is None else value.strip()
@@ -391,14 +388,17 @@ def _json(text: str) -> Any:
 
 
 def _finite(text: str) -> float:
-    """What no database keeps as a number (NaN, 1e999) stays the text that it is, as in a blueprint."""
+    """Return the number; raises ValueError for one that no database stores (NaN, 1e999).
+
+    Such a number then stays text, as in a blueprint.
+    """
     if not isfinite(number := float(text)):
         raise ValueError(text)
     return number
 
 
 def _without_nul(value: Any) -> Any:
-    """Without what no database keeps: NUL, and the halves of surrogate pairs that JSON can name."""
+    """Return the value without what no database stores: NUL, and lone surrogates that JSON can express."""
     if isinstance(value, str):
         return value.replace("\0", "").encode(errors="replace").decode()
     if isinstance(value, dict):

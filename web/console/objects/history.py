@@ -1,6 +1,4 @@
-"""What happened to an object, on its page: the latest of the events that concern it, and the way to all of
-them.
-"""
+"""The history on the page of an object: its latest events, and a link to all of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +17,10 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class History:
-    """``rows``: events in words, newest first; ``url``: all of them in the list of events, "" where that list
-    has them not.
+    """The latest events of an object.
+
+    ``rows``: events as sentences, newest first. ``url``: all of them in the audit log, "" if that does not
+    contain them.
     """
 
     rows: list[dict[str, Any]]
@@ -28,8 +28,9 @@ class History:
 
 
 def history(request: ConsoleRequest, concerning: Mapping[str, str]) -> History | None:
-    """Of the tenant in scope, narrowed by filters of the list of events; None for whoever may not
-    see events.
+    """Return the latest events of the current tenant that match these filters of the audit log.
+
+    None for a role that may not see events.
     """
     if not request.may("events.see"):
         return None
@@ -40,8 +41,9 @@ def history(request: ConsoleRequest, concerning: Mapping[str, str]) -> History |
 
 
 def history_elsewhere(request: ConsoleRequest, concerning: Mapping[str, str]) -> History | None:
-    """The same, for the page of another tenant while that one is in scope: nothing leads anywhere, and
-    nobody's address is told.
+    """Return the history for the page of another tenant, while that tenant is the current one.
+
+    It has no links and no IP addresses. None for a role that may not see events.
     """
     found = history(request, concerning)
     if found is None:

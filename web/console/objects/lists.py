@@ -1,6 +1,4 @@
-"""The list of every kind of object: search, filters, order and pages live in the address; actions on many at
-once.
-"""
+"""The list of each kind of object, with bulk actions; search, filters, order and page are in the URL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,13 +26,16 @@ _ADD_OPERATIONS = {
     "flows": "flows.edit",
     "tenants": "tenants.edit",
     "keys": "keys.rotate",
-}  # made on pages of their own, not by a document
+}  # created on their own pages, not from a document
 _FACTORS = {"totp": gettext_lazy("Authenticator app"), "recovery_code": gettext_lazy("Recovery codes")}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One value of a row, how it is shown, and what it is called where no head stands above it."""
+    """One value of a row, and how it is displayed.
+
+    ``title``: its label where no column header is above it.
+    """
 
     kind: str
     value: Any
@@ -44,7 +45,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class ListRow:
-    """One object of a list. ``url``: its own page, "" where it has none."""
+    """One object of a list.
+
+    ``url``: its own page, "" if it has none.
+    """
 
     key: str
     url: str
@@ -54,9 +58,9 @@ class ListRow:
 
 @dataclass(frozen=True)
 class ColumnHeader:
-    """The head of a column; ``url`` sorts by it, "" where it cannot be sorted.
+    """The header of a column.
 
-    ``sorted``: ascending, descending or "".
+    ``url``: sorts by the column, "" if it cannot be sorted. ``sorted``: ascending, descending or "".
     """
 
     title: Any
@@ -67,8 +71,9 @@ class ColumnHeader:
 
 @dataclass(frozen=True)
 class FilterState:
-    """A filter as the page shows it: ``value`` "" where it is not set, ``without`` the address that takes it
-    off.
+    """A filter as the page shows it.
+
+    ``value``: "" if it is not set. ``without``: the URL that removes it.
     """
 
     filter: Filter
@@ -79,7 +84,7 @@ class FilterState:
 
 
 def object_list(request: ConsoleRequest, name: str) -> HttpResponse:
-    """One page of a list."""
+    """Render one page of a list."""
     resource = RESOURCES[name]
     wish, error = _wish(request, resource), ""
     try:
@@ -108,7 +113,7 @@ def object_list(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def bulk_action(request: ConsoleRequest, name: str, action: str) -> HttpResponse:
-    """Asks once more where something would be lost, then does it to each chosen object that it fits."""
+    """Run an action on each selected object that it fits, after a confirmation if something would be lost."""
     resource = RESOURCES[name]
     selected = resource.action(action)
     keys = list(dict.fromkeys(request.POST.getlist("key")))[:_MAX_BULK]
@@ -122,7 +127,7 @@ def bulk_action(request: ConsoleRequest, name: str, action: str) -> HttpResponse
 
 
 def run_action(resource: Resource, action: Action, keys: list[str], person: Any) -> str:
-    """Does it to each of these, and tells how many were changed and what was left alone."""
+    """Run an action on each of these objects, and return a summary of what was changed and skipped."""
     done, problems = 0, []
     for key in keys:
         row = resource.listing.one(key)
@@ -155,7 +160,7 @@ def _wish(request: ConsoleRequest, resource: Resource) -> Wish:
 
 
 def list_query(wish: Wish, **changed: Any) -> str:
-    """The query of this wish with something changed; an empty value takes it off.
+    """Return the query string of a list with some parameters changed; an empty value removes one.
 
     Any change leads to the first page.
     """
@@ -182,7 +187,7 @@ def _filter_state(each: Filter, wish: Wish) -> FilterState:
 
 
 def titles_of(resource: Resource) -> Mapping[str, Mapping[str, Any]]:
-    """Return the titles of values, by column: those that the filter of the same name offers."""
+    """Return the titles of values, by column: the choices of the filter with the same name."""
     found = {each.name: dict(each.choices()) for each in resource.listing.filters}
     return {**found, "kind": _FACTORS} if resource.name == "credentials" else found
 
@@ -211,7 +216,10 @@ def _row(
 
 
 def _counted_url(request: ConsoleRequest, column: Column, values: Mapping[str, Any]) -> str:
-    """The list of what a number counts; "" where it counts nothing, or who looks may not see that list."""
+    """Return the URL of the list that a number counts.
+
+    "" if it counts nothing, or if the role may not see that list.
+    """
     if column.counts is None or not values[column.name]:
         return ""
     name, narrowed_by = column.counts
@@ -226,7 +234,7 @@ def _cell(resource: Resource, column: Column, values: Mapping[str, Any], url: st
 
 
 def url_of(resource: Resource, key: str) -> str:
-    """The page of one object."""
+    """Return the URL of the page of one object; "" if it has none."""
     try:
         return (
             reverse(f"console:{resource.page}", args=[key])
@@ -257,7 +265,7 @@ def _pages(wish: Wish, rows: Rows) -> dict[str, Any]:
 
 
 def _back(request: ConsoleRequest, resource: Resource) -> str:
-    """Where it was asked from, if that is a page of the console; else the list."""
+    """Return the page that the request came from if it is one of the console, otherwise the list."""
     back, console_root = request.POST.get("back", ""), reverse("console:overview")
     return (
         back

@@ -1,6 +1,4 @@
-"""The page of one object: its form or its values, what may be done to it, and its history; adding one, and
-deleting.
-"""
+"""The page of one object with its form or values, actions and history, and the page that creates one."""
 
 import json
 from typing import Any
@@ -24,9 +22,9 @@ from web.console.requests import ConsoleRequest
 
 
 def detail(request: ConsoleRequest, name: str, key: str) -> HttpResponse:
-    """One object.
+    """Render one object.
 
-    A POST writes what was typed over what was looked at: if somebody else was faster, both are shown.
+    A POST saves the form if the object did not change meanwhile; otherwise the page shows both versions.
     """
     resource = RESOURCES[name]
     row = resource.listing.one(key)
@@ -98,7 +96,7 @@ def _render_form(
 
 
 def add(request: ConsoleRequest, name: str) -> HttpResponse:
-    """A form for a new object."""
+    """Render the form of a new object, and create it by POST."""
     resource = RESOURCES[name]
     form = SchemaForm(KINDS[resource.kind], edit.blank(resource.kind), choices=resource.choices, begins=True)
     status = 200
@@ -121,7 +119,7 @@ def add(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def _conflicting_values(form: SchemaForm, known: edit.Current) -> list[tuple[str, Any, Any]]:
-    """What differs between what was typed and what somebody else has saved meanwhile."""
+    """Return the keys that differ between the stored document and the form, each with both values."""
     keys = [key for key, value in known.document.items() if key in form.values and form.values[key] != value]
     return [(key, known.document[key], form.values[key]) for key in keys]
 
@@ -129,7 +127,7 @@ def _conflicting_values(form: SchemaForm, known: edit.Current) -> list[tuple[str
 def _cell(kind: str, value: Any) -> Cell:
     if isinstance(value, dict):
         return Cell("code", json.dumps(value, ensure_ascii=False) if value else "")
-    return Cell("text", value) if kind == "agent" else Cell(kind, value)  # here the whole text
+    return Cell("text", value) if kind == "agent" else Cell(kind, value)  # not shortened on this page
 
 
 def _title(values: dict[str, Any]) -> str:

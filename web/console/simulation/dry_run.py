@@ -1,4 +1,4 @@
-"""Trying a flow: somebody walks it, the path lights up with its reasons, and nothing is written or sent."""
+"""The dry run of a flow: shows the path with its reasons, and writes and sends nothing."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -90,12 +90,12 @@ _EFFECTS = {
     "UseRecoveryCode": gettext_lazy("Uses up a recovery code"),
     "KeepAttributes": gettext_lazy("Saves the answers to the person's attributes"),
 }
-_ROW_KEYS = ("effect", "person", "session", "device", "credential")  # numbers of rows say nothing to anybody
+_ROW_KEYS = ("effect", "person", "session", "device", "credential")  # row IDs mean nothing to the reader
 
 
 @dataclass(frozen=True)
 class DryRunField:
-    """One field that is typed into, with what may be chosen where not everything may."""
+    """One input field of a step, with its choices if it has them."""
 
     name: str
     label: str
@@ -105,10 +105,10 @@ class DryRunField:
 
 @dataclass(frozen=True)
 class DryRunRow:
-    """One box of the path.
+    """One node of the path.
 
-    ``mark``: good, bad, here, over, or "" where the walk did not come to it. ``how``: "" where it is not
-    asked how the step is answered.
+    ``mark``: good, bad, here, over, or "" if the run did not reach it. ``answer_kind``: "" if the step needs
+    no answer.
     """
 
     id: str
@@ -129,7 +129,10 @@ class DryRunRow:
 
 
 def dry_run(request: ConsoleRequest, name: str) -> HttpResponse:
-    """One walk. All of it stands in the address, so that a reload, a link and the way back keep it."""
+    """Render one dry run.
+
+    All of its parameters are in the URL, so that a reload, a link and the back button repeat it.
+    """
     requested = asked(name, request.GET)
     if requested.chosen is None:
         return show(
@@ -156,7 +159,7 @@ def dry_run(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def save_test(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Adds the walk of an address to the tests of the draft."""
+    """Save a dry run, given by its URL parameters, as a flow test of the draft."""
     text = request.POST.get("query", "").replace("\0", "")
     query, back = QueryDict(text), f"{reverse('console:flow-try', args=[name])}?{text}"
     requested = asked(name, query)
@@ -191,14 +194,14 @@ def save_test(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def people(request: ConsoleRequest) -> HttpResponse:
-    """Somebody to walk, by a part of their name."""
+    """Render suggestions for the person of the dry run, by a part of the name."""
     rows = PEOPLE.page(Wish(search=request.GET.get("person", ""), size=8)).rows
     options = [(row["username"], row["name"] or row["email"]) for row in rows]
     return render(request, "console/simulation/dry_run_options.html", {"options": options})
 
 
 def applications(request: ConsoleRequest) -> HttpResponse:
-    """An application to ask for, by a part of its name."""
+    """Render suggestions for the application of the dry run, by a part of the name."""
     rows = APPLICATIONS.page(Wish(search=request.GET.get("application", ""), size=8)).rows
     return render(
         request,
@@ -212,7 +215,7 @@ def _may_name(request: ConsoleRequest) -> bool:
 
 
 def _form(request: ConsoleRequest, parameters: Walker) -> dict[str, Any]:
-    """What stands in the form beside the path."""
+    """Return the template context of the form."""
     query, tenant = request.GET, current_tenant()
     simulated = None if isinstance(parameters.person, str) else parameters.person
     credentials = (
@@ -238,7 +241,7 @@ def _form(request: ConsoleRequest, parameters: Walker) -> dict[str, Any]:
 
 
 def _path_context(request: ConsoleRequest, revision: Chosen, parameters: Walker) -> dict[str, Any]:
-    """The path, or why there is none."""
+    """Return the template context of the path, or of the reason why there is none."""
     if parameters.errors:
         return {"rows": []}
     try:
@@ -276,7 +279,10 @@ def _simulate(request: ConsoleRequest, revision: Chosen, parameters: Walker) -> 
 
 
 def _typable(revision: Chosen) -> list[str]:
-    """The steps whose answers may be typed: what would prove somebody is taken for granted, never judged."""
+    """Return the steps whose answers may be typed.
+
+    Steps that verify an identity are assumed to pass or to fail; their answers are never judged.
+    """
     try:
         nodes = lay_out(revision.document, revision.parts).boxes
     except TooLarge:
@@ -290,7 +296,7 @@ def _may_type(node: Box) -> bool:
 
 
 def _query(request: ConsoleRequest) -> str:
-    """This walk's address. What was taken for granted is not in it: it would be again."""
+    """Return the query string of this dry run, without the assumptions, which it would make again."""
     kept = [(name, value) for name, values in request.GET.lists() for value in values if name != "tests"]
     return urlencode(kept)
 
@@ -361,7 +367,7 @@ def _typed_fields(revision: Chosen, node: Box, parameters: Walker) -> list[DryRu
 
 
 def _form_fields(revision: Chosen, node: Box) -> dict[str, Any]:
-    """The fields of the step's form."""
+    """Return the fields of the step's form, by name."""
     forms = [
         shown.page.form
         for shown in previews(revision.document, revision.parts, node.id)
@@ -371,7 +377,7 @@ def _form_fields(revision: Chosen, node: Box) -> dict[str, Any]:
 
 
 def _test_results(revision: Chosen, *, names: bool) -> list[tuple[str, list[str], str]]:
-    """Each test with what failed, and the address of its walk."""
+    """Return each flow test with its failures and the URL of its dry run."""
     steps = [node.id for node in lay_out(revision.document, revision.parts).boxes if node.drawn.stage]
     results = zip(
         revision.document.tests, by_test(revision.document, revision.parts, names=names), strict=True

@@ -1,4 +1,4 @@
-"""Who walks a flow for trial, from where, and what they answer: read from an address and written into one."""
+"""The parameters of a dry run, read from a query string and written to one."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _AGES = ("session_age", "device_age")
 _ANSWER_PREFIX, _INPUT_PREFIX = (
     "do.",
     "in.",
-)  # of each step: how it is answered, and what is typed into its fields
+)  # of each step: the kind of answer, and the input for its fields
 ANSWERS = ("passes", "refuses", "open", "typed")
 _MAX_LENGTH = 1000
 Model = TypeVar("Model", bound=BaseModel)
@@ -28,9 +28,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Walker:
-    """``how``: what was chosen for each step, one of ANSWERS; ``typed``: by step and field.
+    """The person, the circumstances and the answers of a dry run.
 
-    ``errors``: by field of the form; with any of them nobody walks.
+    ``how``: for each step, one of ANSWERS. ``typed``: input by step and field. ``errors``: by field of the
+    form; with any of them there is no dry run.
     """
 
     person: str | InventedPerson
@@ -40,7 +41,7 @@ class Walker:
     errors: Mapping[str, str] = field(default_factory=dict)
 
     def answers(self, typable: Iterable[str]) -> Answers:
-        """What is given to the steps; what was typed only where that may be."""
+        """Return the answers to the steps; typed input only for steps in ``typable``."""
         answers: Answers = {step: how for step, how in self.how.items() if how in ("passes", "refuses")}  # type: ignore[misc]
         return answers | {
             step: dict(self.typed.get(step, {})) for step in typable if self.how.get(step) == "typed"
@@ -48,15 +49,14 @@ class Walker:
 
     @property
     def stops(self) -> list[str]:
-        """The steps at which the walk is to end by asking."""
+        """Return the steps at which the dry run ends by waiting for input."""
         return [step for step, how in self.how.items() if how == "open"]
 
 
 def read(query: QueryDict, *, may_name: bool) -> Walker:
-    """From an address.
+    """Return the parameters from a query string.
 
-    ``may_name``: whether somebody of the tenant may be named, whose groups and attributes conditions then
-    tell.
+    ``may_name``: whether a person of the tenant may be named; conditions reveal their groups and attributes.
     """
     errors: dict[str, str] = {}
     how = {
@@ -75,9 +75,9 @@ def read(query: QueryDict, *, may_name: bool) -> Walker:
 
 
 def write(test: FlowTest, steps: Iterable[str], **more: str) -> str:
-    """The address of the walk that a test describes.
+    """Return the query string of the dry run that a flow test describes.
 
-    ``steps``: all that could ask; those that it leaves open ask there, too.
+    ``steps``: all steps that may ask for input; the dry run stops at those without an answer in the test.
     """
     pairs: list[tuple[str, Any]] = list(more.items())
     if isinstance(test.person, str):
@@ -107,7 +107,7 @@ def write(test: FlowTest, steps: Iterable[str], **more: str) -> str:
 
 
 def write_duration_of(seconds: int) -> str:
-    """Nothing for none."""
+    """Return a duration as text; "" for 0."""
     return write_duration(parse_duration(f"{seconds}s")) if 0 < seconds < 1_000_000 else ""
 
 
@@ -121,7 +121,7 @@ def _person(query: QueryDict, errors: dict[str, str], *, may_name: bool) -> str 
         return name
     values: dict[str, Any] = {name: _text(query, name) for name in _SIMULATED if _text(query, name)}
     values |= {"groups": _split(query, "groups"), "attributes": _pairs(query, errors)}
-    if "credentials" in query:  # a form in which none is ticked says so by an empty one
+    if "credentials" in query:  # a form without a checked box has one empty value
         values["credentials"] = [kind for kind in query.getlist("credentials") if kind]
     return _checked(InventedPerson, values, errors)
 
@@ -146,7 +146,7 @@ def _circumstances(query: QueryDict, errors: dict[str, str]) -> Circumstances:
 
 
 def _checked(model: type[Model], values: dict[str, Any], errors: dict[str, str]) -> Model:
-    """The model without what is wrong in it, which is noted."""
+    """Return the model without the invalid values, whose errors are added to ``errors``."""
     try:
         return model.model_validate(values)
     except ValidationError as invalid:

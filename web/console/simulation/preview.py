@@ -1,6 +1,4 @@
-"""What people will see: every step's real page in the tenant's look, on a phone and on a desktop, without a
-run.
-"""
+"""The preview of a flow: the real page of every step with the tenant's branding, without a run."""
 
 import re
 from dataclasses import replace
@@ -34,7 +32,7 @@ _MEDIA = re.compile(r"@media \(prefers-color-scheme: dark\)")
 
 
 def overview(request: ConsoleRequest, name: str) -> HttpResponse:
-    """The steps of a flow, and the pages of one of them side by side."""
+    """Render the steps of a flow, and the page of one of them on a phone and on a desktop."""
     requested = asked(name, request.GET)
     if requested.chosen is None:
         return show(
@@ -96,8 +94,9 @@ def _selection(request: ConsoleRequest, step: str) -> dict[str, str]:
 
 
 def preview_page(request: ConsoleRequest, name: str) -> HttpResponse:
-    """The page itself, to be looked at and not to be touched: no script, no form that could be sent, nothing
-    that takes the focus.
+    """Render the page of a step for a frame.
+
+    It has no script, no form that can be submitted, and nothing that takes the focus.
     """
     requested = asked(name, request.GET)
     steps = [each["id"] for each in _steps(requested.chosen)] if requested.chosen else []
@@ -128,7 +127,7 @@ def preview_page(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def style(request: ConsoleRequest, scheme: str) -> HttpResponse:
-    """The style sheet of the pages, for one colour scheme whatever the reader's browser prefers."""
+    """Return the style sheet of the pages for one color scheme, independent of the browser's preference."""
     if scheme not in SCHEMES:
         raise Http404
     return HttpResponse(
@@ -150,12 +149,12 @@ def _previews(revision: Chosen, step: str, state: str) -> list[Preview]:
 
 
 def _frameable_page(shown: Preview) -> Any:
-    """The page that can be put into a frame: one that sends the browser elsewhere is told in words."""
+    """Return the page if a frame can show it; a redirect is described as text instead."""
     return shown.page if shown.page and shown.page.kind != "leave" else None
 
 
 def _steps(revision: Chosen) -> list[dict[str, Any]]:
-    """Every step that somebody may meet, in order, as deep as it lies."""
+    """Return the steps that a person may encounter, in order, each with its depth."""
     try:
         layout: Layout = lay_out(revision.document, revision.parts)
     except TooLarge:

@@ -1,4 +1,4 @@
-"""Who is in the middle of a flow, where people leave it, and one run looked into."""
+"""The runs in progress of a flow, the funnel of its steps, and the inspection of one run."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -35,14 +35,14 @@ _DECISIONS = {
     "refused": ("bad", gettext_lazy("Failed")),
 }
 _NODE_TITLES = {"group": gettext_lazy("Section"), "flow": gettext_lazy("Sub-flow")}
-_BAR_WIDTH = 100  # of a bar, in its own units
+_BAR_WIDTH = 100  # in the units of the view box
 
 
 @dataclass(frozen=True)
 class FunnelBar:
-    """What became of those who came to a step.
+    """What happened to the runs that reached a step.
 
-    Widths of the three parts of its bar, as SVG writes them, each with where it begins.
+    ``parts``: finished, refused and left, each with its start and its width as SVG numbers.
     """
 
     step: str
@@ -53,7 +53,7 @@ class FunnelBar:
 
 
 def runs(request: ConsoleRequest, name: str) -> HttpResponse:
-    """The runs of a flow that are under way, and the funnel of one version."""
+    """Render the runs of a flow that are in progress, and the funnel of one version."""
     choices = states(name)
     if not choices:
         raise Http404
@@ -63,7 +63,7 @@ def runs(request: ConsoleRequest, name: str) -> HttpResponse:
     )
     if which and which not in [each.which for each in numbers]:
         raise Http404
-    # of which a role that only counts sees how many
+    # a role without runs.inspect only sees their number
     page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MAX_RUNS))
     people = request.may("people.see")
     bars = _bars(name, int(which), people=people) if which else []
@@ -79,9 +79,9 @@ def runs(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def run(request: ConsoleRequest, identifier: str) -> HttpResponse:
-    """One run: its path with the reasons, and what it knows, secrets left out.
+    """Render one run: its path with the reasons, and its facts without secrets.
 
-    That somebody has looked is written down.
+    The inspection is recorded as an event.
     """
     try:
         inspection = look_into(identifier, by=request.person.username, people=request.may("people.see"))
@@ -103,8 +103,9 @@ def run(request: ConsoleRequest, identifier: str) -> HttpResponse:
 
 
 def _bars(name: str, number: int, *, people: bool) -> list[FunnelBar]:
-    """The whole run first, then the steps in the order of the flow; what was counted of steps that are not in
-    it comes last.
+    """Return the bar of the whole run first, then those of the steps in the order of the flow.
+
+    Steps that are counted but no longer in the flow come last.
     """
     try:
         version = version_of(name, number)
