@@ -52,17 +52,10 @@ def branding(request: ConsoleRequest) -> HttpResponse:
     if request.method == "POST":
         document, errors = _read_form(request, known.document)
         etag = request.POST.get("etag", "")
-        person: Any = request.person
+        by, rights = request.person.username, operations_of(request.person)
         if not errors:
             try:
-                saved = edit.save(
-                    "tenant",
-                    document,
-                    by=person.username,
-                    expect=etag,
-                    new=False,
-                    rights=operations_of(person),
-                )
+                saved = edit.save("tenant", document, by=by, expect=etag, new=False, rights=rights)
             except edit.Refused as refused:
                 errors = _by_field(refused.errors)
             except edit.Moved:
@@ -70,12 +63,8 @@ def branding(request: ConsoleRequest) -> HttpResponse:
                 etag = known.etag
             else:
                 changed = ", ".join(each.key for each in saved.keys)
-                message = (
-                    _("Changes saved. (%(keys)s)") % {"keys": changed}
-                    if changed
-                    else _("No changes to save.")
-                )
-                return see(request, reverse("console:branding"), message)
+                message = _("Changes saved. (%(keys)s)") if changed else _("No changes to save.")
+                return see(request, reverse("console:branding"), message % {"keys": changed})
         status = 409 if "" in errors else 400
     context = {
         "said": {**document, **{name: "\n".join(document.get(name, ())) for name in _LIST_FIELDS}},

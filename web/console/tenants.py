@@ -80,13 +80,10 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
         except (edit.Refused, edit.Moved) as refused:
             errors = {"domains": [str(refused).removeprefix("domains: ")]}
         else:
-            return see(
-                request,
-                reverse("console:tenant", args=[row.name]),
-                _("Domains saved."),
-            )
+            return see(request, reverse("console:tenant", args=[row.name]), _("Domains saved."))
     with tenant_scope(row):
-        people, events = administrators(), history_elsewhere(request, {"area": "tenant", "target": row.name})
+        people = administrators()
+        events = history_elsewhere(request, {"area": "tenant", "target": row.name})
     host = next((each for each in details["domains"] if not each.startswith("*")), "")
     context = {
         "told": details,

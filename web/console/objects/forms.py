@@ -57,11 +57,9 @@ class FormField:
     @property
     def ordered(self) -> list[tuple[str, str]]:
         """Return the choices; if there are many, the selected ones first."""
-        return (
-            sorted(self.choices, key=lambda each: each[0] not in self.value)
-            if self.is_searchable
-            else self.choices
-        )
+        if not self.is_searchable:
+            return self.choices
+        return sorted(self.choices, key=lambda each: each[0] not in self.value)
 
     @property
     def template(self) -> str:
@@ -131,9 +129,8 @@ class SchemaForm:
                 self.errors.setdefault(self._field_name(error["loc"]), []).append(sentence(error))
         else:
             for name, texts in errors.items():
-                self.errors.setdefault(self._field_name(tuple(name.split(".")) if name else ()), []).extend(
-                    texts
-                )
+                path = tuple(name.split(".")) if name else ()
+                self.errors.setdefault(self._field_name(path), []).extend(texts)
 
     def _field_name(self, path: Sequence[Any]) -> str:
         """Return the field that shows an error at this path: for an entry of a list, the whole list."""
@@ -164,9 +161,7 @@ class SchemaForm:
         form_field.choices, form_field.keeps_value = self._choices(schema, name, value), not self.begins
         sizes = {"min": "minimum", "max": "maximum", "maxlength": "maxLength"}
         form_field.bounds = {
-            key: schema[keyword]
-            for key, keyword in sizes.items()
-            if keyword in schema and abs(schema[keyword]) < 2**52
+            key: schema[word] for key, word in sizes.items() if word in schema and abs(schema[word]) < 2**52
         }
         if name in self.fixed:
             form_field.bounds["readonly"] = True
@@ -219,12 +214,10 @@ class SchemaForm:
         if "properties" in schema:
             return schema
         inner = schema.get("additionalProperties") or {"type": "string"}
-        names = [
-            name for name in schema["propertyNames"]["enum"] if not self.choices or self._has_choices(name)
-        ]
+        names = [name for name in schema["propertyNames"]["enum"] if not self.choices or self._offers(name)]
         return {"properties": dict.fromkeys(names, inner)}
 
-    def _has_choices(self, name: str) -> bool:
+    def _offers(self, name: str) -> bool:
         return any(each.endswith(f".{name}") for each in self.choices)
 
     def _choices(self, schema: Mapping[str, Any], name: str, value: Any) -> list[tuple[str, str]]:
@@ -234,10 +227,8 @@ class SchemaForm:
             # a stored value stays, even if it is no longer offered
             return found + [(str(each), str(each)) for each in chosen if str(each) not in dict(found)]
         item = self._resolved(schema.get("items", {})) if schema.get("type") == "array" else schema
-        values = item.get("enum", [item["const"]] if "const" in item else [])
-        return [
-            (str(each), str(each).replace("_", " ").capitalize() if each else _("None")) for each in values
-        ]
+        enum = item.get("enum", [item["const"]] if "const" in item else [])
+        return [(str(each), str(each).replace("_", " ").capitalize() if each else _("None")) for each in enum]
 
     def _read(self, schema: Mapping[str, Any], posted: QueryDict, prefix: str) -> dict[str, Any]:
         found = {}

@@ -46,30 +46,18 @@ def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     step = request.GET.get("step", "") or (steps[0]["id"] if steps else "")
     if step and step not in [each["id"] for each in steps]:
         raise Http404
-    selection = _selection(request, step)
-    faces = _previews(requested.chosen, step, selection["state"]) if step else []
-    shown = next((each for each in faces if each.face == selection["face"]), faces[0] if faces else None)
+    query = _selection(request, step)
+    faces = _previews(requested.chosen, step, query["state"]) if step else []
+    shown = next((each for each in faces if each.face == query["face"]), faces[0] if faces else None)
     page = shown and _frameable_page(shown)
     context: dict[str, Any] = {
-        "steps": [{**each, "url": _address(selection, step=each["id"], face="")} for each in steps],
+        "steps": [{**each, "url": _address(query, step=each["id"], face="")} for each in steps],
         "step": step,
         "shown": shown,
         "page": page,
         "fields": [str(each.label) for each in page.form] if page and page.form else [],
-        "page_url": reverse("console:flow-preview-page", args=[name]) + _address(selection),
-        "faces": [
-            (each.face == (shown and shown.face), _address(selection, face=each.face), _FACES[each.face])
-            for each in faces
-        ],
-        "states": [
-            (state == selection["state"], _address(selection, state=state), _STATES[state])
-            for state in STATES
-        ],
-        "schemes": [
-            (scheme == selection["scheme"], _address(selection, scheme=scheme), _SCHEMES[scheme])
-            for scheme in SCHEMES
-        ],
-        "scheme": selection["scheme"],
+        "page_url": reverse("console:flow-preview-page", args=[name]) + _address(query),
+        **_options(query, faces, shown),
     }
     response = show(
         request,
@@ -81,6 +69,24 @@ def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     )
     response["Content-Security-Policy"] = policy(request, frame_src="'self'")
     return response
+
+
+def _options(query: dict[str, str], faces: list[Preview], shown: Preview | None) -> dict[str, Any]:
+    """Return the links to the other previews of the step, each with whether it is the current one."""
+    return {
+        "faces": [
+            (each.face == (shown and shown.face), _address(query, face=each.face), _FACES[each.face])
+            for each in faces
+        ],
+        "states": [
+            (state == query["state"], _address(query, state=state), _STATES[state]) for state in STATES
+        ],
+        "schemes": [
+            (scheme == query["scheme"], _address(query, scheme=scheme), _SCHEMES[scheme])
+            for scheme in SCHEMES
+        ],
+        "scheme": query["scheme"],
+    }
 
 
 def _selection(request: ConsoleRequest, step: str) -> dict[str, str]:
