@@ -1,6 +1,4 @@
-"""What the tests of the shipped blueprints share: applying them for two tenants, and walking a flow from an
-address.
-"""
+"""Apply the shipped blueprints for two tenants, and run a flow from an address."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,14 +33,12 @@ PEOPLE = "".join(f"---\nperson: {name}\n" for name in PASSWORDS)
 
 
 def path_of(name: str) -> Path:
-    """Where the example lies."""
+    """Return the path of the example."""
     return EXAMPLES / f"{name}.yaml"
 
 
 def put(name: str, folder: Path) -> None:
-    """Applies an example as it ships for acme and, its names changed, for the neighbour, and gives the people
-    passwords.
-    """
+    """Apply an example as it ships for acme and, with other names, for other; set the passwords."""
     apply([path_of(name)])
     if name != "many-tenants":
         theirs = folder / f"{name}-of-other.yaml"
@@ -53,7 +49,7 @@ def put(name: str, folder: Path) -> None:
 
 
 def give_passwords() -> None:
-    """To alice and bob of every tenant; hashed once for all tests."""
+    """Give passwords to alice and bob of every tenant, hashed once for all tests."""
     for name, password in PASSWORDS.items():
         Person.unscoped.filter(username=name).update(password=hashed(password))
 
@@ -62,7 +58,7 @@ hashed = lru_cache(hash_password)
 
 
 def add(text: str, folder: Path) -> None:
-    """Applies something more."""
+    """Apply a further blueprint."""
     file = folder / "more.yaml"
     file.write_text(text)
     apply([file])
@@ -70,23 +66,23 @@ def add(text: str, folder: Path) -> None:
 
 @contextmanager
 def at(tenant: str) -> Iterator[Tenant]:
-    """The tenant of this name, in scope."""
+    """Put the tenant of this name in scope."""
     with tenant_scope(Tenant.objects.get(name=tenant)) as scope:
         yield scope
 
 
 def door(address: str = OUTSIDE, tenant: str = "acme") -> Door:
-    """A new browser or device at the tenant's own name."""
+    """Return a new browser or device at the tenant's own host name."""
     return Door(f"login.{tenant}.example", address)
 
 
 def move(browser: Door, address: str) -> None:
-    """The same browser, carried elsewhere."""
+    """Move the browser to another network."""
     browser.http.defaults["REMOTE_ADDR"] = address
 
 
 def kind_of(seen: Seen) -> str:
-    """The last part of the step's id: ``totp`` of ``prove-yourself.totp``."""
+    """Return the last component of the step's id: ``totp`` of ``prove-yourself.totp``."""
     return seen.step.rpartition(".")[2]
 
 
@@ -97,7 +93,7 @@ def walk(
     path: str = "/device",
     **more: Mapping[str, Any],
 ) -> Seen:
-    """Answers every page for which there is an answer, each once; the page that is left.
+    """Answer every page for which there is an answer, each once, and return the page that is left.
 
     ``more``: answers beside name, password and the code that ``started`` shows.
     """
@@ -115,11 +111,11 @@ def walk(
 
 
 def yes(seen: Seen) -> None:
-    """Approves, on the page that asks."""
+    """Approve, on the page that asks."""
     assert kind_of(seen) == "consent", (seen.title, seen.text)
     assert seen.submit(decision="approve").title in ("Approved – return to your device", "Connected")
 
 
 def told(device: Door, started: Started, **more: Any) -> str:
-    """What the device hears when it polls: an OAuth error, or "" when it gets its tokens."""
+    """Return what the device receives when it polls: an OAuth error, or "" with its tokens."""
     return str(device.poll(started, **more).json().get("error", ""))

@@ -1,6 +1,4 @@
-"""``manage.py blueprint`` when somebody slips: every name that is not there is an error that names those that
-are.
-"""
+"""``manage.py blueprint`` names the existing names when one that is given does not exist."""
 
 import io
 import json
@@ -24,7 +22,7 @@ AUTHENTIK = Path(__file__).parent / "convert" / "authentik" / "tv.yaml"
 
 
 def ran(*words: object) -> tuple[int, str]:
-    """Exit code and output; raises CommandError."""
+    """Return the exit code and the output; raises CommandError."""
     out = io.StringIO()
     try:
         call_command(*map(str, words), stdout=out, stderr=io.StringIO(), no_color=True)
@@ -34,7 +32,7 @@ def ran(*words: object) -> tuple[int, str]:
 
 
 def refused(*words: object) -> str:
-    """Why it ends with 1."""
+    """Return why the command exits with 1."""
     with pytest.raises(CommandError) as error:
         ran(*words)
     assert error.value.returncode == 1
@@ -44,7 +42,7 @@ def refused(*words: object) -> str:
 def test_a_variable_that_nothing_asks_for(
     tenants: dict[str, Tenant], write_blueprint: Write, tmp_path: Path
 ) -> None:
-    """By plan and apply; one that a file has, or asks for, may be given, in whichever file it is."""
+    """Plan and apply refuse it; one that any of the files has or reads may be given."""
     path, other = (
         write_blueprint(MANY),
         write_blueprint("tenant: acme\n---\nscope: b\ntitle: !vars '{word} b'\n", "other.yaml"),
@@ -62,7 +60,7 @@ def test_a_variable_that_nothing_asks_for(
 
 
 def test_only_apply_says_that_nothing_was_applied(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """What only looks applies nothing anyhow."""
+    """A command that only reads applies nothing anyway."""
     path = write_blueprint("tenant: acme\n---\ngroup: a\ntitel: b\n")
     assert "Nothing was applied." in refused("blueprint", "apply", path)
     for words in (["plan", path], ["convert", "authentik", path]):
@@ -85,17 +83,17 @@ def test_only_apply_says_that_nothing_was_applied(tenants: dict[str, Tenant], wr
     ids=" ".join,
 )
 def test_a_mistyped_tenant(tenants: dict[str, Tenant], words: list[str]) -> None:
-    """The same sentence in every command."""
+    """The message is the same in every command."""
     assert refused(*words, "--tenant", "acne") == "There is no tenant acne. There are: acme, other."
 
 
 def test_without_any_tenant(db: None) -> None:
-    """Somebody has forgotten the set-up."""
+    """The setup was forgotten."""
     assert refused("flow", "list") == "There is no tenant default. There is none: run manage.py setup."
 
 
 def test_many_tenants_are_not_all_listed(tenants: dict[str, Tenant]) -> None:
-    """The first twenty, and how many more."""
+    """The first twenty are listed, and how many more there are."""
     Tenant.objects.bulk_create([Tenant(name=f"t{number}", title="T") for number in range(100)])
     told = refused("flow", "list", "--tenant", "x")
     assert told.endswith("and 82 more.")
@@ -103,7 +101,7 @@ def test_many_tenants_are_not_all_listed(tenants: dict[str, Tenant]) -> None:
 
 
 def test_results_of_one_blueprint(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """Only its attempts; an unknown one, and no number of them, are errors."""
+    """Only its attempts are listed; an unknown one, and no number of them, are errors."""
     for name in ("one", "two"):
         ran("blueprint", "apply", write_blueprint(GROUP), "--name", name)
     code, text = ran("blueprint", "results", "--blueprint", "two")
@@ -115,14 +113,14 @@ def test_results_of_one_blueprint(tenants: dict[str, Tenant], write_blueprint: W
 
 
 def test_a_flow_that_is_not_live(acme: Tenant) -> None:
-    """Named with the nearest that is."""
+    """The nearest one that is live is suggested."""
     assert refused("blueprint", "export", "--tenant", "acme", "--flow", "conect-a-device").endswith(
         "Did you mean connect-a-device?"
     )
 
 
 def test_apply_tells_programs_what_it_did(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """The plan as it was applied, and the secrets that were made, once; nothing else on standard output."""
+    """Standard output is the plan as it was applied and the generated secrets, once, and nothing else."""
     text = "tenant: acme\n---\nperson: clerk\npassword: !secret clerk-password\n"
     code, out = ran("blueprint", "apply", write_blueprint(text), "--json", "--generate-secrets")
     told = json.loads(out)
@@ -135,7 +133,7 @@ def test_apply_tells_programs_what_it_did(tenants: dict[str, Tenant], write_blue
 
 
 def test_problems_have_places_for_programs(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """The error carries them; the entry of manage.py writes them as JSON."""
+    """The error carries them, and the entry point of manage.py writes them as JSON."""
     path = write_blueprint("tenant: acme\n---\ngroup: a\ntitel: b\n")
     with pytest.raises(Wrong) as wrong:
         ran("blueprint", "plan", path, "--json")
@@ -146,14 +144,14 @@ def test_problems_have_places_for_programs(tenants: dict[str, Tenant], write_blu
 
 @pytest.mark.parametrize("out", ["nowhere/x.yaml", ".", "file/x.yaml"])
 def test_converting_to_where_nothing_can_be_written(tmp_path: Path, out: str) -> None:
-    """A missing folder, a folder, a file in place of a folder."""
+    """It is a missing folder, a folder, or a file in place of a folder."""
     (tmp_path / "file").touch()
     told = refused("blueprint", "convert", "authentik", AUTHENTIK, "--out", tmp_path / out)
     assert told.startswith(f"{tmp_path / out} can't be written: ")
 
 
 def test_converting_onto_itself(tmp_path: Path) -> None:
-    """The only copy of what was to be converted is not overwritten; a full disk is a sentence."""
+    """The only copy of the input is not overwritten, and a full disk is a plain error."""
     copy = tmp_path / "tv.yaml"
     copy.write_bytes(AUTHENTIK.read_bytes())
     assert "is the file to convert" in refused("blueprint", "convert", "authentik", copy, "--out", copy)
@@ -165,7 +163,7 @@ def test_converting_onto_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["²", "9" * 5000, "1e3", "+1"])
 def test_what_is_no_version(acme: Tenant, version: str) -> None:
-    """Digits that are no decimal ones, and more of them than anybody counts."""
+    """Non-decimal digits, and too many digits, are refused."""
     assert "must be a version number or draft" in refused(
         "flow", "diff", "connect-a-device", version, "1", "--tenant", "acme"
     )
@@ -175,7 +173,7 @@ def test_what_is_no_version(acme: Tenant, version: str) -> None:
     "url", ["nonsense", "ftp://acme.test", "http://", "https://acme.test/path", "javascript://x"]
 )
 def test_a_link_goes_to_a_site(acme: Tenant, url: str) -> None:
-    """Scheme and host, with nothing after them."""
+    """A site is scheme and host, with nothing after them."""
     assert "isn't a scheme and host" in refused(
         "person", "recovery-link", "alice", "--tenant", "acme", "--url", url
     )
@@ -185,7 +183,7 @@ def test_a_link_goes_to_a_site(acme: Tenant, url: str) -> None:
     ("seconds", "length"), [(1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (600, "10 minutes")]
 )
 def test_one_minute_is_no_minutes(seconds: int, length: str, capsys: Any) -> None:
-    """In what a device tells of its code."""
+    """The singular is used in the text that a device shows about its code."""
     out = io.StringIO()
     device = Device(stdout=out)
     device._show(
@@ -196,5 +194,5 @@ def test_one_minute_is_no_minutes(seconds: int, length: str, capsys: Any) -> Non
 
 @pytest.mark.parametrize("url", ["http://[", "http://a..b", "http://x:port", "ftp://x", "http://127.0.0.1:1"])
 def test_an_address_of_no_provider(url: str) -> None:
-    """Is told with the address."""
+    """The error contains the address."""
     assert "http" in refused("device", "--url", url) or url.startswith("ftp")

@@ -1,5 +1,6 @@
-"""What ships makes a tenant complete: every way in has a live flow, and each can be walked from its first
-page to its last.
+"""The shipped blueprint makes a tenant complete.
+
+Every way in has a live flow, and each can be run from its first page to its last.
 """
 
 from pathlib import Path
@@ -26,7 +27,10 @@ pytestmark = pytest.mark.usefixtures("db", "clock")
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> None:
-    """The default tenant as the first start makes it, and acme from the same file; alice and bob at both."""
+    """Create the default tenant as the first start does, and acme from the same file.
+
+    Both have alice and bob.
+    """
     apply([TENANT, DEMO])
     apply([TENANT], name="acme", variables={"tenant": "acme"})
     demo = "---\napplication: demo-device\nclient_id: demo-device\ngrants: [device_code]\nscopes: [openid]\n"
@@ -38,21 +42,24 @@ def shipped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tenant", CUSTOMERS)
 def test_every_designation_that_ships_has_a_live_flow(shipped: None, tenant: str) -> None:
-    """The others have no stages yet, and no flow of the tenant's can be for nothing."""
+    """The other purposes have no stages yet, and every flow of a tenant has a purpose."""
     with at(tenant):
         assert {name for name in DESIGNATIONS if live_version(name)} == set(DESIGNATIONS) - LATER - {"part"}
         assert live_names("part") == ["second-factor"]
 
 
 def test_the_same_again_changes_nothing(shipped: None) -> None:
-    """Neither for the default tenant nor for the one by variables."""
+    """It changes nothing for the default tenant or for the one by variables."""
     assert make_plan([TENANT, DEMO]).effective == []
     assert make_plan([TENANT], name="acme", variables={"tenant": "acme"}).effective == []
 
 
 @pytest.mark.parametrize("host", CUSTOMERS.values())
 def test_signing_in_and_out(shipped: None, host: str) -> None:
-    """With a password, wrong ones not; the neighbour's browser is not signed in by it."""
+    """The right password signs in, and a wrong one does not.
+
+    A browser at another tenant is not signed in by it.
+    """
     browser = Door(host)
     assert (
         kind_of(browser.page("/sign-in").submit(name="alice").submit(password="bob-password-22"))
@@ -72,7 +79,7 @@ def test_signing_in_and_out(shipped: None, host: str) -> None:
 
 @pytest.mark.parametrize("host", CUSTOMERS.values())
 def test_connecting_a_device(shipped: None, host: str) -> None:
-    """Approved, and refused."""
+    """A device is approved and refused."""
     device, browser = Door(host), Door(host)
     first, second = (device.start("demo-device", "openid") for _ in range(2))
     walk(browser, first, consent={"decision": "approve"})
@@ -82,7 +89,10 @@ def test_connecting_a_device(shipped: None, host: str) -> None:
 
 @pytest.mark.parametrize("host", CUSTOMERS.values())
 def test_setting_up_how_one_signs_in(shipped: None, clock: Clock, host: str) -> None:
-    """An app, then recovery codes; from then on every way in asks for one of them, as the person chooses."""
+    """A person sets up an app, then recovery codes.
+
+    From then on every way in asks for one of them, as the person chooses.
+    """
     browser = Door(host)
     page = walk(browser, path="/credentials", what={"choice": "totp"})
     secret = secret_on(page)
@@ -108,7 +118,7 @@ def test_setting_up_how_one_signs_in(shipped: None, clock: Clock, host: str) -> 
 
 
 def test_a_password_alone_changes_no_second_factor(shipped: None) -> None:
-    """Whoever holds one shows it before another can take its place."""
+    """A person who has one uses it before another can replace it."""
     with at("acme"):
         give_totp()
     page = walk(Door("login.acme.example"), path="/credentials", what={"choice": "totp"})
@@ -117,7 +127,7 @@ def test_a_password_alone_changes_no_second_factor(shipped: None) -> None:
 
 
 def test_the_command_makes_another_tenant_complete(db: None, capsys: pytest.CaptureFixture[str]) -> None:
-    """As the file's own first lines say; the default tenant is not touched."""
+    """It works as the file's own first lines say, and the default tenant is not touched."""
     path = str(TENANT.relative_to(configuration.BASE_DIR))
     call_command("blueprint", "apply", str(TENANT), "--name", "acme", "--var", "tenant=acme")
     assert f"blueprint apply {path} --name acme --var tenant=acme\n" in TENANT.read_text()

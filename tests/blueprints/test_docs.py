@@ -1,4 +1,4 @@
-"""docs/blueprints.md: its examples are blueprints that apply, its commands are there."""
+"""Every example in docs/blueprints.md applies, and its commands exist."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ COMMANDS = re.findall(r"manage\.py ((?:blueprint|secret) [^#\n`…]+)", PAGE)
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_the_examples_apply(tenants: dict[str, Tenant], tmp_path: Path, example: str) -> None:
-    """As they stand; a second time there is nothing to do, and an editor finds nothing wrong."""
+    """They apply as they stand, a second time there is nothing to do, and an editor finds nothing wrong."""
     path = tmp_path / "example.yaml"
     path.write_text(example)
     for tenant in tenants.values():
@@ -35,7 +35,7 @@ def test_the_examples_apply(tenants: dict[str, Tenant], tmp_path: Path, example:
 
 @pytest.mark.parametrize("line", sorted(set(COMMANDS)))
 def test_the_commands_are_there(line: str) -> None:
-    """With the arguments that are shown."""
+    """They accept the arguments that are shown."""
     name, *arguments = shlex.split(line.replace("NAME", "x").replace("STATE", "x"))
     app = "blueprints"
     parser = load_command_class(app, name).create_parser("manage.py", name)

@@ -1,5 +1,6 @@
-"""Whatever is changed through whatever door, what is exported goes in again: here without a change, elsewhere
-as the same bytes.
+"""Any change by any view, command or API exports to a file that applies again.
+
+It applies here without a change, and elsewhere as the same bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ ASKS = [{"stage": "prompt", "settings": {"title": "T", "fields": [{"name": "team
 
 
 def flow(name: str, part: str, tested: str, default: bool) -> dict[str, Any]:
-    """A flow for devices, perhaps with a part, and with a test of somebody who is there."""
+    """Return a flow for devices, perhaps with a sub-flow, and with a test of an existing person."""
     steps = [{"flow": f"part-{part}"}, {"stage": "finish"}] if part else [{"stage": "finish"}]
     test = {"name": "t", "person": tested, "answers": {each["stage"]: "passes" for each in DEVICE}}
     more = {"tests": [{**test, "ends": "asks" if part else "finished"}]} if tested else {}
@@ -50,7 +51,7 @@ def flow(name: str, part: str, tested: str, default: bool) -> dict[str, Any]:
 def application(
     name: str, groups: Sequence[str], scopes: Sequence[str], flow: str, client_id: str
 ) -> dict[str, Any]:
-    """One that names whatever an application may name."""
+    """Return an application that names everything that an application may name."""
     said = {"client_id": client_id, "groups": groups, "scopes": [f"s:{each}" for each in scopes]}
     return {"application": name, **said, "flows": {"device_code": flow} if flow else {}}
 
@@ -101,15 +102,16 @@ changes = st.lists(
 
 @pytest.fixture
 def empty(db: None) -> Tenant:
-    """A tenant with nothing in it."""
+    """Return a tenant with nothing in it."""
     return Tenant.objects.create(name="acme", title="Acme")
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes)
 def test_what_is_exported_goes_in_again(empty: Tenant, walk: Sequence[Any]) -> None:
-    """No problem, no change, no note in the plan of the export, and the same bytes from another tenant that
-    it is applied to.
+    """The plan of the export has no problem, no change and no note.
+
+    Another tenant that it is applied to exports the same bytes.
     """
     with TemporaryDirectory() as folder, suppress(_Undone), transaction.atomic():
         file = Path(folder, "b.yaml")
@@ -137,7 +139,7 @@ def test_what_is_exported_goes_in_again(empty: Tenant, walk: Sequence[Any]) -> N
 
 
 class _Undone(Exception):
-    """Everything is rolled back: the next walk begins with nothing."""
+    """An exception that rolls everything back: the next example begins with nothing."""
 
 
 def _change(file: Path, what: str, first: Any, second: Any) -> None:

@@ -1,5 +1,6 @@
-"""The eight shipped examples: each is planned, applied and walked at the public door, for two tenants,
-refusals included.
+"""The eight shipped examples are planned, applied and run in a browser, for two tenants.
+
+Refusals are included.
 """
 
 from collections.abc import Callable
@@ -48,17 +49,17 @@ pytestmark = pytest.mark.usefixtures("db", "clock")
 
 @pytest.fixture
 def example(tmp_path: Path) -> Callable[[str], None]:
-    """Applies one for two tenants."""
+    """Apply an example for two tenants."""
     return lambda name: put(name, tmp_path)
 
 
 def flows_of(name: str) -> dict[str, FlowDocument]:
-    """The flows of an example; of ``many-tenants`` those of the last tenant."""
+    """Return the flows of an example; of ``many-tenants`` those of the last tenant."""
     return {each.name: each.document for each in read([path_of(name)]).documents if each.kind == "flow"}
 
 
 def everything() -> dict[str, list[Any]]:
-    """Every row of every table."""
+    """Return every row of every table."""
     return {
         model._meta.db_table: list(model._base_manager.order_by("pk").values_list())
         for model in apps.get_models()
@@ -67,7 +68,7 @@ def everything() -> dict[str, list[Any]]:
 
 @pytest.fixture
 def secrets(settings: Any, tmp_path: Path) -> None:
-    """The folder FOYER_SECRETS: one file for all, and one that acme has for itself."""
+    """Create the folder FOYER_SECRETS, with one file for all tenants and one of acme's own."""
     folder = tmp_path / "secrets"
     (folder / "acme").mkdir(parents=True)
     (folder / "box-secret").write_text("secret of all\n")
@@ -76,7 +77,7 @@ def secrets(settings: Any, tmp_path: Path) -> None:
 
 
 def test_the_table_names_each_example() -> None:
-    """README.md beside them, and no other file."""
+    """The README.md beside them names each of them, and no other file."""
     assert tuple(sorted(path.stem for path in EXAMPLES.glob("*.yaml"))) == NAMES
     table = (EXAMPLES / "README.md").read_text()
     assert [name for name in NAMES if f"[{name}.yaml]({name}.yaml)" not in table] == []
@@ -98,8 +99,9 @@ def test_applied_on_an_empty_system_and_again(secrets: None, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_applied_on_top_of_what_ships(secrets: None, name: str) -> None:
-    """As README.md says: the example's flows replace those of the same name, and what it does not
-    draw stays.
+    """As README.md says, the example's flows replace those of the same name.
+
+    A flow that it does not define stays.
     """
     apply([SHIPPED / "default" / "10-tenant.yaml"], name="acme", variables={"tenant": "acme"})
     apply([path_of(name)])
@@ -110,7 +112,7 @@ def test_applied_on_top_of_what_ships(secrets: None, name: str) -> None:
 
 @pytest.mark.parametrize("name", [*NAMES, "../default/10-tenant"])
 def test_nothing_to_find_fault_with(name: str) -> None:
-    """Not even a warning; and no password or secret stands in a file."""
+    """There is not even a warning, and no file contains a password or secret."""
     documents = flows_of(name)
     assert [finding for each in documents.values() for finding in lint(each, documents)] == []
     assert not [
@@ -142,7 +144,7 @@ WITHOUT = [
 
 @pytest.mark.parametrize(("name", "flow", "step"), WITHOUT)
 def test_the_tests_beside_a_flow_prove_its_point(name: str, flow: str, step: str) -> None:
-    """Without the step that matters they fail: none of them passes whatever is drawn."""
+    """Without the step that matters they fail: no test passes for every flow."""
     apply([path_of(name)], generate=lambda *made: None)
     documents = flows_of(name)
     changed = {
@@ -155,14 +157,14 @@ def test_the_tests_beside_a_flow_prove_its_point(name: str, flow: str, step: str
 
 
 def without(steps: tuple[StepDocument, ...], name: str) -> tuple[StepDocument, ...]:
-    """The same without the step of this id, in groups too."""
+    """Return the same flow without the step of this id, in sections too."""
     return tuple(
         step.model_copy(update={"steps": without(step.steps, name)}) for step in steps if step.id != name
     )
 
 
 def test_a_person_of_an_example_comes_in_by_a_link() -> None:
-    """Nobody has a password at first, the empty one neither; the command's link sets one."""
+    """No one has a password at first, the empty one neither, and the command's link sets one."""
     apply([path_of("kiosk")])
     assert kind_of(door().page().submit(name="alice").submit(password="")) == "password"
     with at("acme"):
@@ -173,7 +175,7 @@ def test_a_person_of_an_example_comes_in_by_a_link() -> None:
 
 
 def test_tv_app(example: Callable[[str], None], clock: Clock) -> None:
-    """Words that people understand, no scope beyond the list, a refusal, a refresh, and five minutes."""
+    """It has clear texts, no scope beyond the list, a refusal, a refresh, and five minutes."""
     example("tv-app")
     television, browser = door(), door()
     started = television.start("acme-tv", "openid offline_access films:watch films:buy")
@@ -197,7 +199,7 @@ def test_tv_app(example: Callable[[str], None], clock: Clock) -> None:
 
 
 def test_tv_app_is_not_weaker_than_what_ships(example: Callable[[str], None]) -> None:
-    """Whoever has a second factor is asked for it; and the neighbour's codes mean nothing here."""
+    """A person with a second factor is asked for it, and codes of another tenant mean nothing here."""
     example("tv-app")
     with at("acme"):
         give_totp("alice")
@@ -215,9 +217,7 @@ def test_tv_app_is_not_weaker_than_what_ships(example: Callable[[str], None]) ->
 
 
 def test_cli(example: Callable[[str], None], clock: Clock) -> None:
-    """A password is enough on the device's own network; elsewhere a second factor is needed,
-    whoever one is.
-    """
+    """On the device's own network a password is enough; elsewhere everyone needs a second factor."""
     example("cli")
     here, far = door(), door("198.51.100.9")
     with at("acme"):
@@ -237,7 +237,7 @@ def test_cli(example: Callable[[str], None], clock: Clock) -> None:
 
 
 def test_cli_is_for_developers(example: Callable[[str], None], tmp_path: Path) -> None:
-    """Somebody outside of the group is told so, and nothing is approved."""
+    """A person outside of the group is refused with that reason, and nothing is approved."""
     example("cli")
     add("tenant: acme\n---\nperson: bob\ngroups: []\n", tmp_path)
     device = door()
@@ -254,8 +254,9 @@ def test_cli_is_for_developers(example: Callable[[str], None], tmp_path: Path) -
 def test_staff_set_up_a_second_factor_in_the_office(
     example: Callable[[str], None], clock: Clock, inside: str
 ) -> None:
-    """Inside it is set up now; then a password is enough there, and outside the code is asked for, of a
-    living session too.
+    """It is set up inside, where a password is then enough.
+
+    Outside the code is asked for, of a living session too.
     """
     example("staff-second-factor")
     page = walk(door(inside))
@@ -275,7 +276,7 @@ def test_staff_set_up_a_second_factor_in_the_office(
 
 @pytest.mark.parametrize("path", ["/device", "/sign-in", "/credentials"])
 def test_staff_without_a_second_factor_are_refused_outside(example: Callable[[str], None], path: str) -> None:
-    """By every way in; setting one up with nothing but a password above all."""
+    """Every way in refuses them, above all setting one up with nothing but a password."""
     example("staff-second-factor")
     browser = door()
     refused = walk(browser, path=path)
@@ -285,9 +286,7 @@ def test_staff_without_a_second_factor_are_refused_outside(example: Callable[[st
 
 
 def test_everybody_else_needs_none(example: Callable[[str], None]) -> None:
-    """Bob is not staff: inside and outside a password is enough, until he sets up a second factor
-    of his own.
-    """
+    """Bob is not staff: a password is enough everywhere, until he sets up a second factor."""
     example("staff-second-factor")
     for address in (INSIDE, OUTSIDE):
         device = door(address)
@@ -306,7 +305,10 @@ def test_everybody_else_needs_none(example: Callable[[str], None]) -> None:
 
 
 def test_contractors_name_a_sponsor_in_office_hours(example: Callable[[str], None], clock: Clock) -> None:
-    """Asked once, checked, kept on the person; the device gets nothing that would last through the night."""
+    """The sponsor is asked for once, checked, and stored on the person.
+
+    The device gets nothing that would last through the night.
+    """
     clock.move_to(datetime(2026, 7, 1, 6, 30, tzinfo=UTC))
     example("contractors")
     device, browser = door(), door()
@@ -330,8 +332,9 @@ def test_contractors_name_a_sponsor_in_office_hours(example: Callable[[str], Non
 def test_contractors_are_kept_out_at_other_times(
     example: Callable[[str], None], clock: Clock, moment: str
 ) -> None:
-    """Early in winter, at six in the evening, on Saturday and on Sunday; everybody else works when
-    they like.
+    """Early in winter, at six in the evening, on Saturday and on Sunday they are refused.
+
+    Everyone else works at any time.
     """
     clock.move_to(datetime.fromisoformat(f"{moment}:00+00:00"))
     example("contractors")
@@ -346,7 +349,7 @@ def test_contractors_are_kept_out_at_other_times(
 def test_a_contractors_session_of_noon_is_not_enough_at_night(
     example: Callable[[str], None], clock: Clock
 ) -> None:
-    """The rule is looked at each time, not only when somebody signs in."""
+    """The rule is evaluated each time, not only at sign-in."""
     clock.move_to(datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
     example("contractors")
     browser = door()
@@ -356,8 +359,9 @@ def test_a_contractors_session_of_noon_is_not_enough_at_night(
 
 
 def test_an_admin_scope_asks_for_the_password_again(example: Callable[[str], None], clock: Clock) -> None:
-    """Not for reading, not right after signing in; later a wrong password does not pass, and the right one
-    does.
+    """It does not ask for reading, or right after signing in.
+
+    Later a wrong password does not pass, and the right one does.
     """
     example("admin-scope")
     device, browser = door(), door()
@@ -377,8 +381,9 @@ def test_an_admin_scope_asks_for_the_password_again(example: Callable[[str], Non
 
 
 def test_an_admin_scope_is_for_administrators(example: Callable[[str], None]) -> None:
-    """Bob reads; what asks for more in his name is refused for good and told so, and alice's neighbour is not
-    concerned.
+    """Bob may read, and a request for more in his name is refused for good with the reason.
+
+    Alice of the other tenant is not affected.
     """
     example("admin-scope")
     device = door()
@@ -392,7 +397,10 @@ def test_an_admin_scope_is_for_administrators(example: Callable[[str], None]) ->
 
 
 def test_two_brands_the_first_has_rules(example: Callable[[str], None], clock: Clock) -> None:
-    """In its own words, accepted once and kept on the person; the second brand does not ask for them."""
+    """They are in its own words, accepted once and stored on the person.
+
+    The second brand does not ask for them.
+    """
     example("two-brands")
     device, browser = door(), door()
     started = device.start("acme-north", "openid")
@@ -408,7 +416,7 @@ def test_two_brands_the_first_has_rules(example: Callable[[str], None], clock: C
 
 
 def test_two_brands_the_second_asks_where_the_code_stands(example: Callable[[str], None]) -> None:
-    """A code that somebody sent is refused, and the swindler's device is told so."""
+    """A code that came from another person is refused, and the attacker's device receives the refusal."""
     example("two-brands")
     device, browser = door(), door()
     swindlers, own = (device.start("acme-south", "openid") for _ in range(2))
@@ -422,8 +430,9 @@ def test_two_brands_the_second_asks_where_the_code_stands(example: Callable[[str
 
 
 def test_kiosk(example: Callable[[str], None]) -> None:
-    """Only a screen that asked from the office, and only by its operators: bob's try leaves the code to
-    alice.
+    """Only a screen that asked from the office is connected, and only by its operators.
+
+    Bob's attempt leaves the code to alice.
     """
     example("kiosk")
     screen, elsewhere = door(INSIDE), door(OUTSIDE)
@@ -438,7 +447,7 @@ def test_kiosk(example: Callable[[str], None]) -> None:
 
 
 def test_kiosk_gets_its_tokens_and_nothing_lasting(example: Callable[[str], None]) -> None:
-    """At both tenants, each at its own door, with IPv6 too; no refresh token."""
+    """It works for both tenants, each at its own host name, with IPv6 too, without a refresh token."""
     example("kiosk")
     for tenant in ("acme", "other"):
         screen = door("2001:db8:1::40", tenant)
@@ -448,8 +457,9 @@ def test_kiosk_gets_its_tokens_and_nothing_lasting(example: Callable[[str], None
 
 
 def test_many_tenants_is_refused_without_its_secret() -> None:
-    """Plan lists it for each tenant, apply refuses and writes nothing; made ones differ from tenant to
-    tenant.
+    """Plan lists it for each tenant, and apply refuses and writes nothing.
+
+    Generated secrets differ from tenant to tenant.
     """
     file = path_of("many-tenants")
     assert [(each.tenant, each.name) for each in make_plan([file]).missing] == [
@@ -469,8 +479,9 @@ def test_many_tenants_is_refused_without_its_secret() -> None:
 def test_many_tenants(
     example: Callable[[str], None], secrets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each at its own name with its own secret, and the one variable that differs decides who must set up a
-    second factor.
+    """Each tenant has its own host name and its own secret.
+
+    The one variable that differs decides who must set up a second factor.
     """
     monkeypatch.setenv("OPERATOR", "Somebody Else")
     example("many-tenants")

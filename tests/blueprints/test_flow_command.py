@@ -1,6 +1,4 @@
-"""``manage.py flow``: what an administrator without a browser sees of flows, changes about them, and tries
-with them.
-"""
+"""``manage.py flow`` shows, changes and tests flows without a browser."""
 
 import json
 from collections.abc import Callable
@@ -54,7 +52,7 @@ tests:
 
 
 def flow(*arguments: str, tenant: str = "acme") -> str:
-    """What the command says for this tenant; raises CommandError or SystemExit."""
+    """Return what the command prints for this tenant; raises CommandError or SystemExit."""
     out = StringIO()
     call_command("flow", *arguments, "--tenant", tenant, stdout=out, stderr=out, no_color=True)
     text = out.getvalue()
@@ -63,15 +61,16 @@ def flow(*arguments: str, tenant: str = "acme") -> str:
 
 
 def refused(*arguments: str, tenant: str = "acme") -> tuple[str, int]:
-    """What it says when it cannot, and its exit code."""
+    """Return what it prints when it fails, and its exit code."""
     with pytest.raises(CommandError) as error:
         flow(*arguments, tenant=tenant)
     return str(error.value), error.value.returncode
 
 
 def test_the_list_is_the_tenants_own(acme: Tenant, other: Tenant) -> None:
-    """Name, purpose, live version, who and when, and whether somebody is drawing; nothing of the
-    neighbour.
+    """It has name, purpose, live version, author, time and whether there is a draft.
+
+    It has nothing of another tenant.
     """
     draw(*SHIPPED, STAFF)
     save_draft("connect-a-device", drawing(*SHIPPED).as_json(), by="bob", revision=None)
@@ -99,7 +98,7 @@ def test_a_flow_is_shown_as_a_blueprint_would_hold_it(acme: Tenant, write_bluepr
 
 
 def test_versions_are_listed_newest_first(acme: Tenant) -> None:
-    """With their notes."""
+    """Each is listed with its note."""
     publish(drawing(*SHIPPED, title="Second"), by="alice", note="a better title")
     flow("rollback", "connect-a-device", "1", "--note", "it was not")
     heads, second, first = flow("versions", "connect-a-device").splitlines()
@@ -109,9 +108,9 @@ def test_versions_are_listed_newest_first(acme: Tenant) -> None:
 
 
 def test_the_difference_ends_as_diff_does(acme: Tenant) -> None:
-    """0: alike, 2: different, 1: cannot be said.
+    """It exits with 0 for alike, 2 for different and 1 for an error.
 
-    The live version against the one before, two numbers, the draft.
+    It compares the live version with the one before, two numbers, or the draft.
     """
     draw(*SHIPPED, STAFF)
     with pytest.raises(SystemExit, match="2"):
@@ -136,7 +135,10 @@ def test_the_difference_ends_as_diff_does(acme: Tenant) -> None:
 
 
 def test_a_draft_goes_live_and_back_again(acme: Tenant, write_blueprint: Write) -> None:
-    """From a file to a draft, to a version, and back in one action; each with its note in the events."""
+    """A file becomes a draft, then a version, and one action rolls it back.
+
+    Each has its note in the events.
+    """
     file = write_blueprint(
         f"tenant: acme\n---\n{flow('show', 'connect-a-device')}".replace("Connect a device", "Connect it")
     )
@@ -161,7 +163,7 @@ def test_a_draft_goes_live_and_back_again(acme: Tenant, write_blueprint: Write) 
 
 
 def test_a_draft_can_be_thrown_away(acme: Tenant) -> None:
-    """And then there is none."""
+    """Afterwards there is none."""
     save_draft("connect-a-device", {"for": "device_code"}, by="bob", revision=None)
     flow("discard", "connect-a-device")
     assert not Draft.objects.exists()
@@ -169,7 +171,7 @@ def test_a_draft_can_be_thrown_away(acme: Tenant) -> None:
 
 
 def test_a_bad_draft_is_not_published(acme: Tenant) -> None:
-    """Everything that is wrong is said; nothing is written."""
+    """Everything that is wrong is reported, and nothing is written."""
     save_draft(
         "connect-a-device",
         {"title": "?", "for": "device_code", "steps": [{"stage": "consent"}]},
@@ -226,17 +228,17 @@ def test_a_bad_draft_is_not_published(acme: Tenant) -> None:
     ],
 )
 def test_a_mistake_is_told_plainly(acme: Tenant, arguments: list[str], said: str) -> None:
-    """With the nearest right name, and no traceback."""
+    """It is reported with the nearest right name, and no traceback."""
     assert said in refused(*arguments)[0]
 
 
 def test_an_unknown_tenant(acme: Tenant) -> None:
-    """Is told so too."""
+    """An unknown tenant is reported too."""
     assert refused("list", tenant="acne")[0] == "There is no tenant acne. There are: acme, other."
 
 
 def test_trying_writes_nothing(acme: Tenant) -> None:
-    """D30's elder sister: every statement of a dry run is a SELECT, and no step is really taken."""
+    """As in D30, every statement of a dry run is a SELECT, and no step is really taken."""
     before = Event.unscoped.count()
     with connection.execute_wrapper(only_select):
         said = flow(
@@ -252,7 +254,7 @@ def test_trying_writes_nothing(acme: Tenant) -> None:
 
 
 def test_each_step_says_why(acme: Tenant) -> None:
-    """The condition with its values, what is learned, told and done, and what the person would read."""
+    """It shows the condition with its values, facts, values and effects, and what the person would read."""
     draw("identification", STAFF, *SHIPPED[1:])
     said = flow(
         "simulate",
@@ -292,14 +294,14 @@ def test_the_exit_code_says_whether_it_ended_as_expected(acme: Tenant) -> None:
 
 
 def test_a_living_session_and_circumstances(acme: Tenant) -> None:
-    """Where, when, with what: every word of a condition can be set."""
+    """Where, when and with what: every condition variable can be set."""
     when = (
         'request.ip == "203.0.113.9" && request.agent == "TV" && session.age > duration("1h") && '
         'request.country == "DE"'
     )
     deny = {"stage": "deny", "when": f'{when} && "email" in request.scopes'}
     document = drawing("identification", "password", "login", "device_code", deny)
-    # without a GeoIP file it could not go live
+    # without a GeoIP file it could not be published
     save_draft("connect-a-device", document.as_json(), by="bob", revision=None)
     given = [
         "--address",
@@ -330,7 +332,7 @@ def test_a_living_session_and_circumstances(acme: Tenant) -> None:
 
 
 def test_json_is_the_same_for_programs(acme: Tenant) -> None:
-    """One document, and the exit code all the same."""
+    """It is one document, and the exit code is the same."""
     told = json.loads(
         flow_as_json("simulate", "connect-a-device", "--answer", "identification=name=bob", "--json")
     )
@@ -341,14 +343,17 @@ def test_json_is_the_same_for_programs(acme: Tenant) -> None:
 
 
 def flow_as_json(*arguments: str) -> str:
-    """Its standard output alone, however wide."""
+    """Return its standard output alone, however wide."""
     out = StringIO()
     call_command("flow", *arguments, "--tenant", "acme", stdout=out)
     return out.getvalue()
 
 
 def test_tests_beside_a_flow_are_run(acme: Tenant, write_blueprint: Write) -> None:
-    """From a file before it is applied, and of what is live; a failure names what came instead, and why."""
+    """They run from a file before it is applied, and for the live flow.
+
+    A failure names what came instead, and why.
+    """
     right, wrong = (
         write_blueprint(TESTED.replace("WANTED", "refused")),
         write_blueprint(TESTED.replace("WANTED", "passed over"), "wrong.yaml"),
@@ -366,7 +371,7 @@ def test_tests_beside_a_flow_are_run(acme: Tenant, write_blueprint: Write) -> No
 
 
 def test_a_file_about_another_tenant(acme: Tenant, other: Tenant, write_blueprint: Write) -> None:
-    """Is not tried here in silence."""
+    """It is not silently tested in this one."""
     file = write_blueprint(TESTED.replace("WANTED", "refused"))
     assert refused("test", "--file", str(file), tenant="other")[0].endswith(
         "It has flows of acme. Use --tenant."
@@ -376,7 +381,10 @@ def test_a_file_about_another_tenant(acme: Tenant, other: Tenant, write_blueprin
 
 
 def test_a_run_is_inspected_and_that_is_written_down(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """Path, reasons and facts, the sealed user code left out; the neighbour finds no such run."""
+    """Path, reasons and facts are shown, without the sealed user code.
+
+    Another tenant finds no such run.
+    """
     draw("identification", STAFF | {"when": 'person.username == "bob"'}, *SHIPPED[1:])
     browser = door()
     started = browser.start()
@@ -402,7 +410,7 @@ def test_a_run_is_inspected_and_that_is_written_down(acme: Tenant, other: Tenant
 
 
 def test_the_funnel_counts_runs_that_are_over(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """One came to the password and no further, one signed in; each tenant counts its own."""
+    """One run ended at the password and one signed in; each tenant counts its own."""
     for name in ("alice", "nobody"):
         browser = door()
         browser.page("/device").submit(name=name).submit(password="alice-password-1")
@@ -427,7 +435,7 @@ def test_the_funnel_counts_runs_that_are_over(acme: Tenant, other: Tenant, door:
 
 
 def test_an_answer_to_a_step_that_is_not_there_fails_the_test(acme: Tenant, write_blueprint: Write) -> None:
-    """A slip of the pen would otherwise pass for a person who gave no answer."""
+    """A typing error would otherwise pass for a person who gave no answer."""
     file = write_blueprint(
         TESTED.replace("WANTED", "refused").replace("consent: passes}", "consnet: passes}\n    ends: asks")
     )

@@ -1,5 +1,6 @@
-"""What may lie in a folder of blueprints: all that looks like one is read, the rest is named, and nothing odd
-stops anything.
+"""In a folder of blueprints, every file that looks like one is read and the rest is named.
+
+No odd file stops anything.
 """
 
 import os
@@ -21,7 +22,7 @@ from idp.tenancy.scope import tenant_scope
 
 
 def blueprint(*words: object) -> str:
-    """What the command prints."""
+    """Return what the command prints."""
     out = StringIO()
     with suppress(SystemExit):
         call_command("blueprint", *map(str, words), stdout=out, no_color=True)
@@ -29,7 +30,7 @@ def blueprint(*words: object) -> str:
 
 
 def refused(*words: object) -> str:
-    """Why the command ends with 1."""
+    """Return why the command exits with 1."""
     with pytest.raises(CommandError) as error:
         call_command("blueprint", *map(str, words))
     assert error.value.returncode == 1
@@ -37,19 +38,19 @@ def refused(*words: object) -> str:
 
 
 def scope(name: str, tenant: str = "acme") -> str:
-    """A blueprint of one scope."""
+    """Return a blueprint of one scope."""
     return f"tenant: {tenant}\n---\nscope: {name}\ntitle: T\n"
 
 
 def scopes(tenant: Tenant) -> set[str]:
-    """The names of those that blueprints of these tests made."""
+    """Return the names of the scopes that blueprints of these tests created."""
     with tenant_scope(tenant):
         return set(Scope.objects.exclude(name__endswith=":read").values_list("name", flat=True))
 
 
 @pytest.fixture
 def folder(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The watched folder, of which nothing was told yet."""
+    """Return the watched folder, of which nothing was logged yet."""
     monkeypatch.setattr(watch, "_warned", set())
     settings.BLUEPRINTS = str(tmp_path / "watched")
     (tmp_path / "watched").mkdir()
@@ -58,7 +59,7 @@ def folder(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @pytest.mark.parametrize("suffix", [".yml", ".YAML", ".Yml"])
 def test_every_spelling_is_read(tenants: dict[str, Tenant], folder: Path, suffix: str) -> None:
-    """By the commands and in the watched folder, alone and in a folder of it, for both tenants."""
+    """It is read by the commands and in the watched folder, alone and in a subfolder, for both tenants."""
     (folder / f"a{suffix}").write_text(scope("a"))
     (folder / "b").mkdir()
     (folder / "b" / f"one{suffix}").write_text(scope("b", "other"))
@@ -79,7 +80,7 @@ def test_a_renamed_file_keeps_its_objects(tenants: dict[str, Tenant], tmp_path: 
 
 
 def test_what_is_passed_over_is_named(tenants: dict[str, Tenant], tmp_path: Path) -> None:
-    """What tags read, and what is hidden, is not among it; a file without a document is."""
+    """Files that tags read and hidden files are not among it; a file without a document is."""
     (tmp_path / "a.yaml").write_text(scope("a") + "description: !file texts/about.txt\n")
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "about.txt").write_text("About")
@@ -101,7 +102,7 @@ def test_what_is_passed_over_is_named(tenants: dict[str, Tenant], tmp_path: Path
 def test_a_path_without_a_document_is_an_error(
     tenants: dict[str, Tenant], tmp_path: Path, action: str
 ) -> None:
-    """A folder with other files, an empty one, an empty file: also beside a path that has some."""
+    """It is a folder with other files, an empty one or an empty file, also beside a path that has some."""
     (tmp_path / "a.yaml").write_text(scope("a"))
     (tmp_path / "empty.yaml").touch()
     for name in ("others", "nothing"):
@@ -141,8 +142,9 @@ ODD: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("odd", ODD)
 def test_nothing_odd_stops_the_watching(tenants: dict[str, Tenant], folder: Path, odd: str) -> None:
-    """Alone it is a blueprint that fails, in a folder it fails that one, told once; before and after it the
-    others are applied.
+    """Alone it is a blueprint that fails; in a folder it fails that one, logged once.
+
+    The blueprints before and after it are applied.
     """
     ODD[odd](folder / "20-odd.yaml")
     (folder / "30-with").mkdir()
@@ -169,7 +171,7 @@ def test_nothing_odd_stops_the_watching(tenants: dict[str, Tenant], folder: Path
 
 @pytest.mark.parametrize("odd", [odd for odd in ODD if odd != "an empty file"])
 def test_nothing_odd_is_waited_for_by_a_command(tenants: dict[str, Tenant], tmp_path: Path, odd: str) -> None:
-    """In a folder: one problem with its name, and nothing is applied."""
+    """In a folder it is one problem with its name, and nothing is applied."""
     ODD[odd](tmp_path / "odd.yaml")
     (tmp_path / "good.yaml").write_text(scope("good"))
     assert "odd.yaml:1:" in refused("apply", tmp_path, "--prune")
@@ -177,7 +179,7 @@ def test_nothing_odd_is_waited_for_by_a_command(tenants: dict[str, Tenant], tmp_
 
 
 def test_what_is_no_blueprint_may_be_as_odd(tenants: dict[str, Tenant], folder: Path) -> None:
-    """Beside them, in folders without one, with any name."""
+    """It may lie beside blueprints or in folders without one, with any name."""
     for number, make in enumerate(ODD.values()):
         make(folder / f"{number}.txt")
     (folder / "texts").mkdir()
@@ -200,7 +202,7 @@ def test_a_folder_that_may_not_be_read(
     caplog: pytest.LogCaptureFixture,
     where: str,
 ) -> None:
-    """What may lie in it is not taken for gone: nothing of that blueprint is applied, and the others are."""
+    """Its contents do not count as deleted: nothing of that blueprint is applied, and the others are."""
     (folder / "20-with" / "inner").mkdir(parents=True)
     (folder / "20-with" / "a.yaml").write_text(scope("a"))
     (folder / "20-with" / "inner" / "b.yaml").write_text(scope("b"))
@@ -237,7 +239,7 @@ def test_a_folder_that_may_not_be_read(
 def test_a_file_that_vanishes_meanwhile(
     tenants: dict[str, Tenant], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between being seen and being read: nothing is kept of it."""
+    """Nothing is stored of a file that vanishes between being listed and being read."""
     (folder / "10-gone.yaml").write_text(scope("gone"))
     (folder / "20-good.yaml").write_text(scope("good"))
     digest = watch._digest
@@ -256,7 +258,7 @@ def test_a_file_that_vanishes_meanwhile(
 def test_what_is_left_out_is_told_once(
     tenants: dict[str, Tenant], folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the log, and again only when it is another thing."""
+    """It is logged once, and again only when it changes."""
     (folder / "notes.txt").touch()
     (folder / "a.yaml").write_text(scope("a"))
     (folder / "a.yml").write_text(scope("b"))

@@ -1,7 +1,6 @@
-"""Whatever is done to a blueprint file, reading and planning it ends soon, and with a problem that has a
-place, or well.
+"""Reading and planning a broken blueprint file ends soon, with success or a problem that has a place.
 
-The files are the same in every run, until the shipped ones change; ``FOYER_FUZZ_SEED`` tries others.
+The files are the same in every run, until the shipped ones change; ``FOYER_FUZZ_SEED`` selects others.
 """
 
 import os
@@ -22,7 +21,7 @@ from tests.conftest import TENANTS
 Change = Callable[[random.Random, str], str]
 SEED = int(os.environ.get("FOYER_FUZZ_SEED", "5"))
 PARTS = 4
-SECONDS, MEMORY = 1.0, 300 * 1024  # of processor time a file, KiB of all files together
+SECONDS, MEMORY = 1.0, 300 * 1024  # seconds of processor time for a file, KiB for all files together
 PIECES = [
     *("!env HOME", "!env [A, b]", "!file x.txt", "!file ../../etc/passwd", "!secret s", "!vars v", "!vars '{v}'", "!!binary x", "!", "!x"),  # noqa: E501
     *("&a ", "*a", "&a [*a]", "<<: *a\n", "[", "]", "{", "}", "- ", "? ", ": ", "---\n", "...\n", "%YAML 1.2\n", "%TAG ! tag:x,1:\n"),  # noqa: E501
@@ -72,7 +71,7 @@ CHANGES: list[Change] = [_cut, _insert, _insert, _flip, _lines, _lines, _lines]
 
 
 def seeds() -> list[str]:
-    """The shipped files, the examples, and the tenants of the tests."""
+    """Return the shipped files, the examples, and the tenants of the tests."""
     folder = settings.BASE_DIR / "blueprints"
     files = [*sorted((folder / "default").glob("*.yaml")), *sorted((folder / "example").glob("*.yaml"))]
     return [
@@ -82,7 +81,7 @@ def seeds() -> list[str]:
 
 
 def mutants(seed: int) -> Iterator[bytes]:
-    """Files without end: one to eight changes each, some with a piece of another file."""
+    """Yield files without end: one to eight changes each, some with a piece of another file."""
     chance, texts = random.Random(seed), seeds()
     while True:
         text = chance.choice(texts)
@@ -97,7 +96,7 @@ def mutants(seed: int) -> Iterator[bytes]:
 
 
 def planned(file: Path) -> list[Problem]:
-    """What is wrong with a file, nothing where it can be planned."""
+    """Return what is wrong with a file, or nothing where it can be planned."""
     try:
         make_plan([file], variables={"v": "w"}, prune=True)
     except BadBlueprint as bad:
@@ -106,7 +105,10 @@ def planned(file: Path) -> list[Problem]:
 
 
 def fuzz(folder: Path, seconds: float, seed: int) -> int:
-    """Plans mutants for so long; answers how many. One that fails is kept beside the test's other files."""
+    """Plan mutants for this time and return how many.
+
+    One that fails is stored beside the test's other files.
+    """
     file, count, end = folder / "b.yaml", 0, time.monotonic() + seconds
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for data in mutants(seed):
@@ -136,8 +138,9 @@ def test_two_seconds_of_broken_files(tenants: dict[str, Tenant], tmp_path: Path)
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_ten_minutes_of_broken_files(tenants: dict[str, Tenant], tmp_path: Path, part: int) -> None:
-    """``FOYER_FUZZ_SECONDS`` of them in all, 600 where it is not set: in parts with seeds of their own, for
-    as many workers.
+    """It runs for ``FOYER_FUZZ_SECONDS`` in all, 600 where it is not set.
+
+    The time is split into parts with their own seeds, for as many workers.
     """
     seconds = float(os.environ.get("FOYER_FUZZ_SECONDS", "600"))
     assert fuzz(tmp_path, seconds / PARTS, SEED + part) > 50 / PARTS

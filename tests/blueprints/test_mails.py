@@ -1,4 +1,4 @@
-"""Blueprints word a tenant's mails and name its sender."""
+"""Blueprints customize the texts of a tenant's mails and name its sender."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ html: <p>{{{{ name }}}}</p>
 
 
 def test_two_tenants_word_their_mails(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """Each its own; applied again it changes nothing and tells nothing."""
+    """Each has its own texts, and applying them again changes and reports nothing."""
     files = [write_blueprint(MAIL.format(name=name), f"{name}.yaml") for name in tenants]
     for _ in range(2):
         apply(files)
@@ -46,7 +46,7 @@ def test_two_tenants_word_their_mails(tenants: dict[str, Tenant], write_blueprin
 
 
 def test_only_what_is_said_changes(acme: Tenant, write_blueprint: Write) -> None:
-    """A key that is left out keeps what is there."""
+    """A key that is left out keeps its value."""
     apply([write_blueprint(MAIL.format(name="acme"))])
     apply([write_blueprint("tenant: acme\n---\nmail: recovery\nsubject: Back\n")])
     row = MailTemplate.objects.get()
@@ -68,7 +68,7 @@ def test_only_what_is_said_changes(acme: Tenant, write_blueprint: Write) -> None
 def test_what_is_wrong_is_named(
     tenants: dict[str, Tenant], write_blueprint: Write, text: str, where: str, said: str
 ) -> None:
-    """With line, column and key; and nothing is applied."""
+    """The problem has line, column and key, and nothing is applied."""
     with pytest.raises(BadBlueprint) as bad:
         apply([write_blueprint(f"tenant: acme\n---\n{text}")])
     found = [str(problem).rpartition("blueprint.yaml:")[2] for problem in bad.value.problems]
@@ -81,6 +81,6 @@ def test_what_is_wrong_is_named(
     ["acme", "Acme <login@acme.example>", "a@b.example, c@d.example", '"a@b.example\\nBcc: c@d.example"'],
 )
 def test_what_is_no_sender(tenants: dict[str, Tenant], write_blueprint: Write, address: str) -> None:
-    """One bare address; the name beside it is the tenant's title."""
+    """A sender is one bare address, and the name beside it is the tenant's title."""
     with pytest.raises(BadBlueprint, match=r"2:1: mail_from: .*(valid email|is no domain|U\+000A)"):
         apply([write_blueprint(f"tenant: acme\nmail_from: {address}\n")])

@@ -1,5 +1,6 @@
-"""Whatever is wrong is told in one answer: keys, values, names of others, addresses, host names, conditions,
-tests of flows.
+"""Every mistake is reported at once.
+
+These are keys, values, names of other objects, addresses, host names, conditions and tests of flows.
 """
 
 from collections.abc import Callable
@@ -94,7 +95,7 @@ EXPECTED = [
 
 
 def test_a_blueprint(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """Each with its place, once, and nothing that only follows from another mistake."""
+    """Each mistake is reported once with its place, and nothing that only follows from another one."""
     found = sorted(
         refused(write_blueprint(ALL)), key=lambda each: [int(part) for part in each.split(":")[1:3]]
     )
@@ -104,7 +105,7 @@ def test_a_blueprint(tenants: dict[str, Tenant], write_blueprint: Write) -> None
 
 
 def test_nothing_is_taken_for_pruned_in_a_file_with_mistakes(acme: Tenant, write_blueprint: Write) -> None:
-    """A document that can't be read is not one that is no longer there."""
+    """A document that can't be read is not one that no longer exists."""
     text = "tenant: acme\n---\ngroup: night\n---\nperson: clerk\ngroups: [night]\n"
     from_file = write_blueprint(text)
     assert refused(write_blueprint(text.replace("night\n---", "night\nnight: x\n---")), prune=True) == [
@@ -114,7 +115,7 @@ def test_nothing_is_taken_for_pruned_in_a_file_with_mistakes(acme: Tenant, write
 
 
 def test_a_circle_hides_no_slip_beside_it(acme: Tenant, write_blueprint: Write) -> None:
-    """Nor a slip the circle: it stands at the step that refers to the other flow."""
+    """The loop is reported at the step that refers to the other flow, and neither hides the other."""
     one = (
         "---\nflow: one\ntitle: One\nfor: part\nsteps: [{stage: deny, iff: x}, {group: g, steps: [{flow: "
         "two}]}]\n"
@@ -157,8 +158,9 @@ def test_the_same_through_the_api_and_by_hand(acme: Tenant) -> None:
     ],
 )
 def test_a_weak_password_hides_behind_nothing(acme: Tenant, said: dict[str, Any], wrong: set[str]) -> None:
-    """Whether the rest is no value, names what is not there, or is refused by the database; a good one is not
-    found wrong.
+    """A weak password is reported whatever else is wrong, and a good one is not.
+
+    The rest may be no value, name what does not exist, or be refused by the database.
     """
     with pytest.raises(edit.Refused) as refused:
         edit.save("person", {"person": "clerk", "password": "short", **said}, by="alice")
@@ -169,7 +171,7 @@ def test_a_weak_password_hides_behind_nothing(acme: Tenant, said: dict[str, Any]
 
 
 def test_a_picture_that_is_too_large_hides_no_host_name(acme: Tenant, door: Any) -> None:
-    """Nor a network."""
+    """It hides no network either."""
     with tenant_scope(acme):
         Person.objects.filter(username="alice").update(role=Role.OWNER)
     clerk: Door = door("acme.test")
@@ -203,7 +205,7 @@ active: !vars name
 
 
 def test_a_value_of_a_variable_is_found(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """In the line of the key that reads it, with the line in which it is given for this very tenant."""
+    """It is reported in the line of the key that reads it, with the line that sets it for this tenant."""
     found = refused(write_blueprint(VARIED))
     assert (
         "blueprint.yaml:9:1: groups.1: There is no group nobody. It comes from the variable groups in line 4."

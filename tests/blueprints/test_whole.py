@@ -1,5 +1,6 @@
-"""Whole or not at all, one after the other: processes that are killed, that race, and hands that change
-things in between.
+"""A blueprint is applied as a whole or not at all, and one after the other.
+
+Processes are killed and race, and administrators change objects in between.
 """
 
 import re
@@ -28,12 +29,12 @@ ALICE = "tenant: acme\n---\nperson: alice\nname: From the file\n"
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:
-    """One of its own."""
+    """Return an installation of its own."""
     return Installation(tmp_path / "data")
 
 
 def objects(word: str, many: int) -> str:
-    """Scopes, people and applications of two tenants, all with this word."""
+    """Return scopes, people and applications of two tenants, all with this word."""
     one = (
         "---\nscope: s{0}\ntitle: {1}\n---\nperson: p{0}\nname: {1}\n---\napplication: a{0}\ntitle: "
         "{1}\nscopes: [s{0}]\n---\ngroup: g{0}\n"
@@ -50,8 +51,9 @@ def objects(word: str, many: int) -> str:
 def test_kill_in_the_middle_leaves_the_old_state_whole(
     installation: Installation, write_blueprint: Write
 ) -> None:
-    """kill -9 at ten moments of the writing of 2,000 objects; afterwards the next apply finds nothing in its
-    way.
+    """The old state stays after kill -9 at ten moments of writing 2,000 objects.
+
+    The next apply is not hindered by it.
     """
     installation.manage("blueprint", "apply", write_blueprint(objects("old", 20)), "--name", "b")
     old, file = installation.everything(), write_blueprint(objects("new", 250))
@@ -69,7 +71,7 @@ def test_kill_in_the_middle_leaves_the_old_state_whole(
         if installation.everything() == old:
             assert command.process.returncode == -9
             hit += 1
-        else:  # it was committed before it was killed: then all of it
+        else:  # it was committed before it was killed: everything is written
             assert titles(installation) == {"new"}
             taken = (time.monotonic() - begun) / 2
             installation.manage(
@@ -88,7 +90,7 @@ def test_kill_in_the_middle_leaves_the_old_state_whole(
 
 
 def titles(installation: Installation) -> set[str]:
-    """What the scopes, people and applications of both tenants say, in one look."""
+    """Return the titles of the scopes, people and applications of both tenants, read at once."""
     found = (
         "SELECT title FROM oauth_scope UNION SELECT title FROM oauth_application UNION SELECT name FROM "
         "accounts_person"
@@ -99,8 +101,9 @@ def titles(installation: Installation) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_at_once_are_one_after_the_other(installation: Installation, write_blueprint: Write) -> None:
-    """Ten times two processes that set the same objects: what is there is what one of them said, all of it;
-    none fails.
+    """Two processes set the same objects ten times, and the result is all of what one of them said.
+
+    Neither fails.
     """
     text = "".join(
         f"---\nscope: s{at}\ntitle: !vars word\n---\nperson: p{at}\nname: !vars word\n" for at in range(150)
@@ -127,7 +130,7 @@ def test_two_at_once_are_one_after_the_other(installation: Installation, write_b
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_reader_sees_old_or_new(installation: Installation, write_blueprint: Write) -> None:
-    """While two tenants are changed in one apply, every look finds both of them old or both new."""
+    """While one apply changes two tenants, every read finds both of them old or both new."""
     installation.manage("blueprint", "apply", write_blueprint(objects("old", 100)), "--name", "b")
     command = installation.start("blueprint", "apply", write_blueprint(objects("new", 100)), "--name", "b")
     seen, looks, during = list[set[str]](), 0, 0
@@ -146,8 +149,9 @@ def test_a_reader_sees_old_or_new(installation: Installation, write_blueprint: W
 def test_a_hand_between_plan_and_write_is_seen(
     acme: Tenant, write_blueprint: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The comparison is made anew, so that what is told is what was really replaced; with --expect nothing
-    is.
+    """The comparison is made again, so that the report says what was really replaced.
+
+    With --expect nothing is.
     """
     harden, hands = applying._hash_secrets, ["By hand", "By hand again"]
 
@@ -170,7 +174,7 @@ def test_a_hand_between_plan_and_write_is_seen(
 def test_a_hand_that_never_rests_is_not_overwritten(
     acme: Tenant, write_blueprint: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a few tries it is given up, with nothing written."""
+    """After a few attempts apply gives up, with nothing written."""
     count = iter(range(1000))
     monkeypatch.setattr(
         applying, "_hash_secrets", lambda *told: save_person("alice", name=f"By hand {next(count)}", by="bob")
@@ -186,8 +190,9 @@ def test_a_hand_after_the_last_look_waits_or_wins(
     write_blueprint: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Between the look at the rows and their writing: on SQLite the hand waits; on PostgreSQL it wins, and
-    the comparison is made anew.
+    """A change between reading the rows and writing them waits on SQLite.
+
+    On PostgreSQL it wins, and the comparison is made again.
     """
     write, threads = KINDS["person"].write, list[threading.Thread]()
 

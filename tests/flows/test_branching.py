@@ -1,5 +1,6 @@
-"""Branches: conditions, groups, choices, sub-flows, refusals that go on; and starting again with or without
-what was learned.
+"""Conditions, sections, choices, sub-flows and refusals that go on.
+
+A run can be started again, with or without what was learned.
 """
 
 from collections.abc import Callable
@@ -41,44 +42,45 @@ REST = ("login", "device_code", "consent", "finish")
 
 
 def step(stage: str, name: str = "", **more: Any) -> dict[str, Any]:
-    """A step of this stage with a name, a condition, settings."""
+    """Return a step of this stage with a name, a condition and settings."""
     return {"stage": stage, **({"id": name} if name else {}), **more}
 
 
 def shut(name: str, when: str | None = None, **more: Any) -> dict[str, Any]:
-    """A refusal that tells its own name."""
+    """Return a deny step whose message contains its own name."""
     return step(
         "deny", name, settings={"message": f"Refused by {name}."}, **({"when": when} if when else {}), **more
     )
 
 
 def group(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
-    """A group of steps."""
+    """Return a section of these steps."""
     return {"group": name, "steps": [step(each) if isinstance(each, str) else each for each in steps], **more}
 
 
 def part(name: str, *steps: Any, **more: Any) -> None:
-    """Publishes a flow to which others refer."""
+    """Publish a sub-flow to which other flows refer."""
     publish(drawing(*steps, flow=name, **{"for": "part", **more}), by="test")
 
 
 def pick(*values: str) -> dict[str, Any]:
-    """Settings of a choice."""
+    """Return the settings of a choice."""
     return {"options": [{"value": value, "title": value} for value in values]}
 
 
 def decided(seen: Seen) -> dict[str, str]:
-    """What the run's row says of its steps."""
+    """Return the decisions in the run's row, by step."""
     return dict(row_of(seen).state["decided"])
 
 
-# --- conditions, groups, choices ----------------------------------------------------------------------------
+# --- conditions, sections, choices --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("chosen", "met"), [("left", "inner"), ("right", "shut")])
 def test_a_choice_leads_into_a_group_or_past_it(acme: Tenant, door: Doors, chosen: str, met: str) -> None:
-    """Later steps see ``steps.<id>.choice``; all of a group that does not apply is passed over, groups within
-    it too.
+    """Later steps see ``steps.<id>.choice``.
+
+    A section that does not apply is passed over with all sections within it.
     """
     draw(
         step("choice", "which-way", settings=pick("left", "right")),
@@ -99,8 +101,9 @@ def test_a_choice_leads_into_a_group_or_past_it(acme: Tenant, door: Doors, chose
 
 
 def test_the_condition_of_a_group_is_asked_once(acme: Tenant, door: Doors) -> None:
-    """On arrival: what becomes of it meanwhile neither opens nor closes the group under somebody who is in
-    it.
+    """The condition is evaluated on arrival only.
+
+    A later change neither opens nor closes the section for a person who is in it.
     """
     draw(
         "identification",
@@ -122,7 +125,7 @@ def test_the_condition_of_a_group_is_asked_once(acme: Tenant, door: Doors) -> No
 
 
 def test_a_condition_that_fails_refuses_instead_of_passing_the_group_over(acme: Tenant, door: Doors) -> None:
-    """CVE-2024-47070: what cannot be evaluated never leaves a guarded group out."""
+    """CVE-2024-47070: a condition that cannot be evaluated never leaves a guarded section out."""
     draw(
         "identification",
         "password",
@@ -134,7 +137,7 @@ def test_a_condition_that_fails_refuses_instead_of_passing_the_group_over(acme: 
 
 
 def test_a_fact_that_is_only_given_in_a_group_is_missing_outside(acme: Tenant, door: Doors) -> None:
-    """identified is not authenticated: a group with the password that does not apply signs nobody in."""
+    """Identified is not authenticated: a section with the password that does not apply signs no one in."""
     draw("identification", group("strong", "password", when='request.agent == "never"'), *REST)
     seen = door().page().submit(**ALICE)
     assert (seen.title, Session.objects.count()) == ("Something went wrong", 0)
@@ -146,8 +149,9 @@ def test_a_fact_that_is_only_given_in_a_group_is_missing_outside(acme: Tenant, d
 def test_a_sub_flow_is_walked_where_it_is_named_and_sees_its_own_steps_only(
     acme: Tenant, door: Doors
 ) -> None:
-    """Its ``steps.way`` is its own step and not the one that the outer flow calls so; its facts are the
-    run's.
+    """Its ``steps.way`` is its own step and not the outer flow's step of that name.
+
+    Its facts are the run's.
     """
     part(
         "ways", step("choice", "way", settings=pick("in", "out")), shut("inner", 'steps.way.choice == "out"')
@@ -171,7 +175,7 @@ def test_a_sub_flow_is_walked_where_it_is_named_and_sees_its_own_steps_only(
 
 
 def test_a_sub_flow_cannot_read_the_steps_around_it(acme: Tenant) -> None:
-    """Nor the other way round: it is published without knowing where it will stand."""
+    """A sub-flow is published without knowing where it is used, and an outer flow cannot read its steps."""
     with pytest.raises(RefusedFlow, match=r"Unknown name steps\.way"):
         part("ways", shut("inner", 'steps.way.choice == "out"'))
     part("inside", step("choice", "way"))
@@ -191,8 +195,9 @@ def test_the_same_sub_flow_twice_is_asked_twice(acme: Tenant, door: Doors) -> No
 
 
 def test_a_step_cannot_stand_for_one_in_a_sub_flow(acme: Tenant) -> None:
-    """Deciding a step of the outer flow would else decide, unasked, one of the same name in the sub-flow: a
-    second factor, say.
+    """Deciding a step of the outer flow does not decide one of the same name in the sub-flow.
+
+    Otherwise a second factor, for example, would be skipped unasked.
     """
     part("factor", step("totp", "code"))
     for twin in ("factor.code", "factor-code"):
@@ -201,7 +206,7 @@ def test_a_step_cannot_stand_for_one_in_a_sub_flow(acme: Tenant) -> None:
 
 
 def test_a_sub_flow_with_a_condition_proves_nothing_when_passed_over(acme: Tenant, door: Doors) -> None:
-    """The password of a sub-flow that did not apply is not asked, and then nobody is signed in."""
+    """The password of a sub-flow that did not apply is not asked, and then no one is signed in."""
     part("proving", "password")
     draw("identification", {"flow": "proving", "when": 'request.agent == "never"'}, *REST)
     seen = door().page().submit(**ALICE)
@@ -216,7 +221,7 @@ def test_a_sub_flow_with_a_condition_proves_nothing_when_passed_over(acme: Tenan
 
 
 def test_a_step_may_refuse_and_the_run_goes_on(acme: Tenant, door: Doors) -> None:
-    """The next step is asked, and sees the refusal; the event says that it went on."""
+    """The next step is asked and sees the refusal, and the event says that it went on."""
     draw(shut("soft", on_refusal="continue"), step("choice", "seen", when='steps.soft.decision == "refused"'))
     seen = door().page()
     assert (seen.step, decided(seen)["soft"]) == ("seen", "refused")
@@ -225,7 +230,7 @@ def test_a_step_may_refuse_and_the_run_goes_on(acme: Tenant, door: Doors) -> Non
 
 @pytest.mark.parametrize("box", ["group", "flow"])
 def test_a_refusal_leaves_the_rest_of_its_box(acme: Tenant, door: Doors, box: str) -> None:
-    """A group or a sub-flow that says ``continue``: what is left of it is passed over, deeper boxes too."""
+    """The rest of a section or sub-flow that says ``continue`` is passed over, nested ones too."""
     steps = [
         step("choice", "ask"),
         group("deep", shut("hard"), step("choice", "after")),
@@ -257,7 +262,7 @@ def test_a_refusal_leaves_the_rest_of_its_box(acme: Tenant, door: Doors, box: st
 
 
 def test_the_innermost_box_that_goes_on_catches_the_refusal(acme: Tenant, door: Doors) -> None:
-    """Only its rest is left out, not that of the boxes around it."""
+    """Only its rest is left out, not that of the sections around it."""
     inner = group("inner", shut("hard"), step("choice", "a"), on_refusal="continue")
     draw(group("outer", inner, step("choice", "b"), on_refusal="continue"))
     seen = door().page()
@@ -265,9 +270,7 @@ def test_the_innermost_box_that_goes_on_catches_the_refusal(acme: Tenant, door: 
 
 
 def test_a_refusal_that_goes_on_proves_nothing(acme: Tenant, door: Doors) -> None:
-    """No app, refused, continue: whoever comes to a step that needs the second factor's fact is refused for
-    good.
-    """
+    """After no app, refused, continue: a step that needs the second factor's fact refuses for good."""
     strict = shut("strict", "!second_factor.present")
     draw("identification", "password", step("totp", on_refusal="continue"), strict, *REST)
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
@@ -276,9 +279,7 @@ def test_a_refusal_that_goes_on_proves_nothing(acme: Tenant, door: Doors) -> Non
 
 
 def test_a_refused_consent_cannot_be_gone_round(acme: Tenant, door: Doors) -> None:
-    """Hydra #4110: the device was told no; a second consent step in the same run does not turn that into a
-    yes.
-    """
+    """Hydra #4110: a second consent step in the same run does not turn a refusal into a yes."""
     twice = step("consent", "again")
     draw(*SHIPPED[:4], step("consent", on_refusal="continue"), twice)
     browser = door()
@@ -288,11 +289,11 @@ def test_a_refused_consent_cannot_be_gone_round(acme: Tenant, door: Doors) -> No
     assert device_state(started) == "denied"
 
 
-# --- what a stage may tell ----------------------------------------------------------------------------------
+# --- the values of a stage ----------------------------------------------------------------------------------
 
 
 def test_a_stage_tells_only_what_it_declares(third_party: None, acme: Tenant, door: Doors) -> None:
-    """A word that ``words`` does not name refuses the run: conditions read nothing that lint has not seen."""
+    """A value that ``words`` does not name refuses the run: conditions read only what lint has seen."""
     draw(step("probe", settings={"submit": "tattle"}))
     seen = door().page().submit(answer="x")
     assert (seen.title, facts_of(seen)) == ("Something went wrong", set())
@@ -305,7 +306,7 @@ def test_a_stage_tells_only_what_it_declares(third_party: None, acme: Tenant, do
 def test_a_stage_that_asks_anew_is_entered_although_the_session_proves_all_of_it(
     acme: Tenant, door: Doors
 ) -> None:
-    """reauthenticate with 0s: the session alone is never enough, and no other step is asked."""
+    """With ``reauthenticate`` of 0s the session alone is never enough, and no other step is asked."""
     draw(
         "identification",
         "password",
@@ -328,8 +329,9 @@ def test_a_stage_that_asks_anew_is_entered_although_the_session_proves_all_of_it
 
 
 def test_an_application_goes_on_in_its_own_flow_with_the_facts_so_far(acme: Tenant, door: Doors) -> None:
-    """Only what its flow asks besides is asked: the second factor; and its conditions see no step of the flow
-    before.
+    """Only what its flow asks in addition is asked: the second factor.
+
+    Its conditions see no step of the flow before.
     """
     give_totp()
     draw("identification", "password", "totp", *REST, flow="strict", default=False)
@@ -352,7 +354,10 @@ def test_an_application_goes_on_in_its_own_flow_with_the_facts_so_far(acme: Tena
 
 
 def totp_flow() -> None:
-    """Where a proof stands alone for a while: the session only begins after a second factor."""
+    """Publish a flow whose session only begins after a second factor.
+
+    For a while its proof stands alone.
+    """
     give_totp()
     draw("identification", "password", "totp", *REST)
 
@@ -375,8 +380,9 @@ def test_starting_again_with_and_without_what_was_learned(
 
 
 def test_a_proof_never_passes_to_another_person(acme: Tenant, door: Doors) -> None:
-    """Started again as somebody else, alice's proof is gone; started again as alice, nobody else's name is
-    taken any more.
+    """A proof is lost when the run starts again as another person.
+
+    Started again as alice, the run takes no other name any more.
     """
     totp_flow()
     seen = restarted(door().page().submit(**ALICE).submit(**PASSWORD), keep="yes")
@@ -393,7 +399,10 @@ def test_a_proof_never_passes_to_another_person(acme: Tenant, door: Doors) -> No
 def test_a_proof_is_kept_for_a_runs_lifetime_at_most(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """However often one starts again: what was proved 30 minutes ago is asked again, the name is not."""
+    """What was proved 30 minutes ago is asked again, however often the run starts again.
+
+    The name is not asked again.
+    """
     totp_flow()
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
     for _ in range(2):
@@ -406,9 +415,7 @@ def test_a_proof_is_kept_for_a_runs_lifetime_at_most(
 
 
 def test_nobody_takes_up_again_what_another_person_was_refused(acme: Tenant, door: Doors) -> None:
-    """Alice was refused after her password; bob signs in at the same browser: her page's button asks for her
-    password again.
-    """
+    """The button on alice's refused page asks for her password again after bob signed in at the browser."""
     draw("identification", "password", shut("closed", 'person.username == "alice"'), *REST)
     browser = door()
     refused = browser.page().submit(**ALICE).submit(**PASSWORD)
@@ -423,7 +430,7 @@ def test_nobody_takes_up_again_what_another_person_was_refused(acme: Tenant, doo
 
 
 def test_a_run_that_somebody_elses_sign_in_ended_keeps_nothing(acme: Tenant, door: Doors) -> None:
-    """The same for one that was still under way: not even the name."""
+    """A run under way that another person's sign-in ended keeps nothing, not even the name."""
     totp_flow()
     browser = door()
     alice = browser.page().submit(**ALICE).submit(**PASSWORD)
@@ -438,8 +445,9 @@ def test_a_run_that_somebody_elses_sign_in_ended_keeps_nothing(acme: Tenant, doo
     "how", ["another browser", "another run", "no token", "guessed", "the step's", "neighbour"]
 )
 def test_only_the_page_itself_starts_its_run_again(acme: Tenant, door: Doors, how: str) -> None:
-    """B19: the token belongs to browser and run; a stranger's run is as if it did not exist, and nothing is
-    begun.
+    """B19: the token belongs to browser and run.
+
+    A stranger's run is as if it did not exist, and nothing is begun.
     """
     totp_flow()
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
@@ -476,8 +484,9 @@ def test_looking_starts_nothing_again(acme: Tenant, door: Doors) -> None:
 
 
 def test_consent_is_never_kept(acme: Tenant, door: Doors) -> None:
-    """Neither what was agreed nor what was asked for: the code is typed anew, and a second device waits for
-    its own yes.
+    """Neither the consent nor the request is carried over.
+
+    The code is typed again, and a second device waits for its own yes.
     """
     browser = door()
     first = browser.start()
@@ -493,7 +502,10 @@ def test_consent_is_never_kept(acme: Tenant, door: Doors) -> None:
 def test_a_run_that_is_over_may_be_started_again(
     acme: Tenant, door: Doors, clock: time_machine.Traveller, end: str
 ) -> None:
-    """With what still holds: a session; nothing of a run that expired or whose session ended."""
+    """A session that still holds is carried over.
+
+    Nothing is carried over of a run that expired or whose session ended.
+    """
     browser = door()
     started = browser.start()
     seen = browser.sign_in().submit(user_code=started.user_code)
@@ -513,9 +525,7 @@ def test_a_run_that_is_over_may_be_started_again(
 
 
 def test_a_denied_page_offers_to_start_again(acme: Tenant, door: Doors) -> None:
-    """The button of the page itself, as a person presses it; signing in still waits for a press of
-    its own.
-    """
+    """The page's own button starts it again, and signing in still waits for its own press."""
     draw("identification", "password", shut("closed", 'person.username == "alice"'), *REST)
     refused = door().page().submit(**ALICE).submit(**PASSWORD)
     publish(drawing(*SHIPPED), by="test")
@@ -528,7 +538,7 @@ def test_a_denied_page_offers_to_start_again(acme: Tenant, door: Doors) -> None:
 
 
 def test_a_run_of_an_applications_own_flow_starts_again_in_it(acme: Tenant, door: Doors) -> None:
-    """And one whose flow has gone says so."""
+    """A run whose flow is gone says so."""
     draw(
         "identification",
         "password",
@@ -552,8 +562,9 @@ def test_a_run_of_an_applications_own_flow_starts_again_in_it(acme: Tenant, door
 
 @pytest.mark.parametrize("how", ["password changed", "deactivated"])
 def test_a_proof_ends_with_what_proved_it(acme: Tenant, door: Doors, how: str) -> None:
-    """B15, CVE-2025-53942: between password and session, too; neither going on nor starting again takes the
-    old proof.
+    """B15, CVE-2025-53942: neither going on nor starting again takes an old proof.
+
+    That holds between password and session too.
     """
     totp_flow()
     seen = door().page().submit(**ALICE).submit(**PASSWORD)
@@ -569,9 +580,7 @@ def test_a_proof_ends_with_what_proved_it(acme: Tenant, door: Doors, how: str) -
 
 
 def test_starting_again_counts_against_the_address(acme: Tenant, settings: Any, door: Doors) -> None:
-    """The old run ends first, so that one browser can start again for ever, and never has more runs than it
-    may.
-    """
+    """The old run ends first, so a browser can start again forever and never exceeds its limit of runs."""
     settings.RUNS_PER_ADDRESS = 1
     seen = door().page()
     for _ in range(3):
@@ -589,7 +598,7 @@ def test_the_neighbours_flow_has_no_branches_of_ours(acme: Tenant, other: Tenant
 
 
 def test_a_page_in_a_deep_branch_costs_no_more_statements(acme: Tenant, door: Doors) -> None:
-    """Layout and conditions come from memory: forty groups that do not apply ask the database nothing."""
+    """Layout and conditions come from memory: forty sections that do not apply query nothing."""
     draw("identification", "password", *REST)
     flat = door().page()
     draw(

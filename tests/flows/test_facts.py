@@ -1,4 +1,4 @@
-"""Facts: claimed and proved are two things, and a session seeds only what it proved."""
+"""A claimed and a proved person are two facts, and a session seeds only what it proved."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ EVERYTHING = {"person", "proof", "second_factor", "signed_in", "request", "conse
 
 
 def test_claiming_somebody_else_drops_proofs_session_and_consent() -> None:
-    """What is asked for stays: it belongs to the device and not to the person."""
+    """The request stays: it belongs to the device and not to the person."""
     facts = {
         **PROVED,
         "signed_in": {"person": 7, "session": 1},
@@ -36,20 +36,20 @@ def test_claiming_nobody_drops_them_too() -> None:
 @pytest.mark.parametrize("name", ["proof", "second_factor", "signed_in"])
 @pytest.mark.parametrize("person", [8, None])
 def test_a_proof_names_the_claimed_person(name: str, person: int | None) -> None:
-    """Of somebody else, or of nobody: BrokenFlow."""
+    """A proof of another person, or of no one, raises BrokenFlow."""
     with pytest.raises(BrokenFlow, match=f"{name} names another person"):
         learn(dict(ALICE), {name: {"person": person}}, EVERYTHING)
 
 
 @pytest.mark.parametrize("claimed", [{}, {"person": {"id": None, "name": "nobody"}}])
 def test_nobody_cannot_be_proved(claimed: dict[str, object]) -> None:
-    """A proof without a known person is none, even one that names nobody itself."""
+    """A proof without a known person is none, even one that names no one itself."""
     with pytest.raises(BrokenFlow):
         learn(dict(claimed), {"proof": {"person": None, "method": "pwd"}}, EVERYTHING)
 
 
 def test_a_stage_gives_only_what_it_declares() -> None:
-    """Whatever it answers."""
+    """A fact that the stage does not declare raises BrokenFlow, whatever its outcome."""
     with pytest.raises(BrokenFlow, match="gave signed_in, which it does not declare"):
         learn(dict(ALICE), {"signed_in": {"person": 7}}, {"person"})
 

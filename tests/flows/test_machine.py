@@ -1,7 +1,7 @@
-"""A state machine over the public door: whatever people, impatient or hostile, do in whatever order, no proof
-is left out.
+"""A state machine over the public pages finds no order of actions that leaves a proof out.
 
-What the machine knows of who proved what comes from what it posted itself, never from the engine.
+People act impatiently or with hostile intent. What the machine knows of who proved what comes from what it
+posted itself, never from the engine.
 """
 
 from collections import defaultdict
@@ -53,8 +53,8 @@ SOFT: dict[str, Any] = {
     "when": 'person.username == "bob"',
 }
 GAP: dict[str, Any] = {"stage": "password", "when": 'request.agent == "nobody has it"'}
-# Each asks for password and code before it signs anybody in: that is what must hold whichever of them is
-# live. The last one leaves the password out, and so must refuse everybody who comes without a session.
+# Each asks for password and code before it signs a person in, and that must hold whichever of them is live.
+# The last one leaves the password out, so it must refuse every person without a session.
 FLOWS: tuple[tuple[Any, ...], ...] = (
     ("identification", "password", "totp", *END),
     ("identification", "password", FACTOR, ASK, *END),
@@ -95,8 +95,9 @@ WHO = st.sampled_from(PEOPLE)
 
 
 class Walks(RuleBasedStateMachine):
-    """Two browsers, any number of tabs (every page ever seen may be answered again), two people, an
-    administrator and a clock.
+    """Two browsers, any number of tabs, two people, an administrator and a clock.
+
+    Every page ever seen may be answered again.
     """
 
     tabs: Bundle[Seen] = Bundle("tabs")
@@ -134,9 +135,7 @@ class Walks(RuleBasedStateMachine):
         target=tabs, which=st.integers(0, len(FLOWS) - 1), first=st.integers(0, 7), second=st.integers(0, 7)
     )
     def both_are_on_their_way(self, which: int, first: int, second: int) -> Any:
-        """Each with a tab of its own, that many right answers into the flow, so that every step is
-        met often.
-        """
+        """Open a tab for each person and give that many right answers, so that every step is met often."""
         self._publish(which)
         opened = [self._met(door.page("/device")) for door in self.doors]
         return multiple(
@@ -152,7 +151,7 @@ class Walks(RuleBasedStateMachine):
         path=st.sampled_from(["/device", "/device?switch", "/device?user_code=BCDF-GHJK"]),
     )
     def opens_a_tab(self, browser: int, path: str) -> Seen:
-        """A further one of the same browser, perhaps."""
+        """Open a tab, perhaps a second one of the same browser."""
         return self._met(self.doors[browser].page(path))
 
     @rule(target=tabs, seen=tabs)
@@ -165,44 +164,43 @@ class Walks(RuleBasedStateMachine):
 
     @rule(target=tabs, seen=tabs, who=WHO)
     def answers_rightly(self, seen: Seen, who: str) -> Seen:
-        """As whoever sits there, on a page that may be an old one."""
+        """Answer as this person, on a page that may be an old one."""
         if seen.step in ("consent", ""):
             return self._met(seen.submit())
         return self._met(seen.submit(**self._right(seen, who)))
 
     @rule(target=tabs, seen=tabs, who=WHO, approve=st.booleans())
     def goes_on(self, seen: Seen, who: str, approve: bool) -> Seen:
-        """Several right answers in a row, from the page that is current now: else hardly a walk would come to
-        its end.
-        """
+        """Give several right answers in a row from the current page; otherwise hardly a run would end."""
         seen = self._walk(seen.door.page(seen.path), who, 7)
         return self._approve(seen) if approve else seen
 
     @rule(target=tabs, seen=tabs, fields=st.sampled_from(WORTHLESS), reload=st.booleans())
     def answers_nothing(self, seen: Seen, fields: dict[str, str], reload: bool) -> Seen:
-        """CVE-2026-49448 and others: an answer that gives no secret opens no session, decides no device, adds
-        no proof to any run.
+        """CVE-2026-49448 and others: an answer without a secret changes nothing.
+
+        It opens no session, decides no device and adds no proof to any run.
         """
         return self._worthless(seen, fields, reload)
 
     @rule(target=tabs, seen=tabs)
     def answers_wrongly(self, seen: Seen) -> Seen:
-        """The page that is current now, with a wrong value in every field."""
+        """Answer the current page with a wrong value in every field."""
         return self._worthless(seen, WRONG, reload=True)
 
     @rule(target=tabs, seen=tabs)
     def approves(self, seen: Seen) -> Seen:
-        """On any page, an old one too."""
+        """Approve on any page, an old one too."""
         return self._approve(seen)
 
     @rule(target=tabs, seen=tabs)
     def denies(self, seen: Seen) -> Seen:
-        """This is not me."""
+        """Press "This is not me"."""
         return self._met(seen.submit(decision="deny"))
 
     @rule(target=tabs, seen=tabs, keep=st.booleans())
     def starts_again(self, seen: Seen, keep: bool) -> Any:
-        """From any page, also from one that is long over."""
+        """Start again from any page, also from one that is long over."""
         if not Run.objects.filter(identifier=seen.path.strip("/").split("/")[-1]).exists():
             return multiple()
         again = restarted(seen, **({"keep": "yes"} if keep else {}))
@@ -212,7 +210,7 @@ class Walks(RuleBasedStateMachine):
 
     @rule(seen=tabs, browser=BROWSERS)
     def takes_the_address_elsewhere(self, seen: Seen, browser: int) -> None:
-        """Another browser with the run's address and the whole form: as if there were no such run."""
+        """Another browser with the run's URL and the whole form sees no such run."""
         stranger = self.doors[browser] if self.doors[browser] is not seen.door else Door()
         assert stranger.http.get(seen.path).status_code == 404
         assert (
@@ -228,7 +226,7 @@ class Walks(RuleBasedStateMachine):
 
     @rule(browser=BROWSERS)
     def signs_out(self, browser: int) -> None:
-        """In another tab."""
+        """Sign out in another tab."""
         assert self.doors[browser].http.post("/sign-out", follow=True).status_code == 200
         assert self._living(browser) is None
 
@@ -241,12 +239,12 @@ class Walks(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, len(FLOWS) - 1))
     def an_administrator_publishes(self, which: int) -> None:
-        """Whoever is under way stays on their version."""
+        """A person in a run stays on its version."""
         self._publish(which)
 
     @rule(what=st.sampled_from(["rollback", "sessions", "password", "inactive"]), who=WHO, data=st.data())
     def something_happens(self, what: str, who: str, data: st.DataObject) -> None:
-        """Far away from the two browsers."""
+        """Change a row far away from the two browsers."""
         person = Person.objects.get(username=who)
         match what:
             case "rollback":  # to any version with a second factor: the first one, of the fixture, has none
@@ -265,7 +263,7 @@ class Walks(RuleBasedStateMachine):
 
     @invariant()
     def whoever_is_signed_in_gave_password_and_code(self) -> None:
-        """In this very browser, and for this very person."""
+        """They gave them in this browser and for this person."""
         for browser in (0, 1):
             if session := self._living(browser):
                 name = session.person.username
@@ -274,8 +272,9 @@ class Walks(RuleBasedStateMachine):
 
     @invariant()
     def no_run_holds_a_proof_that_nobody_gave(self) -> None:
-        """Facts of runs that can still go on: a proof names the claimed person, was given in this browser,
-        and is young or in a session.
+        """In a run that can still go on, a proof names the claimed person and was given in this browser.
+
+        It is also young or in a session.
         """
         now = timezone.now()
         for row in Run.objects.filter(ended_at=None, expires_at__gt=now):
@@ -288,7 +287,7 @@ class Walks(RuleBasedStateMachine):
                 assert living is None or (name in self.proofs[browser] and name in self.factors[browser])
             elif (
                 "proof" in facts and name in self.proofs[browser]
-            ):  # else a change of password made it void, and it ends when looked at
+            ):  # otherwise a new password invalidated it, and it ends when it is loaded
                 assert datetime.fromisoformat(facts["proof"]["at"]) <= self.proofs[browser][name]
                 assert now - datetime.fromisoformat(facts["proof"]["at"]) <= 2 * LIFETIME
 
@@ -313,15 +312,16 @@ class Walks(RuleBasedStateMachine):
             proved.pop(name, None)
 
     def _deactivate_for_a_while(self, person: Person) -> None:
-        """CVE-2025-53942: meanwhile nobody is signed in as them."""
+        """CVE-2025-53942: meanwhile no one is signed in as them."""
         Person.objects.filter(pk=person.pk).update(is_active=False)
         living = [session for browser in (0, 1) if (session := self._living(browser))]
         assert all(session.person_id != person.pk for session in living)
         Person.objects.filter(pk=person.pk).update(is_active=True)
 
     def _right(self, seen: Seen, who: str) -> dict[str, str]:
-        """The right answer, noting what it proves: only where the run has claimed the very person whose
-        secret is given.
+        """Return the right answer and record what it proves.
+
+        It proves only where the run has claimed the person whose secret is given.
         """
         step, browser = seen.step.rpartition(".")[2], self.doors.index(seen.door)
         claimed = self._claimed(seen)
@@ -343,7 +343,7 @@ class Walks(RuleBasedStateMachine):
         proofs, decided = self._proofs(), self._decided()
         shown = seen.submit(**fields)
         assert self._proofs() == proofs
-        # what was proved before waits there for a press of the button
+        # an earlier proof waits there for a press of the button
         assert self._decided() == decided or seen.step == "login"
         return self._met(shown)
 
@@ -355,8 +355,9 @@ class Walks(RuleBasedStateMachine):
         return seen
 
     def _approve(self, seen: Seen) -> Seen:
-        """The only way in which a device is ever approved: this button, on a page of consent, by whoever is
-        signed in.
+        """Press the consent page's button as the person who is signed in.
+
+        It is the only way in which a device is ever approved.
         """
         before, living = self._approved(), _session_of(seen.door)
         shown = seen.submit(decision="approve")
@@ -367,7 +368,10 @@ class Walks(RuleBasedStateMachine):
         return self._met(shown)
 
     def _waiting(self) -> str:
-        """The code of a device that waits; a new one when the last was decided on or has waited too long."""
+        """Return the code of a device that waits.
+
+        It is a new one when the last was decided or has waited too long.
+        """
         if not DeviceCode.objects.filter(state="pending", expires_at__gt=timezone.now()).exists():
             self.started = Door().start()
         assert self.started
@@ -382,8 +386,9 @@ class Walks(RuleBasedStateMachine):
         return Person.objects.get(pk=person).username if person else ""
 
     def _met(self, seen: Seen) -> Seen:
-        """Every page is one, and leads on: to an answer, to a new beginning, or home; only the last page of
-        all asks nothing.
+        """Check that every page leads on: to an answer, to a new run, or home.
+
+        Only the very last page asks nothing.
         """
         assert seen.status in (200, 404, 409, 429), seen.status
         assert seen.title, seen.text
@@ -428,7 +433,10 @@ def _session_of(door: Door) -> Any:
 
 
 def walk(examples: int, steps: int, *more: Phase) -> None:
-    """Runs the machine. Shrinking a failure takes minutes: only the long test does it."""
+    """Run the machine.
+
+    Shrinking a failure takes minutes, so only the long test does it.
+    """
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     kept: dict[str, Any] = {
         "deadline": None,
@@ -443,12 +451,12 @@ def walk(examples: int, steps: int, *more: Phase) -> None:
 
 @pytest.mark.timeout(110)
 def test_no_proof_is_left_out(tenants: dict[str, Tenant]) -> None:
-    """Short walks, on every run of the suite."""
+    """No short run leaves a proof out, on every run of the suite."""
     walk(10, 20)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_no_proof_is_left_out_on_long_walks(tenants: dict[str, Tenant]) -> None:
-    """The same for longer."""
+    """No long run leaves a proof out."""
     walk(50, 60, Phase.shrink)

@@ -10,7 +10,7 @@ PASSWORDS = {"alice": "alice-password-1", "bob": "bob-password-22"}
 
 
 def tab(browser: Door) -> Door:
-    """The same cookies, on a connection of its own."""
+    """Return a tab with the same cookies on its own connection."""
     second = Door()
     second.http.cookies.update(browser.http.cookies)
     return second
@@ -38,7 +38,7 @@ def test_two_people_sign_in_in_two_tabs_at_once(
 def test_the_same_approval_twice_at_once(
     transactional_db: None, tenants: dict[str, Tenant], door: type[Door]
 ) -> None:
-    """D31: a double click; both see that it worked, and it happened once."""
+    """D31: both requests of a double click see that it worked, and it happened once."""
     browser, started, titles = door(), door().start(), []
     page = browser.sign_in().submit(user_code=started.user_code)
 

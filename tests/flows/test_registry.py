@@ -1,5 +1,6 @@
-"""Finding the stages: those shipped, those of settings.STAGE_PACKAGES, those of installed packages; and what
-a broken one costs.
+"""Stages are found in the product, in settings.STAGE_PACKAGES and in installed packages.
+
+A broken stage is reported when the server starts.
 """
 
 import sys
@@ -35,7 +36,7 @@ Writer = Callable[..., None]
 
 @pytest.fixture
 def package(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
-    """Writes a module of a package that settings.STAGE_PACKAGES names."""
+    """Write a module of a package that settings.STAGE_PACKAGES names."""
     folder = tmp_path / "more_stages"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
@@ -111,8 +112,9 @@ def test_an_installed_package_brings_stages_by_entry_point(
     ],
 )
 def test_a_broken_stage_is_found_at_start_up(acme: Tenant, package: Writer, text: str, said: str) -> None:
-    """``manage.py check`` fails with the module's name and what to mend: it stops the server and not a
-    visitor.
+    """``manage.py check`` fails with the module's name and the fix.
+
+    A broken stage stops the server, not a visitor.
     """
     package("wave", text)
     with pytest.raises(SystemCheckError) as failed:
@@ -123,7 +125,7 @@ def test_a_broken_stage_is_found_at_start_up(acme: Tenant, package: Writer, text
 
 
 def test_two_stages_of_one_kind_are_refused(package: Writer) -> None:
-    """Nobody replaces the password stage by putting a file of that name somewhere."""
+    """A file of the same name elsewhere does not replace the password stage."""
     package("password", GOOD.format(name="Password"))
     with pytest.raises(
         BrokenStage, match=r"Two stages have the name password: stages\.password and more_stages\.password"

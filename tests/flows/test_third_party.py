@@ -1,5 +1,6 @@
-"""A stage in a wheel of its own: skeleton, installation, registry, schema, flow, JSON rendering, contract
-suite as shipped.
+"""A stage in its own wheel works like one of the product.
+
+It covers skeleton, installation, registry, schema, flow, JSON rendering and the contract suite as shipped.
 """
 
 import os
@@ -64,7 +65,7 @@ def test_walk(tmp_path: Path) -> None:
 
 
 def run(folder: Path, site: Path, *arguments: str) -> str:
-    """One command beside the installed wheel, in a process of its own."""
+    """Run one command beside the installed wheel in its own process and return its output."""
     environment = {
         **os.environ,
         "PYTHONPATH": f"{site}{os.pathsep}{ROOT}",
@@ -86,8 +87,9 @@ def run(folder: Path, site: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_a_wheel_with_one_file(tmp_path: Path) -> None:
-    """From ``manage.py stage new`` to a flow that a JSON client walks; no app, no migration, nothing of ours
-    is touched.
+    """``manage.py stage new`` leads to a flow that a JSON client runs.
+
+    There is no app and no migration, and no file of the product changes.
     """
     site, manage = tmp_path / "site", str(ROOT / "manage.py")
     run(tmp_path, site, manage, "stage", "new", "acme.badge", "--to", str(tmp_path))

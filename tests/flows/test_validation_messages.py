@@ -1,5 +1,6 @@
-"""What is wrong with a document is said in words: no message of a library, no pattern and no type reaches
-whoever wrote it.
+"""Every error of a document is a plain sentence.
+
+No message of a library, no pattern and no type reaches the author.
 """
 
 import re
@@ -41,14 +42,14 @@ FORBIDDEN = re.compile(
 
 
 def models() -> Iterator[tuple[str, type[BaseModel]]]:
-    """Every kind of document, and the settings of every stage."""
+    """Yield every kind of document and the settings of every stage."""
     yield from KINDS.items()
     for kind, stage in stages().items():
         yield f"stage {kind}", stage.Settings
 
 
 def inner(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models in a declared type."""
+    """Yield the models in a declared type."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for each in get_args(annotation):
@@ -56,7 +57,7 @@ def inner(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def every_model() -> dict[str, type[BaseModel]]:
-    """These, and those that lie in them."""
+    """Return these models and those nested in them."""
     found, waiting = dict[str, type[BaseModel]](), list(models())
     while waiting:
         name, model = waiting.pop()
@@ -117,14 +118,14 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
     ],
 )
 def test_the_words(kind: str, said: dict[str, Any], words: str) -> None:
-    """What to do, and where the mistake was YAML's reading, how to write it."""
+    """The message says what to do and, where YAML misread the value, how to write it."""
     with pytest.raises(ValidationError) as wrong:
         KINDS[kind].model_validate(said)
     assert told(KINDS[kind], wrong.value.errors()[0]) == words
 
 
 def test_drafts_that_are_published_are_refused_in_the_same_words() -> None:
-    """Builder, command and API read a flow by the same function."""
+    """Builder, command and API read a flow with the same function."""
     with pytest.raises(RefusedFlow) as refused:
         parse({"flow": "A B", "title": 7, "for": "nothing", "steps": 7})
     assert [each.message.partition(",")[0] for each in refused.value.findings] == [
@@ -136,5 +137,5 @@ def test_drafts_that_are_published_are_refused_in_the_same_words() -> None:
 
 
 def test_what_another_wheel_says_stays_as_it_is() -> None:
-    """A stage of somebody else may raise errors of its own."""
+    """A third-party stage may raise its own errors."""
     assert sentence({"type": "their_own", "loc": ("a",), "msg": "nothing fits"}) == "Nothing fits."

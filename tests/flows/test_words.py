@@ -1,5 +1,6 @@
-"""Every word of conditions, once true and once false; what cannot be known refuses, and junk from outside
-never raises.
+"""Every condition variable makes a condition true once and false once.
+
+A value that cannot be known refuses the run, and junk from outside never raises.
 """
 
 import os
@@ -42,12 +43,15 @@ def about(
     agent: str = "Test/1.0",
     now: datetime = NOW,
 ) -> About:
-    """A request with these facts."""
+    """Return a request with these facts."""
     return About(facts or {}, address, agent, now)
 
 
 def alice() -> dict[str, Any]:
-    """She has proved herself by password an hour ago, with a second factor, in a session."""
+    """Return facts in which alice proved herself by password an hour ago.
+
+    She has a second factor and a session.
+    """
     person = Person.objects.get(username="alice")
     Person.objects.filter(pk=person.pk).update(
         created_at=NOW - timedelta(days=3), attributes={"team": "sales", "floor": 3, "gone": None}
@@ -62,7 +66,7 @@ def alice() -> dict[str, Any]:
 
 
 def asked(**values: Any) -> dict[str, Any]:
-    """A device that began a minute ago, from the same network as the person."""
+    """Return the request of a device that began a minute ago, from the same network as the person."""
     application = Application.objects.get(client_id="staff-console")
     device = DeviceCode.objects.create(
         **{
@@ -136,7 +140,7 @@ EVERY_WORD = [
 def test_a_word_can_be_true_and_false(
     acme: Tenant, clock: time_machine.Traveller, word: str, true: str, false: str
 ) -> None:
-    """Read by its type, of this tenant, at this moment."""
+    """A variable is read by its type, of this tenant, at this moment."""
     clock.move_to(NOW)
     here = about(alice() | asked())
     assert word in compile_condition(true).names
@@ -145,7 +149,7 @@ def test_a_word_can_be_true_and_false(
 
 
 def test_the_list_is_complete() -> None:
-    """A word without a case above, or with one of its own below, does not exist."""
+    """Every variable has a case, in the list above or in a test of its own."""
     elsewhere = {"request.country"}
     assert set(vocabulary()) - elsewhere == {word for word, _, _ in EVERY_WORD}
 
@@ -171,8 +175,9 @@ EMPTY = {
 def test_nobody_and_nothing_have_the_same_words_with_empty_values(
     acme: Tenant, facts: dict[str, Any]
 ) -> None:
-    """An unknown name behaves like a known one, a device that is gone like one that says nothing: no error
-    tells them apart.
+    """No error distinguishes an unknown name from a known one.
+
+    The same holds for a device that is gone and one that says nothing.
     """
     for name, word in vocabulary().items():
         if (
@@ -197,7 +202,7 @@ def test_the_neighbours_rows_do_not_exist(acme: Tenant, other: Tenant) -> None:
 
 
 def test_somebody_invented_has_every_word(acme: Tenant, django_assert_num_queries: Any) -> None:
-    """A dry run about a person who does not exist asks the same words, and no table."""
+    """A dry run about a simulated person has the same variables and queries no table."""
     facts = {"person": {"id": PK, "name": "bob"}}
     with (
         inventing(Invented("bob", groups=("staff",), attributes={"team": "sales"})),
@@ -212,7 +217,7 @@ def test_somebody_invented_has_every_word(acme: Tenant, django_assert_num_querie
 
 
 def test_a_device_is_looked_at_only_while_it_waits(acme: Tenant, clock: time_machine.Traveller) -> None:
-    """One that was decided on, or whose application was switched off, says nothing more."""
+    """A device that was decided, or whose application was switched off, has no values any more."""
     clock.move_to(NOW)
     facts = asked()
     assert compile_condition('device.label == "Living room"').applies(about(facts))
@@ -233,8 +238,9 @@ def test_a_device_is_looked_at_only_while_it_waits(acme: Tenant, clock: time_mac
 def test_what_one_network_is(
     acme: Tenant, clock: time_machine.Traveller, theirs: str, mine: str, same: bool
 ) -> None:
-    """An IPv4 address, or an IPv6 /64: as the budgets and the consent page see it; unknown is never
-    the same.
+    """A network is an IPv4 address or an IPv6 /64, as for the budgets and the consent page.
+
+    An unknown address is never in the same network.
     """
     clock.move_to(NOW)
     assert compile_condition("device.same_network").applies(about(asked(address=theirs), mine)) is same
@@ -272,8 +278,9 @@ def test_what_one_network_is(
 def test_a_row_is_asked_for_once(
     acme: Tenant, clock: time_machine.Traveller, django_assert_num_queries: Any, source: str, queries: int
 ) -> None:
-    """Several words about one row cost one query, facts of the run cost none, also when the next condition
-    asks again.
+    """Several variables of one row cost one query, and facts of the run cost none.
+
+    That holds when the next condition asks again, too.
     """
     clock.move_to(NOW)
     here = about(alice() | asked())
@@ -283,7 +290,7 @@ def test_a_row_is_asked_for_once(
 
 
 def test_a_missing_key_and_an_unknown_zone_refuse(acme: Tenant) -> None:
-    """Neither true nor false: the run is refused."""
+    """The condition is neither true nor false, so the run is refused."""
     for source in (
         'person.attributes["nothing"] == ""',
         "request.time.getHours(person.username) == 1",
@@ -293,16 +300,14 @@ def test_a_missing_key_and_an_unknown_zone_refuse(acme: Tenant) -> None:
 
 
 def test_a_session_from_the_future_has_no_age(acme: Tenant) -> None:
-    """Clocks of two servers differ; nothing is younger than new."""
+    """The clocks of two servers differ, and nothing is younger than new."""
     facts = alice()
     facts["signed_in"]["at"] = (NOW + timedelta(seconds=2)).isoformat()
     assert compile_condition('session.age == duration("0s")').applies(about(facts))
 
 
 def test_zones_come_with_the_product_where_the_system_has_none() -> None:
-    """A slim machine has no /usr/share/zoneinfo; a process that starts there still knows the hour
-    in Berlin.
-    """
+    """A process on a slim machine without /usr/share/zoneinfo still knows the hour in Berlin."""
     program = (
         "from pathlib import Path; from idp.runtime import env; env.provide_time_zones(Path('/nonexistent'));"
         " import os, django; django.setup();"
@@ -327,7 +332,7 @@ def test_zones_come_with_the_product_where_the_system_has_none() -> None:
 
 @pytest.fixture
 def write_geo(tmp_path: Path, settings: Any) -> Iterator[Callable[..., Path]]:
-    """Writes a GeoIP file and names it as FOYER_GEOIP does."""
+    """Write a GeoIP file and name it as FOYER_GEOIP does."""
 
     def write(records: dict[str, Any], kind: str = "GeoLite2-Country", version: int = 6) -> Path:
         writer = MMDBWriter(ip_version=version, database_type=kind, ipv4_compatible=version == 6)
@@ -338,7 +343,7 @@ def write_geo(tmp_path: Path, settings: Any) -> Iterator[Callable[..., Path]]:
         settings.GEOIP = str(tmp_path / "geo.mmdb")
         return draft.rename(settings.GEOIP)
 
-    compile_condition.cache_clear()  # what is missing is asked when a condition is compiled
+    compile_condition.cache_clear()  # a missing file is checked when a condition is compiled
     yield write
     compile_condition.cache_clear()
 
@@ -347,7 +352,7 @@ GERMAN, AUSTRIAN = {"country": {"iso_code": "DE"}}, {"country": {"iso_code": "AT
 
 
 def country(address: str, expected: str) -> bool:
-    """Whether a condition sees this country."""
+    """Return whether a condition sees this country."""
     return compile_condition(f'request.country == "{expected}"').applies(about(address=address))
 
 
@@ -365,7 +370,7 @@ def country(address: str, expected: str) -> bool:
 def test_the_country_of_an_address(
     acme: Tenant, write_geo: Callable[..., Path], address: str, expected: str
 ) -> None:
-    """From the file alone; an address that is not in it is in no country."""
+    """The country comes from the file alone, and an address that is not in it has no country."""
     write_geo({"203.0.113.0/24": GERMAN, "2001:db8::/32": AUSTRIAN})
     assert country(address, expected)
     assert not country(address, "CH")
@@ -382,7 +387,7 @@ def test_the_spellings_of_several_makers(
 
 
 def test_a_new_file_counts_at_once(acme: Tenant, write_geo: Callable[..., Path]) -> None:
-    """It is replaced while the server runs; a broken one refuses rather than answers from memory."""
+    """It is replaced while the server runs, and a broken one refuses rather than using a cached value."""
     write_geo({"203.0.113.0/24": GERMAN})
     assert country("203.0.113.9", "DE")
     path = write_geo({"203.0.113.0/24": AUSTRIAN})
@@ -396,7 +401,10 @@ def test_a_new_file_counts_at_once(acme: Tenant, write_geo: Callable[..., Path])
 
 
 def test_a_file_that_cannot_be_used_stops_the_start(write_geo: Callable[..., Path], settings: Any) -> None:
-    """foyer.E014: missing, broken, or about something else than countries; none at all is no error."""
+    """foyer.E014: a missing or broken file, or one not about countries, is an error.
+
+    No file at all is none.
+    """
     assert countries(None) == []
     path = write_geo({"203.0.113.0/24": GERMAN})
     assert countries(None) == []
@@ -425,12 +433,13 @@ def test_without_a_file_the_word_refuses_and_the_flow_is_not_published(
     assert lint(flow) == []
 
 
-# --- through the public door --------------------------------------------------------------------------------
+# --- over HTTP ----------------------------------------------------------------------------------------------
 
 
 def test_new_words_decide_in_a_drawn_flow(acme: Tenant, door: Doors) -> None:
-    """A device in another network is refused after its code was entered; one in the same network comes to
-    consent.
+    """A device in another network is refused after its code was entered.
+
+    One in the same network reaches consent.
     """
     draw(
         "identification",
@@ -451,7 +460,7 @@ def test_new_words_decide_in_a_drawn_flow(acme: Tenant, door: Doors) -> None:
 
 @pytest.fixture
 def behind_a_proxy(settings: Any) -> None:
-    """X-Forwarded-For of this machine is read."""
+    """Read X-Forwarded-For from this machine."""
     settings.TRUSTED_PROXIES = (ip_network("127.0.0.0/8"),)
 
 
@@ -471,9 +480,10 @@ JUNK = [
 def test_junk_in_the_headers_skips_nothing(
     acme: Tenant, write_geo: Callable[..., Path], behind_a_proxy: None, live: LiveServer
 ) -> None:
-    """CVE-2024-47070: X-Forwarded-For that cannot be parsed once made a policy fail and skipped the password
-    stage. Here the address is then in no network and no country, and each condition about it has its
-    answer.
+    """CVE-2024-47070: X-Forwarded-For that cannot be parsed skips no step.
+
+    In that CVE it made a policy fail and skipped the password stage. Here the address is then in no network
+    and no country, and each condition about it can still be evaluated.
     """
     write_geo({"203.0.113.0/24": GERMAN})
     office = 'request.country == "DE" && request.ip.within(["203.0.113.0/24"])'

@@ -1,1 +1,1 @@
-"""Whole ways through the product: people in a real browser, devices by libraries that nobody here wrote."""
+"""Complete journeys through the product, with people in a real browser and independent clients."""

@@ -1,5 +1,6 @@
-"""One browser for the journeys, a person at it, and devices that wait; a page that complains fails
-its test.
+"""One browser for the journeys, a person at it, and devices that wait.
+
+A page that reports an error fails its test.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,8 +17,9 @@ from tests.kit import LiveServer
 
 @pytest.fixture(scope="package")
 def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
-    """Started once; it ends with this package, because Playwright keeps an event loop running in the thread
-    of the tests.
+    """Start one browser, which ends with this package.
+
+    Playwright keeps an event loop running in the thread of the tests.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**browser_type_launch_args)
@@ -27,16 +29,18 @@ def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
 
 @pytest.fixture(params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["scripts", "no-scripts"])
 def java_script_enabled(request: pytest.FixtureRequest) -> bool:
-    """Every journey that asks for it is walked twice: with scripts always, without them among the
-    slow tests.
+    """Run every journey that asks for it twice, with scripts and without.
+
+    The run without scripts is among the slow tests.
     """
     return bool(request.param)
 
 
 @pytest.fixture
 def leaves_unsaved() -> None:
-    """For a journey that leaves what was typed and not saved: in any other it is a fault that a page asks
-    before it is left.
+    """Mark a journey that leaves input that was not saved.
+
+    In any other journey it is a fault that a page asks before it is left.
     """
 
 
@@ -44,9 +48,9 @@ def leaves_unsaved() -> None:
 def new_person(
     chromium: Browser, live: LiveServer, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Person]]:
-    """``new_person()`` sits down at a browser of their own.
+    """Yield a function that opens a browser for a new person.
 
-    In the end no page may have reported an error or a breach of the policy.
+    At the end no page may have reported an error or a violation of the policy.
     """
     contexts, complaints = [], []
     leaves = "leaves_unsaved" in request.fixturenames
@@ -81,8 +85,9 @@ def new_person(
 
 
 def _failed(request: Request) -> str:
-    """A request that came to nothing; a stream, and what a page was asking for when one left it, ends with
-    the page: no complaint.
+    """Return the report of a failed request, or "" for one that is no failure.
+
+    A stream, and a request that was pending when the page was left, end with the page.
     """
     path = urlsplit(request.url).path
     left = request.failure == "net::ERR_ABORTED" and (
@@ -92,11 +97,11 @@ def _failed(request: Request) -> str:
 
 
 def _said(message: ConsoleMessage) -> str:
-    """A console line; a page that is itself an error (404, 429 …) is reported there too, which is no
-    complaint.
+    """Return the report of a console message, or "" for one that is no failure.
 
-    Neither is a field that does not take the focus because it was moved already, nor a request that ended
-    because the page was left: ``_failed`` judges that one, and every other failure has a line of its own.
+    A page that is itself an error (404, 429 …) is reported there too. A field that does not take the focus
+    because it was moved already is no failure. Neither is a request that ended because the page was left:
+    ``_failed`` judges that one, and every other failure has its own message.
     """
     if message.text.startswith("Autofocus processing was blocked"):
         return ""
@@ -113,14 +118,15 @@ def _said(message: ConsoleMessage) -> str:
 
 @pytest.fixture
 def person(new_person: Callable[..., Person], java_script_enabled: bool) -> Person:
-    """Somebody at acme's pages, with scripts and without."""
+    """Return a person at acme's pages, with scripts and without."""
     return new_person(java_script_enabled=java_script_enabled)
 
 
 @pytest.fixture
 def new_device(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Device]:
-    """``new_device()`` asks and waits for a decision; ``host``, ``library`` and what the libraries' classes
-    take.
+    """Return a function that starts a device, which asks and waits for a decision.
+
+    It takes ``host``, ``library`` and the arguments of the libraries' classes.
     """
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
 
@@ -132,7 +138,7 @@ def new_device(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
 @pytest.fixture
 def device(new_device: Callable[..., Device]) -> ByOAuth2Client:
-    """A television that waits at acme."""
+    """Return a television that waits at acme."""
     waiting = new_device()
     assert isinstance(waiting, ByOAuth2Client)
     return waiting

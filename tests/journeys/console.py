@@ -1,4 +1,4 @@
-"""An owner at the console in a real browser, and the pages that there are to look at."""
+"""An owner at the console in a real browser, and the pages of the console."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from web.console.frame import Page
 
 @dataclass
 class Owner:
-    """Sits at a browser, and may ask for a page without looking at it."""
+    """An owner at a browser, who can request a page without viewing it."""
 
     person: Person
     door: Door
 
 
 def enter(person: Person, tenant: Tenant, username: str = "alice", role: Role = Role.OWNER) -> Owner:
-    """Signed in with a role, without the walk through the sign-in."""
+    """Return a person who is signed in with a role, without running the sign-in flow."""
     with tenant_scope(tenant), transaction.atomic():
         owner = Account.objects.get(username=username)
         Account.objects.filter(pk=owner.pk).update(role=role)
@@ -39,7 +39,7 @@ def enter(person: Person, tenant: Tenant, username: str = "alice", role: Role = 
 
 
 def pages(part: int, parts: int) -> Iterator[tuple[Page, str]]:
-    """Every so manieth page that can be looked at, with its address."""
+    """Yield every nth page that can be viewed, with its URL."""
     for page in sorted(reading(), key=lambda page: page.name)[part::parts]:
         with tenant_scope(Tenant.objects.get(name=DEFAULT if of_the_installation(page) else "acme")):
             yield page, at(page)

@@ -1,6 +1,4 @@
-"""Devices for the journeys, each driven by a client library that nobody here wrote; verified by a
-third one.
-"""
+"""Devices for the journeys, each driven by an independent client library and verified by a third one."""
 
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -18,7 +16,10 @@ SCOPES = ["openid", "profile", "email", "offline_access"]
 
 
 class ToThisMachine(HTTPAdapter):
-    """Leads every name to this machine, as the browser's resolver rules do; the Host header stays."""
+    """An adapter that connects every name to this machine and keeps the Host header.
+
+    The browser's resolver rules do the same.
+    """
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         parts = urlsplit(str(request.url))
@@ -28,14 +29,14 @@ class ToThisMachine(HTTPAdapter):
 
 
 def local(session: Any) -> Any:
-    """A requests session that knows the test names."""
+    """Return a requests session that knows the test names."""
     session.trust_env = False
     session.mount("http://", ToThisMachine())
     return session
 
 
 class Device(Protocol):
-    """What a journey does with a device, whichever library drives it."""
+    """The interface of a device, whichever library drives it."""
 
     http: requests.Session
     provider: dict[str, Any]
@@ -44,14 +45,14 @@ class Device(Protocol):
     complete_link: str
 
     def poll(self) -> dict[str, Any] | str:
-        """The tokens, or the OAuth error code."""
+        """Return the tokens, or the OAuth error code."""
 
     def refresh(self, refresh_token: str) -> dict[str, Any]:
-        """New tokens."""
+        """Return new tokens."""
 
 
 class ByOAuth2Client:
-    """requests-oauth2client, which reads everything from the discovery document."""
+    """A device by requests-oauth2client, which reads everything from the discovery document."""
 
     def __init__(
         self, issuer: str, client_id: str = "tv", agent: str = "Acme TV/2.1 (webOS)", **ask: str
@@ -82,7 +83,7 @@ class ByOAuth2Client:
 
 
 class ByOAuthlib:
-    """oauthlib's device client through requests-oauthlib, which has to be told the addresses."""
+    """A device by oauthlib's client through requests-oauthlib, which needs the URLs."""
 
     def __init__(self, issuer: str, client_id: str = "tv", agent: str = "Other box", **ask: str) -> None:
         self.client = DeviceClient(client_id)
@@ -120,7 +121,10 @@ LIBRARIES = {"requests-oauth2client": ByOAuth2Client, "oauthlib": ByOAuthlib}
 
 
 def verified(device: Device, token: str, *, typ: str, audience: str, **claims: Any) -> dict[str, Any]:
-    """The claims of a token whose signature, type, issuer, audience and times joserfc finds good."""
+    """Return the claims of a token that joserfc verifies.
+
+    It checks the signature, the type, the issuer, the audience and the times.
+    """
     keys = KeySet.import_key_set(device.http.get(device.provider["jwks_uri"]).json())
     decoded = jwt.decode(token, keys, algorithms=["RS256"])
     assert decoded.header["typ"] == typ

@@ -1,6 +1,4 @@
-"""Every page and error state that a person can meet, in five walks; at each yield the page stands there to be
-looked at.
-"""
+"""Every page and error state that a person can meet, in generators that yield at each page."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +25,7 @@ LONG = "A company with a very long name that nobody ever thought would have to s
 
 @dataclass
 class Scene:
-    """Who is there, and the clock. The tenant acme is in scope."""
+    """The people and the clock of a generator, with the tenant acme in scope."""
 
     new_person: Callable[..., Person]
     new_device: Callable[..., Device]
@@ -35,12 +33,12 @@ class Scene:
     options: dict[str, Any]
 
     def person(self) -> Person:
-        """Somebody new."""
+        """Return a new person."""
         return self.new_person(**self.options)
 
 
 def signing_in(scene: Scene) -> Iterator[tuple[str, Person]]:
-    """From the front page to the throttled password."""
+    """Yield the pages from the front page to the throttled password."""
     person = scene.person()
     person.open("/")
     yield "home", person
@@ -68,7 +66,7 @@ def signing_in(scene: Scene) -> Iterator[tuple[str, Person]]:
 
 
 def entering_a_code(scene: Scene) -> Iterator[tuple[str, Person]]:
-    """From the empty field to the throttled one."""
+    """Yield the pages from the empty field to the throttled one."""
     person, device = scene.person(), scene.new_device()
     person.open()
     person.sign_in()
@@ -87,7 +85,7 @@ def entering_a_code(scene: Scene) -> Iterator[tuple[str, Person]]:
 
 
 def deciding(scene: Scene) -> Iterator[tuple[str, Person]]:
-    """The page that asks, in its variants, and what follows."""
+    """Yield the consent page in its variants, and what follows."""
     person = scene.person()
     device = scene.new_device(device_name="Living room", agent="Acme TV/2.1 (webOS 24; 4K)")
     person.at_consent(device.user_code)
@@ -110,7 +108,7 @@ def deciding(scene: Scene) -> Iterator[tuple[str, Person]]:
 
 
 def endings(scene: Scene) -> Iterator[tuple[str, Person]]:
-    """All the ways in which a run stops short."""
+    """Yield all the ways in which a run stops early."""
     person = scene.person()
     overdue = scene.new_device()
     person.at_consent(overdue.user_code)
@@ -141,7 +139,7 @@ def endings(scene: Scene) -> Iterator[tuple[str, Person]]:
 
 
 def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
-    """Recovery, and the pages of errors."""
+    """Yield the pages of recovery and of errors."""
     person = scene.person()
     link = f"/recover/{make_link(Account.objects.get(username='alice'), by='test')}"
     person.open(link)
@@ -212,7 +210,7 @@ OPTIONS = [
 
 
 def questions(scene: Scene) -> Iterator[tuple[str, Person]]:
-    """What an administrator asks: one of a few answers, and fields of every kind."""
+    """Yield an administrator's questions: one of a few answers, and fields of every kind."""
     choice = {
         "stage": "choice",
         "settings": {
@@ -247,8 +245,9 @@ def questions(scene: Scene) -> Iterator[tuple[str, Person]]:
 
 
 def second_factors(scene: Scene) -> Iterator[tuple[str, Person]]:
-    """The shipped flows from nothing to two factors: setting up, being asked, choosing, being asked again,
-    removing, signing out.
+    """Yield the pages of the shipped flows from nothing to two factors.
+
+    The person sets them up, is asked, chooses, is asked again, removes them and signs out.
     """
     ship()
     person = scene.person()

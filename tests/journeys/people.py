@@ -1,4 +1,4 @@
-"""A person at a real browser: what they see, type and press, by the names that a screen reader would say."""
+"""A person at a real browser sees, types and presses by the names that a screen reader would say."""
 
 from typing import Any
 
@@ -10,7 +10,10 @@ PASSWORDS = {"alice": "alice-password-1", "bob": "bob-password-22"}
 
 
 class Person:
-    """Sits at one tab. ``host``: whose pages they open; ``scripts``: whether their browser runs any."""
+    """A person at one tab.
+
+    ``host`` is the tenant's host whose pages they open; ``scripts`` whether their browser runs any.
+    """
 
     def __init__(
         self, server: LiveServer, context: BrowserContext, host: str = "acme.test", *, scripts: bool = True
@@ -19,17 +22,17 @@ class Person:
         self.page: Page = context.new_page()
 
     def new_tab(self) -> "Person":
-        """The same person and browser at one more tab."""
+        """Return the same person and browser at one more tab."""
         return Person(self.server, self.context, self.host, scripts=self.scripts)
 
     def open(self, path: str = "/device") -> Response:
-        """Types an address, or follows a link (a whole address is taken as it is)."""
+        """Type a path, or follow a link (a whole URL is used as it is)."""
         response = self.page.goto(path if "://" in path else self.server.url(self.host, path))
         assert response is not None
         return response
 
     def sign_in(self, name: str = "alice", password: str = "") -> "Person":
-        """Answers the two questions of the shipped flow."""
+        """Answer the two questions of the shipped flow."""
         self.fill("Username or email address", name)
         self.press("Continue")
         self.fill("Password", password or PASSWORDS[name])
@@ -37,7 +40,7 @@ class Person:
         return self
 
     def enter_code(self, code: str) -> "Person":
-        """Types the code that a device shows, letter by letter, because a script helps with the grouping."""
+        """Type the code that a device shows, letter by letter, because a script helps with the grouping."""
         field = self.page.get_by_label("Code on your device", exact=True)
         field.clear()
         field.press_sequentially(code)
@@ -45,7 +48,7 @@ class Person:
         return self
 
     def at_consent(self, code: str, name: str = "alice") -> "Person":
-        """All the way from the address that the device shows to the page that asks."""
+        """Go from the URL that the device shows to the consent page."""
         self.open("/device")
         if self.title == "Sign in":
             self.sign_in(name)
@@ -54,41 +57,41 @@ class Person:
         return self
 
     def fill(self, label: str, text: str) -> None:
-        """Puts a text into the field with this label."""
+        """Fill a text into the field with this label."""
         self.page.get_by_label(label, exact=True).fill(text)
 
     def press(self, button: str) -> None:
-        """Presses the button or follows the link with this name, and waits for the page to which it leads."""
+        """Press the button or follow the link with this name, and wait for the page to which it leads."""
         with self.page.expect_navigation():
             self.page.get_by_role("button", name=button, exact=True).or_(
                 self.page.get_by_role("link", name=button, exact=True)
             ).click()
 
     def sees(self, title: str) -> None:
-        """Waits for the page with this heading."""
+        """Wait for the page with this heading."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(title)
 
     def reads(self, *texts: str) -> None:
-        """These words stand on the page."""
+        """Check that this text is on the page."""
         for text in texts:
             expect(self.page.locator("body")).to_contain_text(text)
 
     @property
     def title(self) -> str:
-        """The heading."""
+        """Return the heading."""
         return self.page.get_by_role("heading", level=1).inner_text()
 
     @property
     def text(self) -> str:
-        """Everything that can be read."""
+        """Return everything that can be read."""
         return self.page.locator("body").inner_text()
 
     def value(self, label: str) -> str:
-        """What stands in a field."""
+        """Return the value of a field."""
         return self.page.get_by_label(label, exact=True).input_value()
 
     def error_at(self, label: str) -> str:
-        """What is said at a field: by its description, as a screen reader finds it."""
+        """Return the error at a field: its description, as a screen reader finds it."""
         field: Any = self.page.get_by_label(label, exact=True)
         expect(field).to_have_attribute("aria-invalid", "true")
         described = str(field.get_attribute("aria-describedby")).split()

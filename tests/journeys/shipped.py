@@ -11,7 +11,7 @@ _FILE = Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"
 
 
 def ship() -> None:
-    """Publishes the shipped flows, as the shipped blueprint draws them, in the tenant in scope."""
+    """Publish the flows of the shipped blueprint in the tenant in scope."""
     for located in read([_FILE]).documents:
         if located.kind == "flow":
             publish(located.document, by="test")

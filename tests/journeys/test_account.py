@@ -1,4 +1,4 @@
-"""The front page, recovery links, and the pages of errors, as somebody meets them."""
+"""The front page, recovery links and error pages, as a person meets them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from tests.journeys.people import Person
 
 @pytest.fixture
 def recovery_link(tenants: dict[str, object], capsys: pytest.CaptureFixture[str]) -> str:
-    """What an administrator sends to alice of acme: printed by the command."""
+    """Return the link that the command prints and an administrator sends to alice of acme."""
     call_command("person", "recovery-link", "alice", "--tenant", "acme", "--url", "")
     link = capsys.readouterr().out.strip()
     assert link.startswith("https://acme.test/recover/")
@@ -24,8 +24,9 @@ def recovery_link(tenants: dict[str, object], capsys: pytest.CaptureFixture[str]
 def test_a_new_password_by_a_recovery_link(
     recovery_link: str, device: Device, new_person: Callable[..., Person]
 ) -> None:
-    """B15: the link changes nothing until a password is posted, works once, and ends every session of the
-    person.
+    """B15: the link changes nothing until a password is posted, and works once.
+
+    It ends every session of the person.
     """
     person, locked_out = new_person(), new_person(java_script_enabled=False)
     person.at_consent(device.user_code)
@@ -56,8 +57,9 @@ def test_a_new_password_by_a_recovery_link(
 def test_a_recovery_link_dies_after_a_quarter_of_an_hour(
     recovery_link: str, new_person: Callable[..., Person]
 ) -> None:
-    """CVE-2025-64708: judged when opened and when posted, with no worker running; at the neighbour's it never
-    existed.
+    """CVE-2025-64708: expiry is judged when it is opened and when it is posted, without a worker.
+
+    At another tenant the link does not exist.
     """
     person, neighbour = new_person(), new_person("other.test")
     assert neighbour.open(recovery_link).status == 404

@@ -1,5 +1,6 @@
-"""The reference of the API in a real browser: found by searching, tried out with a token that no page and no
-store keeps.
+"""The API reference in a real browser is searched and tried with a token.
+
+No page and no storage keeps the token.
 """
 
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from tests.web.api.conftest import BOTH, mint
 def test_an_operation_is_found_and_tried_out(
     new_person: Callable[..., Person], tenants: dict[str, Tenant]
 ) -> None:
-    """The command follows what is typed, the answer is the server's, and the token stays for the next
-    operation and no longer.
+    """The command follows what is typed, and the response is the server's.
+
+    The token stays for the next operation and no longer.
     """
     person = new_person()
     with tenant_scope(tenants["acme"]):

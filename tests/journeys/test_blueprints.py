@@ -1,6 +1,4 @@
-"""A blueprint in a real browser: pasted, however long, read as a plan, and applied once however impatiently
-one clicks.
-"""
+"""A blueprint is pasted in a real browser, shown as a plan, and applied once."""
 
 from collections.abc import Callable
 
@@ -16,7 +14,7 @@ from tests.journeys.people import Person
 
 @pytest.fixture
 def clerk(new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> Person:
-    """alice, who administers acme, at the page that plans."""
+    """Return alice, who administers acme, at the page that plans."""
     with tenant_scope(tenants["acme"]):
         Account.objects.filter(username="alice").update(role="admin")
     person = new_person()
@@ -27,8 +25,9 @@ def clerk(new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> Pers
 
 
 def test_a_long_blueprint_is_planned_and_applied_once(clerk: Person, acme: Tenant) -> None:
-    """More than a form may hold goes as a file; a double click applies once; the page then says what was
-    done.
+    """More than a form may contain is uploaded as a file, and a double click applies it once.
+
+    The page then says what was done.
     """
     said = "\n---\n".join(f"group: group-{number:04d}-{'x' * 60}" for number in range(1000))
     assert len(said) > 64 * 1024
@@ -45,7 +44,7 @@ def test_a_long_blueprint_is_planned_and_applied_once(clerk: Person, acme: Tenan
 
 
 def test_a_form_that_takes_its_time_says_so_and_is_sent_once(clerk: Person) -> None:
-    """While the answer is on its way the page says that it works, and a second click does nothing."""
+    """While the response is on its way the page says so, and a second click does nothing."""
     asked: list[str] = []
     clerk.page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
     clerk.fill("Blueprint", "group: cooks")

@@ -1,5 +1,6 @@
-"""One drawn flow with all that branches: a second factor by network, two branches, a sub-flow, and a refusal
-that goes on.
+"""One flow with everything that branches.
+
+It has a second factor by network, two branches, a sub-flow, and a refusal that goes on.
 """
 
 from collections.abc import Callable
@@ -81,13 +82,13 @@ OUTSIDE, INSIDE = "203.0.113.9", "192.0.2.10"
 
 @pytest.fixture
 def behind_a_proxy(settings: Any) -> None:
-    """X-Forwarded-For of this machine is believed, so that a test may come from anywhere."""
+    """Trust X-Forwarded-For of this machine, so that a test may come from anywhere."""
     settings.TRUSTED_PROXIES = (ip_network("127.0.0.0/8"),)
 
 
 @pytest.fixture
 def drawn(behind_a_proxy: None, tenants: dict[str, Tenant], write_blueprint: Callable[..., Path]) -> None:
-    """The flow at acme, where alice has an app; its neighbour goes on with the one of the tests."""
+    """Publish the flow at acme, where alice has an app; the other tenant keeps the flow of the tests."""
     apply([write_blueprint(DRAWN, "drawn.yaml")])
     for tenant in tenants.values():
         with tenant_scope(tenant):
@@ -98,7 +99,7 @@ def drawn(behind_a_proxy: None, tenants: dict[str, Tenant], write_blueprint: Cal
 def come_from(
     drawn: None, new_person: Callable[..., Person], java_script_enabled: bool
 ) -> Callable[..., Person]:
-    """``come_from(address)``: somebody new at a browser there, who opens the page and signs in."""
+    """Return a function that signs a new person in from this address."""
 
     def sit_down(forwarded: str, name: str = "alice", host: str = "acme.test") -> Person:
         person = new_person(
@@ -131,13 +132,15 @@ def _connect(person: Person, device: Device) -> None:
 
 
 @pytest.mark.slow
-# what is asked depends on no script
+# the questions do not depend on scripts
 @pytest.mark.parametrize("java_script_enabled", [False], ids=["no-scripts"])
 def test_a_second_factor_for_staff_from_outside_the_office(
     come_from: Callable[..., Person], device: Device
 ) -> None:
-    """Not inside, not for others, not at the neighbour's; what a client writes before the proxy's own word
-    does not count. CVE-2024-47070: junk there skips nothing.
+    """It is not asked for inside, of others, or at another tenant.
+
+    What a client writes before the proxy's own value does not count. CVE-2024-47070: junk there skips
+    nothing.
     """
     come_from(INSIDE).sees("Connect a device")
     come_from(OUTSIDE, "bob").sees("Whose device is it?")
@@ -154,8 +157,9 @@ def test_a_second_factor_for_staff_from_outside_the_office(
 def test_two_branches_and_a_refusal_that_goes_on(
     come_from: Callable[..., Person], new_device: Callable[..., Device]
 ) -> None:
-    """Each branch is walked alone; a refusal leaves its group, later steps say so, and one that ends the run
-    ends it.
+    """Each branch runs alone, and a refusal leaves its section.
+
+    Later steps say so, and a refusal that ends the run ends it.
     """
     bob, unknown = come_from(OUTSIDE, "bob"), new_device()
     _pick(bob, "Whose device is it?", "My own")

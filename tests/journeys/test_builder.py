@@ -1,5 +1,6 @@
-"""The flow builder in a real browser: by mouse, by keyboard alone, by two at once, there and back again, and
-read by axe-core.
+"""The flow builder in a real browser: by mouse, by keyboard alone, and by two people at once.
+
+axe-core reads it too.
 """
 
 import re
@@ -39,7 +40,7 @@ BRANCHED = (
 
 @pytest.fixture
 def editor(acme: Tenant, new_person: Sits) -> Sits:
-    """``editor("bob")`` is signed in at acme and may draw flows."""
+    """Return a function that signs a person in at acme who may edit flows."""
 
     def sit_down(name: str = "alice", **options: object) -> Person:
         Account.objects.filter(username=name).update(role=Role.EDITOR)
@@ -51,34 +52,34 @@ def editor(acme: Tenant, new_person: Sits) -> Sits:
 
 
 def ids(page: Page) -> list[str]:
-    """The cards from top to bottom."""
+    """Return the ids of the cards from top to bottom."""
     return [str(each.get_attribute("data-id")) for each in page.locator("#builder .step").all()]
 
 
 def card(page: Page, name: str) -> Locator:
-    """One card."""
+    """Return one card."""
     return page.locator(f'#builder .step[data-id="{name}"]')
 
 
 def are(page: Page, *names: str) -> None:
-    """Waits until the drawing has these cards, in this order."""
+    """Wait until the flow has these cards, in this order."""
     expect(page.locator("#builder .step .name code")).to_have_text(list(names))
 
 
 def said(page: Page, text: str) -> None:
-    """What a screen reader was told last."""
+    """Wait until this was announced to a screen reader."""
     expect(page.locator("#said")).to_have_text(text)
 
 
 def stored(name: str) -> FlowDocument:
-    """The draft as the database has it."""
+    """Return the draft as the database has it."""
     draft = draft_of(name)
     assert draft is not None
     return FlowDocument.model_validate(draft.document)
 
 
 def drag(page: Page, source: Locator, place: str, lane: str = "") -> None:
-    """Takes it with the mouse and lets go at the gap with this place, which opens meanwhile."""
+    """Drag it with the mouse and drop it at the gap of this place, which opens meanwhile."""
     source.hover(position={"x": 60, "y": 20})
     page.mouse.down()
     page.mouse.move(300, 300, steps=3)
@@ -92,8 +93,9 @@ def drag(page: Page, source: Locator, place: str, lane: str = "") -> None:
 
 
 def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
-    """From an empty drawing to one that can be published: stages from the palette, into a group, and lint
-    that comes and goes.
+    """An empty flow becomes one that can be published.
+
+    Stages come from the palette and go into a section, and lint findings come and go.
     """
     person = editor()
     person.open("/console/new-flow/")
@@ -129,8 +131,9 @@ def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
 
 
 def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
-    """Added, moved, into a group and out of it, removed, brought back; each is said, and the focus stays on
-    the card.
+    """A card is added, moved, put into a section and out of it, removed and restored.
+
+    Each action is announced, and the focus stays on the card.
     """
     save_draft("keys", drawing(*BRANCHED[:1], *BRANCHED[2:], flow="keys").as_json(), by="bob", revision=None)
     person = editor()
@@ -152,7 +155,7 @@ def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
     said(page, "password is already last.")
     press("Alt+ArrowLeft")
     said(page, "password moved before login")
-    for _again in range(2):  # faster than the answers come
+    for _again in range(2):  # faster than the responses come
         press("Alt+ArrowUp")
     said(page, "password moved before identification")
     are(page, "password", "identification", "away", "totp", "login")
@@ -180,8 +183,9 @@ def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
 
 
 def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: Sits) -> None:
-    """The slower one sees who it was and what differs, looks at theirs, gets the own back, and puts it on
-    top.
+    """The slower one sees whose change it was and what differs.
+
+    They view the other version, return to their own, and put it on top.
     """
     save_draft("both", drawing(*SHIPPED, flow="both").as_json(), by="bob", revision=None)
     alice, bob = editor("alice"), editor("bob")
@@ -217,10 +221,9 @@ def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: Sits) -> 
 
 
 def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
-    """Words are offered with type and meaning, and what is wrong is said before anything is saved; YAML
-    beside it is the same flow.
+    """Variables are offered with type and meaning, and errors are shown before anything is saved.
 
-    An edit that fails is told, and the drawing stays.
+    The YAML beside it is the same flow. An edit that fails is reported, and the flow stays.
     """
     person = editor()
     person.open("/console/flows/connect-a-device/?step=login")
@@ -252,8 +255,9 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
 
 
 def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
-    """Times are time fields, the zone is the browser's and one of a list; over midnight the card says from
-    when to when.
+    """Times are time fields, and the zone is the browser's and one of a list.
+
+    Over midnight the card says from when to when.
     """
     bob = editor("bob", timezone_id="America/New_York")
     bob.open("/console/flows/connect-a-device/?step=login")
@@ -282,8 +286,9 @@ def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
 
 
 def test_the_builder_reads_well(acme: Tenant, editor: Sits) -> None:
-    """B19: no violation that axe-core knows, at 390 and 1280 px, in light and dark; nothing wider than the
-    window.
+    """B19: axe-core reports no violation, at 390 and 1280 px, in light and dark.
+
+    Nothing is wider than the window.
     """
     save_draft("sign-in", drawing(*BRANCHED, flow="sign-in").as_json(), by="bob", revision=None)
     person = editor()
@@ -305,7 +310,7 @@ def test_the_builder_reads_well(acme: Tenant, editor: Sits) -> None:
 
 @pytest.mark.slow
 def test_a_card_is_dragged_by_touch_into_a_lane(acme: Tenant, editor: Sits) -> None:
-    """On a phone the grip drags and everything else scrolls; the card takes the condition of the answer."""
+    """On a phone the handle drags and everything else scrolls; the card takes the condition of the answer."""
     save_draft("touch", drawing(BRANCHED[1], "login", flow="touch").as_json(), by="bob", revision=None)
     person = editor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     person.open("/console/flows/touch/")

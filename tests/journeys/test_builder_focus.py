@@ -1,6 +1,4 @@
-"""The keyboard in the builder: wherever an action leads, the focus is on something, and the next
-key works.
-"""
+"""After every action in the builder the focus is on an element, and the next key works."""
 
 from collections.abc import Callable
 
@@ -24,21 +22,19 @@ def name(page: Page, step: str) -> Locator:
 
 
 class Hands:
-    """Two hands at a keyboard in one flow; after each thing that they do the focus must be somewhere in the
-    builder.
-    """
+    """A keyboard in one flow; after each action the focus must be somewhere in the builder."""
 
     def __init__(self, person: Person, flow: str) -> None:
         self.page = person.page
         person.open(f"/console/flows/{flow}/")
 
     def press(self, key: str, told: str = "") -> "Hands":
-        """Press a key and wait until what it did is told."""
+        """Press a key and wait until its result is announced."""
         self.page.keyboard.press(key)
         return self.told(told)
 
     def told(self, words: str = "") -> "Hands":
-        """Wait for the words that a screen reader gets, and look where the focus is."""
+        """Wait for the announcement that a screen reader gets, and check where the focus is."""
         if words:
             expect(self.page.locator("#said")).to_contain_text(words)
         self.page.wait_for_function(SETTLED)
@@ -55,14 +51,14 @@ class Hands:
         return self
 
     def go(self, to: Locator, key: str = "Enter", told: str = "") -> "Hands":
-        """Put the focus there, as Tab does, and press a key."""
+        """Focus this element, as Tab does, and press a key."""
         to.focus()
         return self.press(key, told)
 
 
 @pytest.fixture
 def hands(acme: Tenant, new_person: Sits) -> Callable[..., Hands]:
-    """``hands("name")`` are at the drawing of this flow, of the shipped steps."""
+    """Return a function that opens the builder with a flow of this name, of the shipped steps."""
 
     def sit_down(flow: str, *steps: object, username: str = "alice") -> Hands:
         if steps:
@@ -75,14 +71,15 @@ def hands(acme: Tenant, new_person: Sits) -> Callable[..., Hands]:
 
 
 def test_every_action_keeps_the_focus(hands: Callable[..., Hands]) -> None:
-    """Every key of a card, every entry of its menu, undo and redo by key and by button, every panel, its
-    errors, and what is impossible.
+    """It is kept by every key of a card, menu entry, panel and error, and by what is impossible.
+
+    It is kept by undo and redo too, by key and by button.
     """
     at = hands("focus", *SHIPPED)
     page, menu = at.page, at.page.get_by_label("Actions for consent")
     name(page, "consent").focus()
     at.press("d", "consent-2 added").on("consent-2")
-    at.press("Control+z", "Undo: consent-2 added").on("finish")  # what stands now where it was
+    at.press("Control+z", "Undo: consent-2 added").on("finish")  # the card that is now in its place
     at.press("Control+Shift+Z", "Redo: consent-2 added").on("consent-2")
     at.press("Delete", "consent-2 removed").press("Control+z", "Undo: consent-2 removed").on("consent-2")
     at.press("Alt+ArrowUp", "consent-2 moved").on("consent-2").press("Control+z", "Undo: consent-2 moved").on(
@@ -118,7 +115,7 @@ def test_every_action_keeps_the_focus(hands: Callable[..., Hands]) -> None:
 
 
 def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
-    """Settings, conditions, the flow itself and its text, saved and refused."""
+    """Settings, conditions, the flow itself and its text keep it, saved and refused."""
     at = hands("panels", *SHIPPED)
     page = at.page
     at.go(name(page, "login"))
@@ -156,8 +153,9 @@ def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
 
 
 def test_three_keys_lead_to_the_palette(hands: Callable[..., Hands]) -> None:
-    """From the top of the page, past the navigation and all cards; also where something else stands beside
-    the drawing.
+    """They lead from the top of the page past the navigation and all cards.
+
+    They do so also with a panel beside the flow.
     """
     at = hands("skip", *SHIPPED)
     page = at.page
@@ -169,7 +167,7 @@ def test_three_keys_lead_to_the_palette(hands: Callable[..., Hands]) -> None:
 
 
 def test_a_condition_takes_a_choice_a_word_and_two_keys(hands: Callable[..., Hands]) -> None:
-    """Enter on the choice adds it and leads into its first field, where Enter saves."""
+    """Enter on the choice adds it and moves into its first field, where Enter saves."""
     at = hands("conditions", *SHIPPED)
     page = at.page
     at.go(name(page, "login"))
@@ -184,8 +182,9 @@ def test_a_condition_takes_a_choice_a_word_and_two_keys(hands: Callable[..., Han
 
 @pytest.mark.usefixtures("leaves_unsaved")
 def test_leaving_what_is_typed_beside_the_drawing_asks(hands: Callable[..., Hands]) -> None:
-    """The settings of a step, the flow, its text, and mistakes that came back; neither what was saved nor a
-    search.
+    """The page asks for the settings of a step, the flow, its text, and input with errors.
+
+    It asks neither for what was saved nor for a search.
     """
     at = hands("leaving", *SHIPPED)
     page, asked = at.page, list[str]()
@@ -216,8 +215,9 @@ def test_leaving_what_is_typed_beside_the_drawing_asks(hands: Callable[..., Hand
 
 
 def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Sits) -> None:
-    """By key, by the menu and from a panel; theirs looked at, ours put on top; and after the session has
-    ended.
+    """A collision by key, by the menu and from a panel keeps it, and so does an ended session.
+
+    Their version is viewed, and ours is put on top.
     """
     for how in ("key", "menu", "panel"):
         slow, fast = hands(f"both-{how}", *SHIPPED), hands(f"both-{how}", username="bob")
@@ -254,8 +254,9 @@ def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Si
 
 
 def test_an_address_leads_to_its_card(hands: Callable[..., Hands]) -> None:
-    """``?at=`` and ``?step=`` open the card, scroll to it and focus it, in a flow of 80 steps; the next key
-    is about it.
+    """``?at=`` and ``?step=`` open the card, scroll to it and focus it, in a flow of 80 steps.
+
+    The next key is about it.
     """
     steps = [
         {"stage": "choice", "id": f"ask-{number}", "settings": {"title": "What?"}} for number in range(80)

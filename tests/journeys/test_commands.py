@@ -1,5 +1,6 @@
-"""The commands as a newcomer runs them: ``manage.py device`` against the server, and ``manage.py up`` on an
-empty folder.
+"""The commands as a new user runs them.
+
+``manage.py device`` runs against the server, and ``manage.py up`` on an empty folder.
 """
 
 import json
@@ -37,7 +38,7 @@ device: {interval: 1s}
 
 
 class Command:
-    """A ``manage.py`` of its own; what it prints is read as it comes."""
+    """A ``manage.py`` process whose output is read as it comes."""
 
     def __init__(self, *words: str, **environment: str) -> None:
         clean = {
@@ -64,7 +65,7 @@ class Command:
             reader.start()
 
     def wait_for(self, what: Callable[[], Any], seconds: float = 30) -> Any:
-        """The first truthy answer of ``what``; fails with what was printed."""
+        """Return the first truthy result of ``what``; fail with what was printed."""
         end = time.monotonic() + seconds
         while not (found := what()):
             assert time.monotonic() < end, self.said
@@ -73,7 +74,7 @@ class Command:
         return found
 
     def end(self, seconds: float = 10) -> int:
-        """Waits for the end, and for the last line."""
+        """Wait for the end, and for the last line."""
         code = self.process.wait(seconds)
         for reader in self.readers:
             reader.join(5)
@@ -81,13 +82,13 @@ class Command:
 
     @property
     def said(self) -> str:
-        """Both streams."""
+        """Return both streams."""
         return "".join(self.out + self.err)
 
 
 @pytest.fixture
 def run() -> Iterator[Callable[..., Command]]:
-    """Starts commands; none outlives its test."""
+    """Yield a function that starts commands, and end them with the test."""
     started: list[Command] = []
 
     def start(*words: str, **environment: str) -> Command:
@@ -106,7 +107,7 @@ def run() -> Iterator[Callable[..., Command]]:
 
 @pytest.fixture
 def shipped(live: LiveServer, write_blueprint: Callable[..., Path]) -> None:
-    """What the first start sets up for this machine's own names, and somebody to sign in."""
+    """Set up what the first start sets up for this machine's own names, and a person."""
     apply(sorted((Path(settings.BASE_DIR) / "blueprints" / "default").glob("*.yaml")))
     apply([write_blueprint(FASTER)])
 
@@ -118,9 +119,7 @@ def test_a_device_in_the_terminal(
     run: Callable[..., Command],
     tmp_path: Path,
 ) -> None:
-    """D4, D5, D21: README's journey on what ships: it shows code, QR code and both addresses, waits, and
-    prints the claims.
-    """
+    """D4, D5, D21: README's journey shows code, QR code and both URLs, waits, and prints the claims."""
     command = run("device", "--url", live.url("127.0.0.1"), "--name", "My terminal", FOYER_DATA=str(tmp_path))
     code = command.wait_for(lambda: re.search(r"^ +([A-Z]{4}-[A-Z]{4})$", command.said, re.MULTILINE))[1]
     command.wait_for(lambda: "Waiting up to 10 minutes" in command.said)
@@ -144,7 +143,7 @@ def test_a_refused_device_in_the_terminal(
     run: Callable[..., Command],
     tmp_path: Path,
 ) -> None:
-    """D12: says what happened, on one line and without a traceback, and ends with an error."""
+    """D12: it says what happened, on one line and without a traceback, and exits with an error."""
     command = run("device", "--url", live.url("127.0.0.1"), FOYER_DATA=str(tmp_path))
     code = command.wait_for(lambda: re.search(r"^ +([A-Z]{4}-[A-Z]{4})$", command.said, re.MULTILINE))[1]
     person = new_person("127.0.0.1")
@@ -159,8 +158,9 @@ def test_a_refused_device_in_the_terminal(
 def test_up_on_an_empty_folder(
     run: Callable[..., Command], tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """The first start prints the administrator's password, the next no more; both say where to look, and
-    Ctrl-C ends both cleanly.
+    """The first start prints the administrator's password, and the next one does not.
+
+    Both print the URL, and Ctrl-C ends both cleanly.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -192,7 +192,7 @@ def test_up_on_an_empty_folder(
 
 
 def _start_device(port: str) -> dict[str, Any] | None:
-    """What the device endpoint answers, once it does."""
+    """Return the response of the device endpoint, once there is one."""
     try:
         form = {"client_id": "demo-device", "scope": "openid"}
         response = requests.post(

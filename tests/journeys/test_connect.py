@@ -1,4 +1,4 @@
-"""The main road: a device asks, a person signs in, compares the code and approves; the tokens hold."""
+"""A device asks, a person signs in, compares the code and approves, and the tokens hold."""
 
 import re
 from collections.abc import Callable
@@ -27,8 +27,9 @@ def test_a_device_is_connected(
     new_device: Callable[..., Device],
     java_script_enabled: bool,
 ) -> None:
-    """D5, D9, D10, D17, D18, D21, D22, D39, J1, J3, O7, O8, O13: from the code to verified tokens, by clients
-    of others.
+    """D5, D9, D10, D17, D18, D21, D22, D39, J1, J3, O7, O8, O13: a code leads to verified tokens.
+
+    Independent client libraries drive the device.
     """
     device = new_device(host, library, nonce="n-0S6_WzA2Mj", device_name="Living room")
     assert device.poll() == "authorization_pending"
@@ -47,7 +48,7 @@ def test_a_device_is_connected(
     person.reads(
         f"{title} TV", device.user_code, "Living room", agent, "127.0.0.1", "the same network as you"
     )
-    # a fast person is here at once
+    # a fast person gets here at once
     expect(person.page.locator("body")).to_contain_text(re.compile(r"just now|\d+ seconds? ago"))
     person.reads(
         "Only continue if you can see this code on a device in front of you.", "See your name and username"

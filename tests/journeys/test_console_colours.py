@@ -1,6 +1,4 @@
-"""Accents that nobody should choose: what is chosen, where one is and what can be pressed is seen all the
-same.
-"""
+"""What is selected, current or can be pressed is visible even with accents that no one should choose."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from tests.engine import SHIPPED, drawing
 from tests.journeys.console import enter
 from tests.journeys.people import Person
 
-# What says a state by its colour: where, which property holds it, and on which element it stands.
+# Elements that show a state by color: where, by which property, and on which background element.
 MARKS = {
     ".primary": ("borderTopColor", "body"),
     ".tabs [aria-current]": ("borderBottomColor", "body"),
@@ -32,15 +30,16 @@ SEEN = """([selector, property, ground]) => {
 
 
 def colour(text: str) -> str:
-    """Return the colour that a computed value begins with as #rrggbb."""
+    """Return the color that a computed value begins with as #rrggbb."""
     red, green, blue = re.findall(r"\d+", text)[:3]
     return f"#{int(red):02x}{int(green):02x}{int(blue):02x}"
 
 
 @pytest.mark.parametrize("accent", ["#ffffff", "#000000", "#808080", "#ffee00", "#15171b", "#4f46e5"])
 def test_marks_are_seen_in_every_accent(accent: str, acme: Tenant, new_person: Callable[..., Person]) -> None:
-    """WCAG 1.4.11: 3 to 1 to the surface in light and dark, in the console and on the pages of people; words
-    on buttons 4.5 to 1.
+    """WCAG 1.4.11: contrast is 3 to 1 to the surface, and 4.5 to 1 for words on buttons.
+
+    It holds in light and dark, in the console and on the pages of people.
     """
     Tenant.objects.update(accent=accent)
     save_draft("colours", drawing(*SHIPPED, flow="colours").as_json(), by="bob", revision=None)

@@ -1,6 +1,4 @@
-"""What a person at a keyboard meets at the forms of the console: where the focus is, and what
-leaving costs.
-"""
+"""The focus in the forms of the console, and what leaving them costs."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +15,7 @@ from tests.journeys.test_console_pages import enter
 
 
 def shot(person: Person, name: str) -> None:
-    """Keep pictures, if somebody wants them (``FOYER_SHOTS``)."""
+    """Save screenshots where ``FOYER_SHOTS`` is set."""
     if folder := os.environ.get("FOYER_SHOTS"):
         for width, height in ((390, 844), (1280, 800)):
             person.page.set_viewport_size({"width": width, "height": height})
@@ -28,15 +26,16 @@ def shot(person: Person, name: str) -> None:
 
 @pytest.fixture
 def clerk(tenants: dict[str, Tenant], new_person: Callable[..., Person], java_script_enabled: bool) -> Person:
-    """An owner of acme at the console, with scripts and without."""
+    """Return an owner of acme at the console, with scripts and without."""
     sitting = new_person(java_script_enabled=java_script_enabled)
     enter(sitting, tenants["acme"])
     return sitting
 
 
 def test_mistakes_are_brought_to_the_person(clerk: Person) -> None:
-    """WCAG 3.3.1, 2.4.2, 2.4.3: the summary has the focus and is in view, its link leads into the field, and
-    what was typed is there.
+    """WCAG 3.3.1, 2.4.2, 2.4.3: the summary of errors has the focus and is in view.
+
+    Its link leads into the field, and what was typed is there.
     """
     clerk.open("/console/people/add")
     expect(clerk.page.get_by_label("Username")).to_be_focused()
@@ -69,7 +68,10 @@ def test_mistakes_are_brought_to_the_person(clerk: Person) -> None:
     ],
 )
 def test_leaving_what_is_not_saved_asks(clerk: Person, path: str, label: str) -> None:
-    """Once something was typed, and not before; saving, and coming back to see it, asks nothing."""
+    """The page asks once something was typed, and not before.
+
+    Saving, and coming back to see it, asks nothing.
+    """
     page = clerk.page
     asked: list[str] = []
     page.on("dialog", lambda dialog: asked.append(dialog.type))
@@ -87,7 +89,7 @@ def test_leaving_what_is_not_saved_asks(clerk: Person, path: str, label: str) ->
 @pytest.mark.usefixtures("leaves_unsaved")
 @pytest.mark.parametrize("java_script_enabled", [True])
 def test_saving_asks_nothing(clerk: Person) -> None:
-    """Neither does the page that says what was saved; one that says what is wrong holds what was typed."""
+    """The page that confirms the change asks nothing either, and one with errors keeps what was typed."""
     asked: list[str] = []
     clerk.page.on("dialog", lambda dialog: asked.append(dialog.type))
     clerk.open("/console/people/one/bob")
@@ -106,7 +108,7 @@ def test_saving_asks_nothing(clerk: Person) -> None:
 
 @pytest.mark.parametrize("java_script_enabled", [True])
 def test_the_drawing_stays_when_the_session_is_gone(clerk: Person, tenants: dict[str, Tenant]) -> None:
-    """The builder says so, with a link to sign in elsewhere; then the same edit goes through."""
+    """The builder says so, with a link to sign in elsewhere, and then the same edit succeeds."""
     clerk.open("/console/flows/connect-a-device/")
     cookies = clerk.context.cookies()
     clerk.context.clear_cookies(name="foyer_session")
@@ -125,8 +127,9 @@ def test_the_drawing_stays_when_the_session_is_gone(clerk: Person, tenants: dict
 
 @pytest.mark.parametrize("java_script_enabled", [True])
 def test_what_asks_and_what_is_set_up_looks_well(clerk: Person) -> None:
-    """Issuer and client id can be copied; the page that asks before a secret is renewed has the focus on what
-    does it.
+    """Issuer and client id can be copied.
+
+    The page that asks before a secret is renewed has the focus on the confirming button.
     """
     clerk.open("/console/applications/setup/tv")
     for name in ("Copy the issuer", "Copy the client id"):
@@ -137,8 +140,9 @@ def test_what_asks_and_what_is_set_up_looks_well(clerk: Person) -> None:
 
 
 def test_a_hundred_groups_are_searched(clerk: Person, tenants: dict[str, Tenant]) -> None:
-    """In a box of their own, the chosen ones first; searching neither saves nor counts as a change, and takes
-    nothing away.
+    """They are in their own box, the selected ones first.
+
+    Searching neither saves nor counts as a change, and removes nothing.
     """
     with tenant_scope(tenants["acme"]):
         for number in range(100):

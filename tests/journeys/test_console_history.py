@@ -1,5 +1,6 @@
-"""Lists and other pages that fetch a part of themselves: the address, the fields and the rows agree, there
-and back again.
+"""Lists and other pages that load a part of themselves agree with their URL, back and forth.
+
+Their fields and rows follow it.
 """
 
 from collections.abc import Callable
@@ -27,8 +28,9 @@ AGREE = """() => {
 
 
 def agrees(page: Page) -> dict[str, str]:
-    """Wait until every field of the page says what the address says, and return that; what it does not name
-    stands empty.
+    """Wait until every field of the page has the value of the URL, and return those values.
+
+    A field that it does not name is empty.
     """
     page.wait_for_function(AGREE, timeout=5000)
     asked = page.evaluate("() => Object.fromEntries(new URLSearchParams(location.search))")
@@ -41,7 +43,7 @@ def entries(page: Page) -> int:
 
 
 def back(page: Page) -> None:
-    """Go one entry back, and wait until the page of that address is there: it is asked for anew."""
+    """Go one entry back, and wait until the page of that URL is loaded again."""
     with page.expect_event("load"):
         page.go_back()
 
@@ -58,8 +60,9 @@ def rows(page: Page, *names: str) -> None:
 
 
 def test_there_and_back_in_a_list(acme: Tenant, new_person: Sits) -> None:
-    """Typing adds nothing to the history, a filter adds one entry; back, forward and a reload show what the
-    address says.
+    """Typing adds nothing to the history, and a filter adds one entry.
+
+    Back, forward and a reload show what the URL says.
     """
     for name in ("carol", "carola"):
         save_person(name, by="test")
@@ -103,7 +106,7 @@ def test_there_and_back_in_a_list(acme: Tenant, new_person: Sits) -> None:
 def test_every_list_agrees_with_its_address(
     name: str, acme: Tenant, new_person: Sits, door: Callable[..., Door]
 ) -> None:
-    """Whatever a list can be searched by and filtered with."""
+    """It agrees for everything that a list can be searched and filtered by."""
     inhabit(door())
     person, resource = new_person(), RESOURCES[name]
     enter(person, acme)
@@ -128,7 +131,7 @@ def test_every_list_agrees_with_its_address(
 
 
 def test_there_and_back_in_a_dry_run_and_a_comparison(acme: Tenant, new_person: Sits) -> None:
-    """The other pages that write what was chosen into the address."""
+    """These are the other pages that write what was chosen into the URL."""
     live = live_version("device_code")
     assert live is not None
     publish(parse({**live.document, "title": "Another title"}), by="test")
@@ -151,7 +154,7 @@ def test_there_and_back_in_a_dry_run_and_a_comparison(acme: Tenant, new_person: 
     with page.expect_response(lambda response: "groups=staff" in response.url):
         page.get_by_label("Groups", exact=True).fill("staff")
         page.keyboard.press("Tab")
-    page.wait_for_url(lambda url: "groups=staff" in url)  # what comes next begins from this address
+    page.wait_for_url(lambda url: "groups=staff" in url)  # the next step begins from this URL
     with page.expect_response(lambda response: "refuses" in response.url):
         page.get_by_label("Answer to password").select_option("refuses")
     page.wait_for_url(lambda url: "refuses" in url)

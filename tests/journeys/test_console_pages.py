@@ -1,6 +1,6 @@
-"""Every page of the console as it is seen: read by axe-core, in light and dark, on a telephone and a desk.
+"""axe-core reads every page of the console, in light and dark, on a phone and a desktop.
 
-``FOYER_SHOTS=folder`` keeps pictures of all of them, at 390, 1280 and 1920 px.
+``FOYER_SHOTS=folder`` saves screenshots of all of them, at 390, 1280 and 1920 px.
 """
 
 import os
@@ -27,7 +27,7 @@ WIDE = """width => [...document.querySelectorAll('h1, h2, p, button, a, label, d
 
 
 def silent(text: str) -> None:
-    """Progress that nobody hears."""
+    """Report no progress."""
 
 
 @pytest.mark.slow
@@ -36,9 +36,10 @@ def silent(text: str) -> None:
 def test_every_page_of_the_console_reads_well(
     part: int, acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
 ) -> None:
-    """B19: no violation that axe-core knows, in light and dark, at 390 and 1280 px; one heading; nothing
-    wider than the window; no word in the browser's console (by the fixture). A part of the pages each
-    time, so that none takes too long.
+    """B19: axe-core reports no violation, in light and dark, at 390 and 1280 px.
+
+    There is one heading, nothing wider than the window, and no message in the browser's console (by the
+    fixture). Each case reads a share of the pages, so that none takes too long.
     """
     default, seed = default_tenant(), Seed(Sizes(people=60, events=300, applications=8), tell=silent)
     people.fill(seed)
@@ -59,7 +60,7 @@ def _look(name: str, owner: Owner, address: str) -> list[Any]:
         # a file, a picture, a style sheet, a part of a page
         return [] if response.status_code == 200 else [response.status_code]
     if "sandbox" in response.headers.get("Content-Security-Policy", ""):
-        return []  # what stands in a frame and may run no script, so that axe-core cannot either
+        return []  # a frame that may run no script, so axe-core cannot run in it
     page, wrong = owner.person.page, list[Any]()
     owner.person.open(address)
     if (headings := page.get_by_role("heading", level=1).count()) != 1:
@@ -77,8 +78,9 @@ def _look(name: str, owner: Owner, address: str) -> list[Any]:
 
 
 def violations(page: Any, when: str) -> list[str]:
-    """Return what axe-core finds wrong, however little; nothing of a page that is a picture in a frame, where
-    nothing can be met.
+    """Return what axe-core finds wrong, of any weight.
+
+    A page that is a picture in a frame is left out, because nothing in it can be used.
     """
     if page.evaluate("document.body.inert"):
         return []

@@ -1,4 +1,4 @@
-"""What the console says aloud, which keys it has, and whose other window it was."""
+"""What the console announces, which keys it has, and whose other window it was."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,9 @@ Sits = Callable[..., Person]
 
 
 def test_what_a_search_found_is_said(acme: Tenant, new_person: Sits) -> None:
-    """In a region that was there before: in a list, in the palette of stages, in a dry run and in a
-    comparison.
+    """It is announced in a region that existed before.
+
+    The searches are in a list, in the palette of stages, in a dry run and in a comparison.
     """
     save_draft(
         "connect-a-device", drawing(*SHIPPED[:5], flow="connect-a-device").as_json(), by="bob", revision=None
@@ -51,8 +52,9 @@ def test_what_a_search_found_is_said(acme: Tenant, new_person: Sits) -> None:
 
 
 def test_the_keys_are_shown(acme: Tenant, new_person: Sits) -> None:
-    """A button in the navigation and ``?`` show them, those of the builder where there are cards; a thumb
-    sees neither button nor keys.
+    """A button in the navigation and ``?`` show them, and those of the builder where there are cards.
+
+    A touch screen shows neither button nor keys.
     """
     person = new_person()
     enter(person, acme)
@@ -80,7 +82,7 @@ def test_the_keys_are_shown(acme: Tenant, new_person: Sits) -> None:
 
 
 def test_an_own_other_window_is_no_somebody_else(acme: Tenant, new_person: Sits) -> None:
-    """The collision with oneself says so."""
+    """A collision with one's own other window says so."""
     save_draft("own", drawing(*SHIPPED, flow="own").as_json(), by="bob", revision=None)
     person = new_person()
     enter(person, acme, role=Role.EDITOR)

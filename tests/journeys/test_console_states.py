@@ -1,5 +1,6 @@
-"""Pages of the console in the states that only an action leads to, read by axe-core at 390 and 1280 px, in
-light and dark.
+"""axe-core reads pages of the console in states that only an action leads to.
+
+They are read at 390 and 1280 px, in light and dark.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ Sits = Callable[..., Person]
 
 
 def states(person: Person, other: Person) -> Iterator[str]:
-    """Yield the name of each state while the page stands in it."""
+    """Yield the name of each state while the page shows it."""
     page = person.page
     person.open("/console/flows/states/")
     expect(page.get_by_role("link", name="Add step").first).to_be_attached()
@@ -79,7 +80,7 @@ def states(person: Person, other: Person) -> Iterator[str]:
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("leaves_unsaved")
 def test_every_state_reads_well(acme: Tenant, new_person: Sits) -> None:
-    """B19: no violation of any weight, one heading, and nothing wider than the window."""
+    """B19: there is no violation of any weight, one heading, and nothing wider than the window."""
     save_draft("states", drawing(*BRANCHED, flow="states").as_json(), by="bob", revision=None)
     person = new_person()
     enter(person, acme)

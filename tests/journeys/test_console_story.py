@@ -1,6 +1,4 @@
-"""The whole story of the console: a mistake is stopped, a change is tried and published, a device meets it,
-it is undone.
-"""
+"""A mistake is stopped in the console, and a change is tested, published, met by a device and undone."""
 
 from collections.abc import Callable
 
@@ -20,13 +18,13 @@ QUESTION = "  - stage: choice\n    settings: {title: Whose television is it?}\n"
 def test_from_a_mistake_to_a_rollback(
     acme: Tenant, new_person: Callable[..., Person], device: ByOAuth2Client
 ) -> None:
-    """Two people at two browsers, and a television."""
+    """Two people at two browsers and a television take part."""
     Account.objects.filter(username="alice").update(role=Role.ADMIN)
     admin = new_person()
     admin.open("/device")
     admin.sign_in("alice")
 
-    # Login before the password was asked: lint says so on the card, and nothing can be published.
+    # Login comes before the password: lint says so on the card, and nothing can be published.
     admin.open(f"{HERE}/")
     page = admin.page
     page.locator('.step[data-id="login"] .name').focus()
@@ -36,7 +34,7 @@ def test_from_a_mistake_to_a_rollback(
     admin.reads("Fix errors before publishing")
     expect(page.get_by_role("button", name="Publish", exact=True)).to_be_disabled()
 
-    # Mended, and a question added, by hand in YAML.
+    # It is fixed, and a question is added, manually in YAML.
     admin.open(f"{HERE}/?open=yaml")
     text = page.locator("#panel textarea")
     login, password = "  - stage: login\n", "  - stage: password\n"
@@ -47,7 +45,7 @@ def test_from_a_mistake_to_a_rollback(
     )
     expect(page.locator(".state")).to_contain_text("No issues")
 
-    # A dry run asks the question; nothing is written, so nobody meets it yet.
+    # A dry run asks the question. Nothing is written, so no one meets it yet.
     admin.open(f"{HERE}/try?which=draft")
     expect(page.locator("#step-choice")).to_be_visible()
     assert live_version("device_code").number == 1  # type: ignore[union-attr]
@@ -56,7 +54,7 @@ def test_from_a_mistake_to_a_rollback(
     admin.press("Publish")
     admin.reads("Version 2 is live.")
 
-    # Bob's television meets it, while it is watched.
+    # Bob's television meets it, while the feed shows it.
     admin.open("/console/live/")
     expect(page.locator("#link")).to_have_text("Live")
     bob = new_person()
@@ -72,7 +70,7 @@ def test_from_a_mistake_to_a_rollback(
     expect(feed).to_contain_text("bob")
     expect(feed.locator("li").filter(has_text="approved")).to_have_count(1)
 
-    # And undone, in one action.
+    # It is undone in one action.
     admin.open(f"{HERE}/versions")
     page.get_by_role("link", name="Roll back").click()
     admin.press("Roll back")

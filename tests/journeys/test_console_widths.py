@@ -1,4 +1,4 @@
-"""Long names and narrow windows: no page is wider than its window, whatever things are called."""
+"""No page is wider than its window, with long names and in narrow windows."""
 
 import os
 from collections.abc import Callable
@@ -39,7 +39,7 @@ WIDE = """width => [...document.querySelectorAll('body *')].filter((element) => 
 
 
 def called(name: str) -> None:
-    """Call everything in the tenant in scope so."""
+    """Give every object in the tenant in scope this name."""
     Account.objects.update(name=name[:150])
     Application.objects.update(title=name[:100], owner=name[:100])
     group = Group.objects.create(name=name.strip()[:100])
@@ -61,7 +61,7 @@ def called(name: str) -> None:
 def test_no_page_is_wider_than_its_window(
     kind: str, acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
 ) -> None:
-    """Every page of the console, and the pages of a person, with names of a hundred characters."""
+    """It holds for every page of the console and of a person, with names of a hundred characters."""
     default = default_tenant()
     inhabit(door())
     clerk, owner = enter(new_person("acme.test"), acme), enter(new_person("localhost"), default)
@@ -101,8 +101,9 @@ CUT = """() => [...document.querySelectorAll('#rows .scroll, #rows td, #rows td 
 def test_the_tables_of_a_tenant_fit(
     acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
 ) -> None:
-    """Sessions, devices, applications and events at a desk and on a telephone: no table scrolls sideways, no
-    cell is cut.
+    """On a desktop and on a phone, no table scrolls sideways and no cell is cut.
+
+    These are the sessions, devices, applications and events.
     """
     inhabit(door())
     person = new_person()

@@ -1,4 +1,4 @@
-"""What a person decides, or fails to, and what the device hears of it."""
+"""What a person decides, or fails to, and the response that the device receives."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ def test_a_refusal_is_told_at_once_and_is_final(device: Device, person: Person) 
     """D9, D31, D32: Back and Approve after a refusal changes nothing (Hydra #4110, Keycloak #36811)."""
     person.at_consent(device.user_code)
     kept = person.new_tab()
-    kept.open(person.page.url)  # the page as a browser keeps it that does not ask again on the way back
+    kept.open(person.page.url)  # the page of a browser that does not reload it on Back
     assert device.poll() == "authorization_pending"
     person.press("Deny")
     person.sees("Request denied")
@@ -34,8 +34,9 @@ def test_a_refusal_is_told_at_once_and_is_final(device: Device, person: Person) 
 def test_a_code_that_expired_on_the_way(
     device: Device, new_device: Callable[..., Device], person: Person
 ) -> None:
-    """D12, D19: too late for the code page and for the decision; the device hears expired_token, worker or
-    not (CVE-2025-64708).
+    """D12, D19: it is too late for the code page and for the decision, with or without a worker.
+
+    The device receives expired_token (CVE-2025-64708).
     """
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         person.open()
@@ -56,8 +57,9 @@ def test_a_code_that_expired_on_the_way(
 
 
 def test_a_wrong_code_is_said_at_the_field_and_kept(device: Device, person: Person) -> None:
-    """D34: the message stands at the field, the field has the focus and what was typed; the right code then
-    works.
+    """D34: the message is at the field, which has the focus and what was typed.
+
+    The right code then works.
     """
     person.open()
     person.sign_in()
@@ -74,8 +76,9 @@ def test_a_wrong_code_is_said_at_the_field_and_kept(device: Device, person: Pers
 def test_when_it_goes_on_is_told_in_ones_own_time(
     device: Device, new_person: Callable[..., Person], zone: str
 ) -> None:
-    """The words have the minutes, the moment is that of the reader's clock; without scripts it says that it
-    is UTC.
+    """The text has the minutes, and the time is that of the reader's clock.
+
+    Without scripts it says that it is UTC.
     """
     for scripts in (True, False):
         person = new_person(timezone_id=zone, java_script_enabled=scripts)
@@ -94,8 +97,9 @@ def test_when_it_goes_on_is_told_in_ones_own_time(
 def test_five_wrong_codes_and_one_has_to_wait(
     device: Device, new_device: Callable[..., Device], person: Person
 ) -> None:
-    """D15, D34: the sixth is refused with a time, even the right one; after that time codes are
-    taken again.
+    """D15, D34: the sixth is refused with a time, even the right one.
+
+    After that time codes are accepted again.
     """
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         person.open()
@@ -115,8 +119,9 @@ def test_five_wrong_codes_and_one_has_to_wait(
 
 
 def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person]) -> None:
-    """CVE-2025-53942: an unknown name, an inactive person and an active one read the same words and wait as
-    long.
+    """CVE-2025-53942: an unknown name, an inactive person and an active one read the same text.
+
+    They wait equally long.
     """
     told, person = {}, new_person(java_script_enabled=False)
     with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as clock:
@@ -140,8 +145,9 @@ def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person])
 def test_a_neighbours_code_does_not_exist(
     new_device: Callable[..., Device], new_person: Callable[..., Person]
 ) -> None:
-    """D25: the other tenant has a face of its own, knows neither acme's code nor its session, and says so in
-    the same words.
+    """D25: the other tenant has its own appearance and knows neither acme's code nor its session.
+
+    It says so with the same text.
     """
     device = new_device("acme.test")
     person = new_person("acme.test")
@@ -173,8 +179,9 @@ def _accent(person: Person) -> str:
 
 
 def test_a_complete_link_waits_for_a_post(device: Device, person: Person) -> None:
-    """D5, D10, D30: with a live session the link fills the code in and shows it; no GET and no reload
-    approves (Keycloak #26100).
+    """D5, D10, D30: with a living session the link fills the code in and shows it.
+
+    No GET and no reload approves (Keycloak #26100).
     """
     person.open()
     person.sign_in()
@@ -201,8 +208,9 @@ def test_a_complete_link_waits_for_a_post(device: Device, person: Person) -> Non
 
 
 def test_a_form_without_an_answer_decides_nothing(device: Device, person: Person) -> None:
-    """CVE-2026-49448: the page that asks has two buttons and nothing chosen beforehand; its form without
-    either stays where it is.
+    """CVE-2026-49448: the consent page has two buttons and nothing selected beforehand.
+
+    Its form without either stays where it is.
     """
     person.at_consent(device.user_code)
     assert person.page.locator("form :is(input:not([type=hidden]), select, textarea)").count() == 0
@@ -222,7 +230,7 @@ def test_a_form_without_an_answer_decides_nothing(device: Device, person: Person
 def test_who_may_not_use_an_application_is_told_so(
     client_id: str, new_device: Callable[..., Device], new_person: Callable[..., Person]
 ) -> None:
-    """CVE-2024-38371: an application's groups count on the way of the device too."""
+    """CVE-2024-38371: an application's groups count on the device path too."""
     device = new_device(client_id=client_id, scope="openid")
     person = new_person()
     person.open()

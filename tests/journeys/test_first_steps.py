@@ -1,5 +1,6 @@
-"""From an empty installation to a device that is signed in: the owner follows the first steps in a real
-browser, in under three minutes.
+"""The owner follows the first steps from an empty installation to a device that is signed in.
+
+It takes under three minutes in a real browser.
 """
 
 import time
@@ -16,7 +17,7 @@ from tests.web.console.kit import installed
 
 @pytest.fixture
 def owner(new_person: Callable[..., Person]) -> Person:
-    """alice, who has just installed it; nothing is there but the shipped flows and herself."""
+    """Return alice, who has just installed it; only the shipped flows and she exist."""
     installed()
     person = new_person("localhost")
     person.open("/console/first-steps/")
@@ -26,15 +27,16 @@ def owner(new_person: Callable[..., Person]) -> Person:
 
 
 def ticked(person: Person) -> int:
-    """How many steps are done."""
+    """Return how many steps are done."""
     return person.page.locator(".first-steps .done").count()
 
 
 def test_the_first_steps_lead_to_a_device_that_is_signed_in(
     owner: Person, new_person: Callable[..., Person]
 ) -> None:
-    """Name and color, a second factor, an application by recipe, a device in the playground: each step leads
-    on, and back here.
+    """Each step leads on, and back to the list.
+
+    They are name and color, a second factor, an application by recipe, and a device in the playground.
     """
     begun = time.monotonic()
     assert ticked(owner) == 0

@@ -1,5 +1,6 @@
-"""Every shipped flow at a real browser, at two tenants, with scripts and without; a second factor from its
-set-up to its removal.
+"""Every shipped flow runs in a real browser, at two tenants, with scripts and without.
+
+A second factor is set up, used and removed.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ PASSWORD = "alice-password-1"
 
 @pytest.fixture
 def shipped(tenants: dict[str, Tenant]) -> dict[str, Tenant]:
-    """Both tenants with the flows of a new installation."""
+    """Give both tenants the flows of a new installation."""
     for tenant in tenants.values():
         with tenant_scope(tenant):
             ship()
@@ -35,13 +36,13 @@ def shipped(tenants: dict[str, Tenant]) -> dict[str, Tenant]:
 
 @pytest.fixture
 def ticking() -> Iterator[time_machine.Traveller]:
-    """Time goes on, and jumps when a test says so."""
+    """Let time go on, and jump when a test says so."""
     with time_machine.travel(datetime.now(UTC), tick=True) as traveller:
         yield traveller
 
 
 def reads_well(person: Person) -> None:
-    """axe-core, which needs scripts itself, knows nothing against the page."""
+    """Check the page with axe-core, which needs scripts itself."""
     if not person.scripts:
         return
     result = Axe().run(person.page, options={"resultTypes": ["violations"]})
@@ -49,19 +50,19 @@ def reads_well(person: Person) -> None:
 
 
 def held_by_alice(tenant: Tenant) -> list[str]:
-    """The kinds that alice of this tenant could use now."""
+    """Return the kinds of credentials that alice of this tenant could use now."""
     with tenant_scope(tenant):
         return kinds_of(Account.objects.get(username="alice").pk)
 
 
 def choose(person: Person, option: str) -> None:
-    """Picks one of the answers and goes on."""
+    """Choose one of the answers and go on."""
     person.page.get_by_label(option).check()
     person.press("Continue")
 
 
 def set_up_an_app(person: Person) -> str:
-    """From the question what to set up to the front page: the secret is typed off the page."""
+    """Set up an app from the first question to the front page; the secret is typed off the page."""
     choose(person, "Authenticator app")
     person.sees("Set up your authenticator app")
     reads_well(person)
@@ -79,7 +80,7 @@ def set_up_an_app(person: Person) -> str:
 
 
 def set_up_codes(person: Person) -> list[str]:
-    """The same for recovery codes; a reload shows the same ones."""
+    """Set up recovery codes; a reload shows the same ones."""
     choose(person, "Recovery codes")
     person.sees("Save your recovery codes")
     codes = person.page.locator(".codes li").all_inner_texts()
@@ -99,7 +100,7 @@ def test_two_factors_from_their_set_up_to_their_removal(
     ticking: time_machine.Traveller,
     java_script_enabled: bool,
 ) -> None:
-    """Credential set-up, signing in and out as they are shipped.
+    """Credential setup, signing in and signing out work as they are shipped.
 
     RFC 6238 section 5.2: a code works once; RFC 4226 section 7.3: guessing is throttled, with a time, and a
     right code is refused meanwhile. CVE-2026-49448: nothing passes by an empty answer.
@@ -132,8 +133,9 @@ def test_two_factors_from_their_set_up_to_their_removal(
 
 
 def _prove_again_and_make_codes(person: Person, secret: str) -> list[str]:
-    """The sign-in is older than ten minutes: the password is asked once more before anything changes, and a
-    code of the new app.
+    """Prove oneself again, because the sign-in is older than ten minutes, and create codes.
+
+    The password and a code of the new app are asked once more before anything changes.
     """
     person.press("Manage sign-in methods")
     person.sees("Enter the code")
@@ -155,12 +157,12 @@ def _prove_again_and_make_codes(person: Person, secret: str) -> list[str]:
 
 
 def _sign_in_with_the_app(person: Person, secret: str, clock: time_machine.Traveller) -> None:
-    """Wrong until one has to wait; then the right code, and it only once."""
+    """Enter wrong codes until the throttle, then the right one, which works only once."""
     person.open("/sign-in")
     person.sign_in()
     person.sees("Confirm it's you")
     reads_well(person)
-    person.press("Continue")  # the app is chosen beforehand
+    person.press("Continue")  # the app is preselected
     person.sees("Enter the code")
     _guess_until_one_waits_for_a_minute(person, clock)
     reads_well(person)
@@ -176,7 +178,10 @@ def _sign_in_with_the_app(person: Person, secret: str, clock: time_machine.Trave
 
 
 def _guess_until_one_waits_for_a_minute(person: Person, clock: time_machine.Traveller) -> None:
-    """Each wait is twice as long as the one before; the first ones are over before anybody reads of them."""
+    """Guess until the wait is a minute.
+
+    Each wait is twice as long as the one before, and the first ones end before they can be read.
+    """
     for _ in range(20):
         person.fill("Code", "000000")
         person.press("Continue")
@@ -199,7 +204,7 @@ def _refuse_the_same_code(person: Person, used: str) -> None:
 
 
 def _sign_out_by_address(person: Person) -> None:
-    """Opening the address signs nobody out: a page with one button does, however often it is looked at."""
+    """Open the URL, which signs no one out, and press the button on its page, which does."""
     for _ in range(2):
         person.open("/sign-out")
         person.sees("Sign out?")
@@ -214,7 +219,7 @@ def _sign_out_by_address(person: Person) -> None:
 
 
 def _sign_in_with_a_code(person: Person, codes: list[str]) -> None:
-    """By the choice; in any spelling; the one that was used up is said to be none."""
+    """Sign in with a recovery code in any spelling; a used one is refused."""
     for wrong, left in (("", "10 left"), (codes[0], "9 left")):
         person.open("/sign-in?switch")
         person.sign_in()
@@ -232,8 +237,9 @@ def _sign_in_with_a_code(person: Person, codes: list[str]) -> None:
 
 
 def _remove_both(person: Person, clock: time_machine.Traveller, unused: str) -> None:
-    """Long after the sign-in one is asked again first, for both; a page asks before anything goes; in the end
-    a password is enough.
+    """Remove both factors long after the sign-in, which asks for proof again first.
+
+    A page asks before each is removed, and afterwards a password is enough.
     """
     clock.shift(timedelta(minutes=11))
     person.press("Remove Recovery codes")
@@ -265,8 +271,9 @@ def test_starting_again_keeps_what_was_proved_and_not_you_does_not(
     ticking: time_machine.Traveller,
     java_script_enabled: bool,
 ) -> None:
-    """D39: connecting a device with a second factor; a refusal's button goes on behind the sign-in; "Not
-    you?" asks for a name, a password and a code, and forgets nobody's session before somebody proved
+    """D39: connecting a device with a second factor, a refusal's button goes on behind the sign-in.
+
+    "Not you?" asks for a name, a password and a code. No session ends before another person has proved
     themselves.
     """
     person = new_person(java_script_enabled=java_script_enabled)
@@ -309,7 +316,7 @@ def test_starting_again_keeps_what_was_proved_and_not_you_does_not(
 
 
 def test_a_tenant_without_a_flow_says_so(shipped: dict[str, Tenant], person: Person) -> None:
-    """A page of the family, with the right status, that leads on."""
+    """It is a page with the common layout and the right status, and it leads on."""
     for path in ("/sign-up", "/recovery"):
         assert person.open(path).status == 404
         person.sees("This isn't set up yet")
@@ -319,8 +326,9 @@ def test_a_tenant_without_a_flow_says_so(shipped: dict[str, Tenant], person: Per
 
 
 def test_a_second_factor_by_keyboard(shipped: dict[str, Tenant], new_person: Callable[..., Person]) -> None:
-    """From the front page to recovery codes, out and in again with one of them, without a pointer: letters,
-    Tab, arrows, Enter.
+    """A person without a pointer sets up recovery codes, signs out, and signs in with one of them.
+
+    They use letters, Tab, arrows and Enter.
     """
     person = new_person("other.test")
     page, keys = person.page, person.page.keyboard
@@ -333,7 +341,7 @@ def test_a_second_factor_by_keyboard(shipped: dict[str, Tenant], new_person: Cal
     keys.press("Enter")
     person.sees("Sign-in methods")
     _tab_to_field(page, "choice")
-    keys.press("ArrowDown")  # from the first, which Tab came to, to the second
+    keys.press("ArrowDown")  # from the first, which Tab reached, to the second
     keys.press("Enter")
     person.sees("Save your recovery codes")
     codes = page.locator(".codes li").all_inner_texts()
@@ -362,7 +370,7 @@ def _type_name_and_password(person: Person) -> None:
 
 
 def _focused(page: Page) -> dict[str, str]:
-    """What has the focus, which must show it."""
+    """Return the element that has the focus, and check that the focus is visible."""
     look = """element => { const style = getComputedStyle(element); return {
         name: element.name || '', text: element.innerText.trim(),
         seen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 ? 'yes' : '' } }"""

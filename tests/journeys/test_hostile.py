@@ -1,4 +1,4 @@
-"""Names, labels, codes and addresses that are markup: shown as the text that they are, on every page."""
+"""Names, labels, codes and URLs that are markup are shown as text on every page."""
 
 from collections.abc import Callable
 
@@ -23,8 +23,9 @@ MARKUP = [
 def test_markup_is_only_text(
     text: str, acme: Tenant, new_person: Callable[..., Person], new_device: Callable[..., Device]
 ) -> None:
-    """CVE-2026-42849: application, maker, scope, tenant, flow, person, label, agent, name and code as typed;
-    nothing runs.
+    """CVE-2026-42849: every name, label, code and agent is shown as typed, and nothing runs.
+
+    These are those of the application, the publisher, the scope, the tenant, the flow and the person.
     """
     Tenant.objects.filter(pk=acme.pk).update(title=text)
     Application.objects.filter(client_id="tv").update(title=text, owner=text, scopes=["openid", "acme:read"])
@@ -75,7 +76,7 @@ def test_markup_is_only_text(
 def test_markup_on_the_page_of_a_recovery_link(
     acme: Tenant, new_person: Callable[..., Person], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """CVE-2026-42849: the account's name there too."""
+    """CVE-2026-42849: the account's name is text there too."""
     Account.objects.filter(username="alice").update(username=MARKUP[0])
     call_command("person", "recovery-link", MARKUP[0], "--tenant", "acme", "--url", "http://acme.test")
     person = new_person()
@@ -85,7 +86,7 @@ def test_markup_on_the_page_of_a_recovery_link(
 
 
 def _harmless(person: Person, text: str, times: int = 1, tab: str = "") -> None:
-    """The text stands there as it is; no element came of it.
+    """Check that the text is shown as it is and created no element.
 
     A script that ran would have opened a dialog, which fails the test.
     """

@@ -1,4 +1,4 @@
-"""The same way as JSON: a program that renders nothing itself, and no cookie."""
+"""A program that renders nothing itself and has no cookie runs the same flow as JSON."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from tests.kit import LiveServer
 
 
 class Program:
-    """Signs a person in on their behalf, by the addresses that the answers name."""
+    """A program that signs a person in on their behalf, by the URLs that the responses name."""
 
     def __init__(self, server: LiveServer, host: str, **body: str) -> None:
         self.server, self.host = server, host
@@ -23,7 +23,7 @@ class Program:
         self.challenge: dict[str, Any] = self.run
 
     def answer(self, **fields: str) -> dict[str, Any]:
-        """Answers the current challenge."""
+        """Answer the current challenge."""
         body = {"step": self.challenge["step"], "answer": fields}
         response = self.http.post(self.server.url(self.host, self.run["url"]), json=body, headers=self.secret)
         assert "Set-Cookie" not in response.headers
@@ -32,7 +32,7 @@ class Program:
 
     @property
     def secret(self) -> dict[str, str]:
-        """The run's secret stands for the browser."""
+        """Return the run's secret, which identifies the browser."""
         return {"Authorization": f"Run {self.run['secret']}"}
 
 
@@ -41,7 +41,7 @@ class Program:
 def test_a_program_connects_a_device(
     host: str, decision: str, live: LiveServer, new_device: Callable[..., Device]
 ) -> None:
-    """D9, D18, D30: the same questions, facts and two answers as on the page."""
+    """D9, D18, D30: the questions, the facts and the two answers are those of the page."""
     device = new_device(host, device_name="Living room")
     program = Program(live, host)
     assert [field["name"] for field in program.challenge["fields"]] == ["name"]
@@ -64,8 +64,9 @@ def test_a_program_connects_a_device(
 
 
 def test_a_stranger_with_the_address_learns_nothing(live: LiveServer) -> None:
-    """D30: the run's address without its secret, with another run's, or at the neighbour's, is as if it did
-    not exist.
+    """D30: the run's URL without its secret, or with another run's, is as if it did not exist.
+
+    The same holds for the URL at another tenant.
     """
     program, foreign = Program(live, "acme.test"), Program(live, "acme.test")
     http, url = local(requests.Session()), program.run["url"]

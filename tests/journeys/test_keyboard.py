@@ -1,4 +1,4 @@
-"""The whole way without a pointer: Tab, Enter and letters."""
+"""A device is connected without a pointer: with Tab, Enter and letters."""
 
 from playwright.sync_api import Page, expect
 
@@ -12,9 +12,7 @@ OUTLINE = (
 
 
 def test_from_the_sign_in_to_connected_by_keyboard(device: Device, person: Person) -> None:
-    """D9: every field has the focus when it is asked for, nobody lands on Approve by accident, and the focus
-    can be seen.
-    """
+    """D9: every field has visible focus when it is asked for, and no one presses Approve by accident."""
     page = person.page
     person.open("/")
     _tab_to(page, "Connect a device")
@@ -57,7 +55,7 @@ def test_backwards_and_no(device: Device, person: Person) -> None:
 
 
 def _focused_field(page: Page) -> str:
-    """The name of the field that has the focus, which must show it."""
+    """Return the name of the field that has the focus, and check that the focus is visible."""
     focused = page.locator(":focus")
     expect(focused).to_have_count(1)
     assert _focus_is_visible(page)
@@ -69,7 +67,7 @@ def _focus_is_visible(page: Page) -> bool:
 
 
 def _tab_to(page: Page, name: str) -> list[str]:
-    """Presses Tab until the element with this text has the focus; answers all that had it on the way."""
+    """Press Tab until the element with this text has the focus, and return all that had it."""
     passed: list[str] = []
     while name not in passed:
         assert len(passed) < 10, passed

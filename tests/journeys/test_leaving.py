@@ -1,5 +1,6 @@
-"""A flow that ends at another site's address: the browser gets there, whatever the policy of our
-forms says.
+"""A flow that ends at another site's URL leads the browser there.
+
+The policy of our forms does not prevent it.
 """
 
 from typing import Any
@@ -14,8 +15,9 @@ from tests.journeys.people import Person
 
 @pytest.mark.parametrize("before", ["answered", "at once"])
 def test_a_redirect_leads_to_another_site(acme: Tenant, person: Person, live: Any, before: str) -> None:
-    """After a form was posted (``form-action`` speaks of redirects too), and as the first thing of a flow;
-    Back leads nowhere else.
+    """It leads there after a form was posted, and as the first step of a flow.
+
+    ``form-action`` covers redirects too. Back leads nowhere else.
     """
     target = f"http://127.0.0.1:{live.port}/health/live?a=b&c=%22"
     steps = ["identification"] if before == "answered" else []

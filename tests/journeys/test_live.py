@@ -1,6 +1,4 @@
-"""What an administrator sees happen: the live feed, a device's story and the overview, each by itself, in a
-real browser.
-"""
+"""The live feed, a device's timeline and the overview update by themselves in a real browser."""
 
 import logging
 import threading
@@ -28,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @pytest.fixture
 def auditor(new_person: People, acme: Tenant) -> Person:
-    """Bob, signed in, who may see everything and change nothing."""
+    """Return bob, signed in, who may view everything and change nothing."""
     save_person("bob", role="auditor", by="test")
     person = new_person()
     person.open("/device")
@@ -37,18 +35,18 @@ def auditor(new_person: People, acme: Tenant) -> Person:
 
 @pytest.fixture
 def clerk(auditor: Person) -> Person:
-    """The same as a member of the help desk."""
+    """Return a signed-in person with the helpdesk role."""
     save_person("bob", role="helpdesk", by="test")
     return auditor
 
 
 def feed(person: Person) -> Locator:
-    """The rows of the live page."""
+    """Return the rows of the live page."""
     return person.page.locator("#feed > li")
 
 
 def watch(person: Person, query: str = "") -> Locator:
-    """Opens the live page and waits until it hears; answers its rows."""
+    """Open the live page, wait until it is connected, and return its rows."""
     person.open(f"/console/live/{query}")
     expect(person.page.locator("#link")).to_have_text("Live")
     return feed(person)
@@ -57,8 +55,9 @@ def watch(person: Person, query: str = "") -> Locator:
 def test_the_feed_shows_a_device_being_approved(
     auditor: Person, new_person: People, device: ByOAuth2Client
 ) -> None:
-    """In another browser alice approves; the words appear without a reload, and lead to the
-    device's story.
+    """Alice approves in another browser, and the event appears without a reload.
+
+    It links to the device's timeline.
     """
     rows = watch(auditor, "?area=device")
     expect(rows).to_have_count(1)
@@ -74,7 +73,7 @@ def test_the_feed_shows_a_device_being_approved(
 
 
 def test_a_pause_holds_what_comes_and_shows_it_after(auditor: Person, acme: Tenant) -> None:
-    """Nothing moves while one reads; how much waits is told; by keyboard too.
+    """Nothing moves during a pause, and the number of waiting events is shown, by keyboard too.
 
     The button says what pressing it does.
     """
@@ -93,7 +92,10 @@ def test_a_pause_holds_what_comes_and_shows_it_after(auditor: Person, acme: Tena
 
 
 def test_filters_are_typed_and_taken_off(auditor: Person, acme: Tenant) -> None:
-    """A username, then Show: the address holds it, the chip takes it off, and the stream is narrowed too."""
+    """A typed username is in the URL after Show, and its chip removes it.
+
+    The stream is filtered too.
+    """
     watch(auditor)
     auditor.fill("Username", "alice")
     auditor.press("Filter")
@@ -108,8 +110,9 @@ def test_filters_are_typed_and_taken_off(auditor: Person, acme: Tenant) -> None:
 
 
 def test_a_line_that_breaks_is_taken_up_again(auditor: Person, acme: Tenant) -> None:
-    """Offline for a moment: what happened meanwhile is there afterwards, once, and the page said that it was
-    away.
+    """After a moment offline, the events of the meantime are there, once.
+
+    The page said that it was offline.
     """
     rows = watch(auditor, "?area=device")
     auditor.page.route("**/events?*", lambda route: route.abort())
@@ -126,8 +129,9 @@ def test_a_line_that_breaks_is_taken_up_again(auditor: Person, acme: Tenant) -> 
 def test_a_story_goes_on_by_itself_and_ends_with_the_button(
     clerk: Person, new_person: People, device: ByOAuth2Client
 ) -> None:
-    """Entered, approved and connected while one looks; then one press that is sure, and neither poll nor
-    refresh gives anything.
+    """Entered, approved and connected appear by themselves.
+
+    One confirmed press then ends it: neither poll nor refresh returns anything.
     """
     pk = Event.objects.get(kind="device.started").target.removeprefix("device ")
     clerk.open(f"/console/devices/{pk}/")
@@ -151,7 +155,7 @@ def test_a_story_goes_on_by_itself_and_ends_with_the_button(
 
 
 def test_the_overview_counts_on(auditor: Person, new_device: Callable[..., Device]) -> None:
-    """A device that asks appears among those that wait, without a reload."""
+    """A device that asks appears among the waiting ones, without a reload."""
     auditor.open("/console/")
     auditor.reads("No pending requests.")
     new_device()
@@ -164,9 +168,9 @@ def test_the_overview_counts_on(auditor: Person, new_device: Callable[..., Devic
 
 
 class Flood:
-    """Publishes RATE events a second from a thread of its own, in transactions of BATCH.
+    """A thread that publishes RATE events a second, in transactions of BATCH.
 
-    ``late``: seconds behind, at worst.
+    ``late`` is how many seconds it was behind, at worst.
     """
 
     def __init__(self, tenant: Tenant) -> None:
@@ -192,7 +196,7 @@ class Flood:
 
 @contextmanager
 def flooding(tenant: Tenant) -> Iterator[Flood]:
-    """A flood while the block runs."""
+    """Run a flood while the block runs."""
     flood = Flood(tenant)
     flood.thread.start()
     try:
@@ -203,7 +207,7 @@ def flooding(tenant: Tenant) -> Iterator[Flood]:
 
 
 def used(session: CDPSession) -> dict[str, float]:
-    """Bytes of the heap, nodes and listeners of the document, once everything that nobody needs is gone."""
+    """Return the bytes of the heap, the nodes and the listeners of the document after garbage collection."""
     for _ in range(3):
         session.send("HeapProfiler.collectGarbage")
     metrics = session.send("Performance.getMetrics")["metrics"]
@@ -225,14 +229,15 @@ FRAME = (
 def test_five_hundred_events_a_second_for_a_minute(
     auditor: Person, acme: Tenant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Issue 6: the page keeps its 200 rows and its heap (under 10 MB more), draws on, answers a press, and is
-    up to date in the end.
+    """The page keeps its 200 rows and its heap (under 10 MB more).
+
+    It goes on rendering, responds to a press, and is up to date at the end.
     """
     rows = watch(auditor, "?area=device")
     for number in range(200):
         publish("device.approved", actor="alice", application="tv", target=f"device {number}")
     expect(rows).to_have_count(200)
-    # 30,000 lines that nobody reads, kept in this process
+    # 30,000 lines that are never read, kept in this process
     caplog.set_level(logging.WARNING, "idp.events.bus")
     session = auditor.context.new_cdp_session(auditor.page)
     session.send("Performance.enable")

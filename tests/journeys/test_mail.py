@@ -1,4 +1,4 @@
-"""The outbox as a newcomer meets it: ``manage.py up`` delivers what another command owes."""
+"""``manage.py up`` delivers the mail that another command put into the outbox."""
 
 import json
 import re
@@ -19,8 +19,9 @@ PERSON = "tenant: default\n---\nperson: admin\nemail: admin@foyer.test\n"
 def test_a_recovery_link_by_mail_on_a_bare_machine(
     run: Callable[..., Command], write_blueprint: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Without a mail server it becomes a file, the log names it and tells nothing more, and its link opens
-    the page.
+    """Without a mail server it becomes a file, which the log names without its contents.
+
+    Its link opens the page.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,5 +1,6 @@
-"""Every page and error state: read by axe-core, in light and dark, on a telephone and a desk;
-``FOYER_SHOTS=folder`` keeps pictures.
+"""axe-core reads every page and error state, in light and dark, on a phone and a desktop.
+
+``FOYER_SHOTS=folder`` saves screenshots.
 """
 
 import os
@@ -21,7 +22,7 @@ from tests.journeys.people import Person
 
 SIZES = {390: 844, 1280: 800}
 ALL = {"resultTypes": ["violations"]}
-COLOURS = ALL | {"runOnly": ["color-contrast"]}  # all that another scheme changes
+COLOURS = ALL | {"runOnly": ["color-contrast"]}  # the only rule whose result depends on the color scheme
 CLIPPED = """() => [...document.querySelectorAll('h1, p, button, a, label, dd, dt, input')].filter((element) => {
   const box = element.getBoundingClientRect();
   return box.width && (box.left < 0 || box.right > innerWidth + 1);
@@ -36,8 +37,9 @@ def test_every_page_reads_well(
     new_person: Callable[..., Person],
     new_device: Callable[..., Device],
 ) -> None:
-    """B19: no violation that axe-core knows, nothing wider than the window, one heading, and (by the fixture)
-    no word in the console.
+    """B19: axe-core reports no violation, nothing is wider than the window, and there is one heading.
+
+    There is no message in the console (by the fixture).
     """
     seen = []
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
@@ -70,10 +72,9 @@ def _keep_picture(page: Any, name: str) -> None:
 
 
 def test_styles_and_scripts_are_small() -> None:
-    """Of the pages that people meet: the style sheet less than 12 KB, each script less than 8; each of the
-    console's less than 16.
+    """The style sheet is less than 12 KB and each script of the pages for people less than 8.
 
-    Indentation is not counted: the formatter decides it.
+    Each script of the console is less than 16 KB. Indentation is not counted: the formatter decides it.
     """
     files = list((Path(settings.BASE_DIR) / "web" / "static").rglob("*.*"))
     sizes = {file.name: len(re.sub(rb"\n\s*", b"\n", file.read_bytes())) for file in files}

@@ -1,5 +1,6 @@
-"""The playground in a real browser: it acts as a device, another browser approves, and every step stands
-there explained.
+"""The playground in a real browser acts as a device while another browser approves.
+
+Every step is explained on it.
 """
 
 import re
@@ -20,7 +21,7 @@ from tests.journeys.people import Person
 
 @pytest.fixture
 def editor(new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> Person:
-    """Bob, a flow editor, signed in at acme's playground; the television polls every second."""
+    """Return bob, a flow editor, signed in at acme's playground; the television polls every second."""
     with tenant_scope(tenants["acme"]):
         Account.objects.filter(username="bob").update(role=Role.EDITOR)
         save_application("tv", by="test", device_interval=1)
@@ -33,18 +34,19 @@ def editor(new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> Per
 
 
 def state(page: Page) -> str:
-    """What the device's screen says is going on."""
+    """Return the state that the device's screen shows."""
     return page.locator("#state").inner_text()
 
 
 def titles(page: Page) -> list[str]:
-    """What happened, card by card."""
+    """Return what happened, card by card."""
     return page.locator("#steps h2").all_inner_texts()
 
 
 def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]) -> None:
-    """D3, D12, D32: code and picture appear, alice approves elsewhere, and the page shows tokens, claims,
-    refresh and userinfo.
+    """D3, D12, D32: code and picture appear, and alice approves elsewhere.
+
+    The page shows tokens, claims, refresh and userinfo.
     """
     page = editor.page
     page.get_by_role("button", name="Start", exact=True).click()
@@ -52,7 +54,7 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
     assert page.locator("#qr").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     alice = new_person()
     alice.at_consent(page.locator("#code").inner_text())
-    alice.reads("Playground")  # how the device calls itself
+    alice.reads("Playground")  # the device's own name
     # a fast alice decides before the first poll
     expect(page.locator("#steps")).to_contain_text("The device polls")
     alice.press("Approve")
@@ -89,7 +91,7 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
 
 
 def test_a_denial_reaches_the_page(editor: Person, new_person: Callable[..., Person]) -> None:
-    """D32: no tokens, the reason and its meaning; then one may start again."""
+    """D32: there are no tokens, but the reason and its meaning, and a button to start again."""
     page = editor.page
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator("#state")).to_have_text("Waiting for approval…")
@@ -108,7 +110,7 @@ def test_a_denial_reaches_the_page(editor: Person, new_person: Callable[..., Per
 
 
 def test_a_service_acts_for_itself(editor: Person, tenants: dict[str, Tenant]) -> None:
-    """B18, B25: with the secret that one types, which is not shown again; a wrong one is explained."""
+    """B18, B25: the typed secret works and is not shown again, and a wrong one is explained."""
     with tenant_scope(tenants["acme"]):
         values = {
             "confidential": True,
@@ -133,7 +135,7 @@ def test_a_service_acts_for_itself(editor: Person, tenants: dict[str, Tenant]) -
 
 
 def test_by_keyboard_and_without_scripts(editor: Person, new_person: Callable[..., Person]) -> None:
-    """The form is sent with Enter; a browser without scripts is told what it needs."""
+    """Enter submits the form, and a browser without scripts shows what it needs."""
     editor.page.get_by_label("Application", exact=True).focus()
     editor.page.get_by_role("checkbox", name="openid").focus()
     editor.page.keyboard.press("Enter")
@@ -149,8 +151,9 @@ def test_by_keyboard_and_without_scripts(editor: Person, new_person: Callable[..
 def test_the_pages_read_well(
     editor: Person, new_person: Callable[..., Person], tenants: dict[str, Tenant]
 ) -> None:
-    """axe-core knows nothing against the playground while it waits and when it is done, nor against the
-    recipes and what they make.
+    """axe-core reports nothing on the playground while it waits and when it is done.
+
+    The same holds for the recipes and what they create.
     """
     page = editor.page
     for path in ("", "/kiosk"):
@@ -178,7 +181,7 @@ def test_the_pages_read_well(
 
 
 def _reads_well(page: Page) -> None:
-    """On a telephone and two desks, in light and in dark."""
+    """Check the page on a phone and two desktops, in light and in dark."""
     for width in (390, 1280, 1920):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url

@@ -1,4 +1,4 @@
-"""Somebody sets up an app and recovery codes, and signs in with them: with scripts and without."""
+"""A person sets up an app and recovery codes, and signs in with them: with scripts and without."""
 
 from pathlib import Path
 
@@ -11,8 +11,9 @@ SIGN_IN = ("identification", "password", "login")
 
 
 def test_from_a_password_to_two_factors(acme: Tenant, person: Person) -> None:
-    """The secret is typed off the page, the codes are kept as a file; both let the person in; the front page
-    tells what is left.
+    """The secret is typed off the page, and the codes are saved as a file.
+
+    Both let the person in, and the front page says what is left.
     """
     draw(*SIGN_IN, "totp_setup", "recovery_code_setup", "deny")
     person.open()

@@ -1,4 +1,4 @@
-"""Live sessions, several tabs, and people who take turns at one browser."""
+"""Living sessions, several tabs, and people who take turns at one browser."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from tests.journeys.people import Person
 def test_the_second_device_asks_only_for_its_code(
     device: Device, new_device: Callable[..., Device], person: Person
 ) -> None:
-    """D9, D18: whoever is signed in is not asked again, but every device is."""
+    """D9, D18: a person who is signed in is not asked again, but every device is."""
     person.at_consent(device.user_code)
     person.press("Approve")
     person.sees("Approved – return to your device")
@@ -31,7 +31,7 @@ def test_the_second_device_asks_only_for_its_code(
 def test_two_tabs_finish_in_either_order(
     first: int, new_device: Callable[..., Device], person: Person
 ) -> None:
-    """authentik #6954: two tabs, both begun before the sign-in, neither breaks the other."""
+    """Of two tabs, both begun before the sign-in, neither breaks the other (authentik #6954)."""
     devices, tabs = [new_device(), new_device()], [person, person.new_tab()]
     for tab in tabs:
         tab.open()
@@ -54,8 +54,9 @@ def test_two_tabs_finish_in_either_order(
 def test_somebody_else_signs_in_meanwhile(
     device: Device, new_device: Callable[..., Device], person: Person
 ) -> None:
-    """D30, D39: "Not you?" begins anew; what the first tab had open ends with a clear page, and approves
-    nothing.
+    """D30, D39: "Not you?" starts a new run.
+
+    What the first tab had open ends with a clear page, and approves nothing.
     """
     person.at_consent(device.user_code)
     second, theirs = person.new_tab(), new_device()
@@ -97,9 +98,7 @@ def test_not_you_and_then_the_same_person_after_all(device: Device, person: Pers
 
 
 def test_signing_out_ends_what_was_open(device: Device, person: Person) -> None:
-    """CVE-2025-29928: after "Sign out" the consent page that is still open approves nothing, and nobody is
-    signed in.
-    """
+    """CVE-2025-29928: after "Sign out" the open consent page approves nothing, and no one is signed in."""
     person.at_consent(device.user_code)
     second = person.new_tab()
     second.open("/")

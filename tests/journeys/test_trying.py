@@ -1,5 +1,6 @@
-"""Trying a flow as a person does it: the path answers each change at once, is kept as a test, and what is
-published can be undone.
+"""A dry run in the console updates its path at once and is stored as a flow test.
+
+What is published can be undone.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,7 @@ LONGER = (*SHIPPED[:2], AWAY, *SHIPPED[2:])
 
 @pytest.fixture
 def editor(acme: Tenant, new_person: Callable[..., Person]) -> Person:
-    """alice, who draws flows, and a draft that asks some people for a code."""
+    """Return alice, who edits flows, and a draft that asks some people for a code."""
     Account.objects.filter(username="alice").update(role=Role.EDITOR)
     save_draft("connect-a-device", drawing(*LONGER).as_json(), by="clerk", revision=None)
     person = new_person()
@@ -35,13 +36,14 @@ def editor(acme: Tenant, new_person: Callable[..., Person]) -> Person:
 
 
 def decision(person: Person, step: str) -> str:
-    """What became of a step, as the page says it."""
+    """Return the decision of a step as the page shows it."""
     return person.page.locator(f"#step-{step} .decision").inner_text()
 
 
 def test_a_walk_is_changed_kept_published_and_undone(editor: Person) -> None:
-    """Each change walks anew without leaving the page and stands in the address; the test that it became is
-    shown before publishing.
+    """Each change starts a new dry run without leaving the page and is in the URL.
+
+    The stored test is shown before publishing.
     """
     page = editor.page
     editor.open(f"{HERE}/try")
@@ -77,7 +79,7 @@ def test_a_walk_is_changed_kept_published_and_undone(editor: Person) -> None:
 
 
 def test_the_preview_is_a_picture(editor: Person) -> None:
-    """The tenant's real page at two widths, and neither the keyboard nor the mouse gets into it."""
+    """It is the tenant's real page at two widths, and neither keyboard nor mouse reaches into it."""
     page = editor.page
     editor.open(f"{HERE}/preview?step=password&scheme=dark")
     frames = [frame for frame in page.frames if "/preview/page" in frame.url]
@@ -103,7 +105,7 @@ def test_the_preview_is_a_picture(editor: Person) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_page_is_sound(editor: Person, acme: Tenant, width: int, scheme: str) -> None:
-    """axe-core knows nothing serious against any of them, and nothing is wider than the window."""
+    """axe-core reports nothing serious on any of them, and nothing is wider than the window."""
     publish(drawing(*SHIPPED, title="Another"), by="clerk", note="Another title")
     page = editor.page
     page.set_viewport_size({"width": width, "height": 900})

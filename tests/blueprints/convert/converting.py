@@ -1,6 +1,4 @@
-"""What the tests of the conversion share: entries written in a few lines, and the documents that come of
-them.
-"""
+"""Entries written in a few lines, and the documents that they are converted to."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -50,20 +48,20 @@ APPLICATION = """
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a conversion: its text, its documents without tags, and its notes as ``line: text``."""
+    """The result of a conversion: its text, its documents without tags, and its notes as ``line: text``."""
 
     text: str
     documents: list[dict[str, Any]]
     notes: list[str]
 
     def one(self, kind: str, name: str = "") -> dict[str, Any]:
-        """The only document of this kind, or the one of this name."""
+        """Return the only document of this kind, or the one of this name."""
         found = [each for each in self.documents if kind in each and name in ("", each[kind])]
         assert len(found) == 1, self.text
         return found[0]
 
     def steps(self, name: str = "sign-in") -> list[str]:
-        """The stages of a flow in order, groups opened, each with its condition."""
+        """Return the stages of a flow in order, sections flattened, each with its condition."""
         boxes = lay_out(FlowDocument.model_validate(self.one("flow", name)), {}).boxes
         return [
             box.drawn.stage + (f" when {box.drawn.when}" if box.drawn.when else "")
@@ -72,12 +70,12 @@ class Outcome:
         ]
 
     def noted(self, *texts: str) -> bool:
-        """Whether one note holds all of these."""
+        """Return whether one note contains all of these."""
         return any(all(text in note for text in texts) for note in self.notes)
 
 
 def converted(files: Iterable[Path]) -> Outcome:
-    """Converts, and checks every document by our own validator."""
+    """Convert, and check every document by our own validator."""
     made = convert(files)
     found = [_checked(node) for node in parse(made.text.encode())]
     return Outcome(made.text, found, [f"{note.line}: {note.text}" for note in made.notes])
@@ -92,14 +90,14 @@ def _checked(node: Node) -> dict[str, Any]:
 
 
 def _set(value: Any) -> Any:
-    """Without what only the environment would tell."""
+    """Return the value without what only the environment would supply."""
     if isinstance(value, dict):
         return {key: _set(each) for key, each in value.items() if each is not None}
     return [_set(each) for each in value if each is not None] if isinstance(value, list) else value
 
 
 def written(folder: Path, *entries: str, head: str = "", name: str = "authentik.yaml") -> Path:
-    """A file of these entries."""
+    """Write a file of these entries and return its path."""
     file = folder / name
     file.write_text(
         f"version: 1\n{dedent(head)}entries:\n"

@@ -1,6 +1,4 @@
-"""Coming from authentik: what its files become, that the tenant works, and that nothing opens which was
-closed before.
-"""
+"""Converted authentik files make a tenant that works and opens nothing that was closed before."""
 
 import re
 import subprocess
@@ -57,8 +55,9 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def moved(tenants: dict[str, Tenant], write_blueprint: Write) -> Tenant:
-    """The tenant of the samples beside acme and other, with passwords, as an administrator would
-    finish it.
+    """Return the tenant of the samples beside acme and other, with passwords.
+
+    It is finished as an administrator would finish it.
     """
     apply([write_blueprint(convert(ALL).text, "converted.yaml")])
     apply([write_blueprint(PASSWORDS, "passwords.yaml")])
@@ -69,8 +68,9 @@ def moved(tenants: dict[str, Tenant], write_blueprint: Write) -> Tenant:
 
 
 def test_a_device_is_connected(moved: Tenant) -> None:
-    """D5, D17: the converted tenant signs a device in, by the flow of its brand, and gives the scopes that it
-    gave before.
+    """D5, D17: the converted tenant signs a device in, by the flow of its brand.
+
+    It grants the scopes that it granted before.
     """
     device, person = Door(HOST), Door(HOST)
     started = device.start("acme-tv", "openid profile offline_access acme:channels")
@@ -85,7 +85,7 @@ def test_a_device_is_connected(moved: Tenant) -> None:
 
 
 def test_the_tokens_are_those_of_the_application(moved: Tenant) -> None:
-    """D29: the scopes that were asked for, and the lifetime that the provider had."""
+    """D29: they have the scopes that were asked for, and the lifetime that the provider had."""
     device = Door(HOST)
     started = device.start("acme-tv", "openid acme:channels offline_access")
     Door(HOST).approve(started)
@@ -96,7 +96,7 @@ def test_the_tokens_are_those_of_the_application(moved: Tenant) -> None:
 
 
 def test_a_second_factor_is_asked_from_whoever_has_one(moved: Tenant) -> None:
-    """``not_configured_action: skip``: whoever holds an app must show it, at the device's flow too."""
+    """``not_configured_action: skip``: a person with an app must use it, in the device's flow too."""
     with tenant_scope(moved):
         give_totp("alice")
     seen = Door(HOST).page("/device").submit(name="alice").submit(password="alice-password-1")
@@ -106,8 +106,9 @@ def test_a_second_factor_is_asked_from_whoever_has_one(moved: Tenant) -> None:
 
 
 def test_only_those_who_could_may_use_it(moved: Tenant) -> None:
-    """CVE-2024-38371: the policies of the application hold on the device path; alice is in a group below,
-    clerk in none.
+    """CVE-2024-38371: the policies of the application hold on the device path.
+
+    alice is in a group below, clerk in none.
     """
     started = Door(HOST).start("acme-tv", "openid")
     seen = (
@@ -127,7 +128,7 @@ def test_who_was_inactive_stays_so(moved: Tenant) -> None:
 
 
 def test_neighbours_are_left_alone(moved: Tenant, door: Callable[..., Door]) -> None:
-    """The converted application is unknown to the other tenants, and theirs work as before."""
+    """The converted application is unknown to other tenants, and theirs work as before."""
     for host in ("acme.test", "other.test"):
         refused = door(host).post("/application/o/device/", {"client_id": "acme-tv", "scope": "openid"})
         assert refused.status_code in (400, 401)
@@ -140,9 +141,7 @@ def test_neighbours_are_left_alone(moved: Tenant, door: Callable[..., Door]) -> 
 
 @pytest.mark.django_db
 def test_the_default_tenant_takes_it_over(tmp_path: Path) -> None:
-    """Over what ships: the default brand's flows take the place of the shipped ones, and an expression keeps
-    everybody out.
-    """
+    """The default brand's flows replace the shipped ones, and an expression keeps everyone out."""
     brand = (
         (SAMPLES / "brand.yaml")
         .read_text()
@@ -167,14 +166,14 @@ def test_the_default_tenant_takes_it_over(tmp_path: Path) -> None:
 
 
 def put(file: Path, text: str) -> Path:
-    """A file with this text."""
+    """Write a file with this text and return its path."""
     file.write_text(text)
     return file
 
 
 @pytest.mark.django_db
 def test_it_applies_once(write_blueprint: Write) -> None:
-    """The text is stable, and a second application has nothing to do."""
+    """The text is stable, and applying it again changes nothing."""
     text = convert(ALL).text
     assert convert(ALL).text == text
     file = write_blueprint(text)
@@ -182,11 +181,11 @@ def test_it_applies_once(write_blueprint: Write) -> None:
     assert not make_plan([file]).effective
 
 
-# --- what becomes of what -----------------------------------------------------------------------------------
+# --- what each entry becomes --------------------------------------------------------------------------------
 
 
 def test_the_flow_reads_like_one_that_was_written_here() -> None:
-    """Bindings by their order, the inline password as a step, the same password asked once."""
+    """Bindings come in their order, the inline password is a step, and the same password is asked once."""
     outcome = converted(ALL)
     kinds = [each.split(" when ")[0] for each in outcome.steps("acme-authentication")]
     assert kinds == ["identification", "password", "choice", "totp", "recovery_code", "login"]
@@ -226,7 +225,10 @@ def test_the_flow_reads_like_one_that_was_written_here() -> None:
     ],
 )
 def test_second_factors(tmp_path: Path, classes: str, action: str, expected: object) -> None:
-    """The classes that exist here; what happens to somebody who has none is what happened there."""
+    """The classes that exist here are converted.
+
+    A person who has none is treated as authentik treats them.
+    """
     outcome = converted(
         [written(tmp_path, SIGN_IN, MFA.replace("ACTION", action).replace("CLASSES", classes))]
     )
@@ -249,7 +251,7 @@ def test_second_factors(tmp_path: Path, classes: str, action: str, expected: obj
     ],
 )
 def test_a_second_factor_that_is_not_known_refuses(tmp_path: Path, attrs: str) -> None:
-    """What guarded an account never turns into nothing."""
+    """A guard of an account never disappears."""
     mfa = re.sub(r"attrs: \{not_conf.*", lambda found: f"attrs: {attrs}", MFA)
     outcome = converted([written(tmp_path, SIGN_IN, mfa)])
     assert outcome.steps() == ["identification", "password", "deny", "login"]
@@ -257,7 +259,7 @@ def test_a_second_factor_that_is_not_known_refuses(tmp_path: Path, attrs: str) -
 
 
 def test_configure_without_a_stage_that_exists_refuses(tmp_path: Path) -> None:
-    """Whoever was sent to set up a security key is refused rather than let through."""
+    """A person who had to set up a security key is refused rather than let through."""
     key = (
         "- {model: authentik_stages_authenticator_webauthn.authenticatorwebauthnstage, id: key, "
         "identifiers: {name: key}}"
@@ -286,7 +288,7 @@ def test_configure_without_a_stage_that_exists_refuses(tmp_path: Path) -> None:
     ],
 )
 def test_a_stage_that_does_not_exist_here_refuses(tmp_path: Path, model: str) -> None:
-    """Fail closed: in its place stands a refusal with a comment, and the note names file and line."""
+    """Fail closed: a deny step with a comment replaces it, and the note names file and line."""
     stage = f"- {{model: {model}, id: odd, identifiers: {{name: odd}}}}"
     binding = (
         "- {model: authentik_flows.flowstagebinding, identifiers: {target: !KeyOf flow, stage: !KeyOf odd, "
@@ -299,7 +301,7 @@ def test_a_stage_that_does_not_exist_here_refuses(tmp_path: Path, model: str) ->
 
 
 def test_setting_up_comes_after_signing_in(tmp_path: Path) -> None:
-    """A stage configuration flow begins with the steps by which people sign in: here a flow stands alone."""
+    """A stage configuration flow begins with the steps for signing in, because here a flow stands alone."""
     more = """
     - {model: authentik_flows.flow, id: own, identifiers: {slug: totp-setup}, attrs: {name: App, designation: stage_configuration}}
     - {model: authentik_stages_authenticator_totp.authenticatortotpstage, id: totp, identifiers: {name: totp}, attrs: {digits: 6}}
@@ -322,8 +324,9 @@ def test_setting_up_comes_after_signing_in(tmp_path: Path) -> None:
 
 
 def test_prompts(tmp_path: Path) -> None:
-    """Fields in their order with the types that exist; a type that does not exist refuses, a validation that
-    is lost too.
+    """Fields keep their order and the types that exist.
+
+    A type that does not exist refuses, and so does a validation that is lost.
     """
     more = """
     - {model: authentik_stages_prompt.prompt, id: a, identifiers: {name: a},
@@ -377,7 +380,7 @@ def test_a_missing_secret_is_made_when_asked(tmp_path: Path, write_blueprint: Wr
 
 
 def test_names_are_ours_and_never_twice(tmp_path: Path) -> None:
-    """Slugs that fall together are numbered, and noted."""
+    """Slugs that become equal are numbered and noted."""
     apps = APPLICATION + APPLICATION.replace("id: provider", "id: other").replace(
         "{slug: tv}", "{slug: T_V!}"
     ).replace("KeyOf provider", "KeyOf other").replace("id: app", "id: app2").replace(
@@ -398,8 +401,9 @@ def test_names_are_ours_and_never_twice(tmp_path: Path) -> None:
 
 
 def test_brands_become_tenants(tmp_path: Path) -> None:
-    """The default brand is the default tenant and has people and applications; another one has its flows
-    only, and says so.
+    """The default brand is the default tenant and has people and applications.
+
+    Another one has only its flows, and a note says so.
     """
     brands = """
     - {model: authentik_brands.brand, identifiers: {domain: authentik-default},
@@ -423,7 +427,7 @@ def test_brands_become_tenants(tmp_path: Path) -> None:
 
 
 def test_a_brand_without_a_flow_for_devices_has_none(tmp_path: Path) -> None:
-    """The device grant was off there, and stays off."""
+    """The device grant was off in authentik, and stays off."""
     brand = "- {model: authentik_brands.brand, identifiers: {domain: a.test}, attrs: {default: true}}"
     outcome = converted([written(tmp_path, SIGN_IN, APPLICATION, brand)])
     assert outcome.one("application")["grants"] == []
@@ -431,7 +435,7 @@ def test_a_brand_without_a_flow_for_devices_has_none(tmp_path: Path) -> None:
 
 
 def test_a_provider_with_more_than_consent_gets_a_flow_of_its_own(tmp_path: Path) -> None:
-    """What the authorization flow asked besides is asked on the device path too."""
+    """What the authorization flow asked in addition is asked on the device path too."""
     more = """
     - {model: authentik_flows.flow, id: device, identifiers: {slug: device}, attrs: {name: Device, designation: stage_configuration}}
     - {model: authentik_brands.brand, identifiers: {domain: a.test}, attrs: {default: true, flow_device_code: !KeyOf device}}
@@ -470,7 +474,7 @@ def test_a_provider_with_more_than_consent_gets_a_flow_of_its_own(tmp_path: Path
 
 @pytest.mark.parametrize("missing", ["flow_authentication", "flow_device_code", "authorization_flow"])
 def test_a_flow_that_is_not_among_the_files_refuses(tmp_path: Path, missing: str) -> None:
-    """What is not known is not made up: devices are refused until the missing file is given too."""
+    """Devices are refused until the missing file is given too."""
     attrs = {"flow_authentication": "!KeyOf flow", "flow_device_code": "!KeyOf device"}
     attrs |= {missing: "!Find [authentik_flows.flow, [slug, elsewhere]]"} if missing in attrs else {}
     brand = f"""
@@ -494,7 +498,10 @@ def test_a_flow_that_is_not_among_the_files_refuses(tmp_path: Path, missing: str
 
 
 def test_everything_unknown_is_noted(tmp_path: Path) -> None:
-    """Each model and policy that has no place here is named, with its line; keys that nobody read are too."""
+    """Each model and policy that has no counterpart here is named with its line.
+
+    Keys that no converter read are named too.
+    """
     models = """
     - {model: authentik_core.token, identifiers: {identifier: t}}
     - {model: authentik_providers_saml.samlprovider, id: saml, identifiers: {name: saml}}
@@ -533,7 +540,7 @@ def test_everything_unknown_is_noted(tmp_path: Path) -> None:
 
 
 def bound(target: str, what: str = "policy: !KeyOf sauce", more: str = "") -> str:
-    """A policy binding."""
+    """Return a policy binding."""
     return (
         f"- {{model: authentik_policies.policybinding, identifiers: {{target: !KeyOf {target}, {what}, "
         f"order: 0}}, attrs: {{{more}}}}}"
@@ -558,8 +565,9 @@ STAFF = '"staff" in person.groups'
 def test_an_expression_never_opens_a_flow(
     tmp_path: Path, target: str, expected: list[str], more: str
 ) -> None:
-    """A stage that asks is asked always; where it lets in, or guards the flow, a refusal stands before it,
-    its source above.
+    """A stage that asks always asks.
+
+    Where it lets in, or guards the flow, a deny step stands before it, with its source above.
     """
     mfa = MFA.replace("ACTION", "deny").replace("CLASSES", "[totp]")
     outcome = converted([written(tmp_path, SIGN_IN, mfa, SECRET_SAUCE, bound(target, more=more))])
@@ -580,7 +588,7 @@ def test_an_expression_never_opens_a_flow(
     ],
 )
 def test_no_other_policy_opens_an_application(tmp_path: Path, model: str) -> None:
-    """What cannot be said by groups switches the application off."""
+    """A policy that groups cannot express switches the application off."""
     policy = f"- {{model: {model}, id: sauce, identifiers: {{name: sauce}}}}"
     outcome = converted([written(tmp_path, APPLICATION, policy, bound("app"))])
     assert outcome.one("application")["active"] is False
@@ -613,7 +621,7 @@ def test_no_other_policy_opens_an_application(tmp_path: Path, model: str) -> Non
 def test_who_may_use_an_application(
     tmp_path: Path, mode: str, bindings: list[str], groups: list[str] | None, active: bool
 ) -> None:
-    """CVE-2024-38371: never more people than before: one of several groups, or nobody."""
+    """CVE-2024-38371: it is never more people than before: one of several groups, or no one."""
     app = APPLICATION.replace("{name: TV, provider", f"{{policy_engine_mode: {mode}, name: TV, provider")
     outcome = converted([written(tmp_path, SECRET_SAUCE, app, *bindings)])
     assert outcome.one("application").get("groups") == groups
@@ -641,7 +649,7 @@ def test_who_may_use_an_application(
 def test_groups_and_people_become_conditions(
     tmp_path: Path, target: str, bindings: list[str], expected: list[str]
 ) -> None:
-    """Whoever was asked is asked; whoever was let in is."""
+    """Everyone who was asked is asked, and everyone who was let in is let in."""
     mfa = MFA.replace("ACTION", "deny").replace("CLASSES", "[totp]")
     outcome = converted(
         [written(tmp_path, SIGN_IN, mfa, SECRET_SAUCE, *(bound(target, each) for each in bindings))]
@@ -650,7 +658,7 @@ def test_groups_and_people_become_conditions(
 
 
 def test_a_group_counts_those_below_it(tmp_path: Path) -> None:
-    """Groups that lie in each other, even in a circle, are named one by one."""
+    """Nested groups, even in a circle, are named one by one."""
     groups = """
     - {model: authentik_core.group, id: staff, identifiers: {name: staff}, attrs: {parent: !KeyOf night}}
     - {model: authentik_core.group, id: night, identifiers: {name: night}, attrs: {parents: [!KeyOf staff]}}
@@ -660,8 +668,9 @@ def test_a_group_counts_those_below_it(tmp_path: Path) -> None:
 
 
 def test_countries(tmp_path: Path) -> None:
-    """Without a GeoIP file the condition could not be judged: the whole flow refuses, and the note
-    says why.
+    """Without a GeoIP file the condition could not be evaluated, so the whole flow refuses.
+
+    The note says why.
     """
     policy = (
         "- {model: authentik_policies_geoip.geoippolicy, id: geo, identifiers: {name: geo}, attrs: "
@@ -688,8 +697,9 @@ def test_a_flow_that_would_not_be_sound_refuses(tmp_path: Path) -> None:
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Text to standard output or a file, notes to standard error; an unreadable file is an error with its
-    place.
+    """The text goes to standard output or a file, notes to standard error.
+
+    An unreadable file is an error with its place.
     """
     call_command("blueprint", "convert", "authentik", *map(str, ALL))
     printed = capsys.readouterr()
@@ -703,8 +713,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_its_exit_code(tmp_path: Path) -> None:
-    """0 with notes, also about an entry that is odd; 1 where a file can't be read, and then nothing of the
-    others is written.
+    """It is 0 with notes, also about an odd entry, and 1 where a file can't be read.
+
+    In that case nothing of the other files is written.
     """
     odd = written(
         tmp_path,
@@ -724,6 +735,6 @@ def test_its_exit_code(tmp_path: Path) -> None:
 
 
 def converting(*files: Path) -> subprocess.CompletedProcess[str]:
-    """The command, as it is typed."""
+    """Run the command as it is typed."""
     command = [sys.executable, "manage.py", "blueprint", "convert", "authentik", *map(str, files)]
     return subprocess.run(command, capture_output=True, text=True, check=False)

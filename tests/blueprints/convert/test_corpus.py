@@ -1,5 +1,6 @@
-"""A corpus of everything that is carried over: no attribute is lost in silence, nothing that is odd stops it,
-and all of it plans.
+"""A corpus of everything that is converted: no attribute is silently lost, and all of it plans.
+
+No odd entry stops the conversion.
 """
 
 import copy
@@ -31,11 +32,11 @@ class Tagged:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads tags as values."""
+    """A loader that reads tags as values."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes them as tags again."""
+    """A dumper that writes those values as tags again."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -65,19 +66,19 @@ _Dumper.add_representer(Tagged, _written)
 
 
 def loaded(file: Path) -> dict[str, Any]:
-    """The file as plain data."""
+    """Return the file as plain data."""
     return dict(yaml.load(file.read_text(), _Loader))  # noqa: S506 a loader of plain data
 
 
 def told(file: Path, data: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """What the data becomes: the text, and the notes without their lines."""
+    """Return what the data becomes: the text, and the notes without their lines."""
     file.write_text(yaml.dump(data, Dumper=_Dumper, sort_keys=False))
     made = convert([file])
     return made.text, tuple(sorted(note.text for note in made.notes))
 
 
 def other(value: Any) -> Any:
-    """Something else of the same kind."""
+    """Return another value of the same kind."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
@@ -104,15 +105,15 @@ def other(value: Any) -> Any:
 
 
 def spots(data: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
-    """Every attribute of every entry: its entry, its part, its key."""
+    """Yield every attribute of every entry: its entry, its part, its key."""
     for at, entry in enumerate(data["entries"]):
         for part in ("identifiers", "attrs"):
             for key in entry.get(part, {}):
                 yield at, part, key
 
 
-# What authentik takes where the attribute is missing: without it, all is as before. And what means the same
-# as that here.
+# The value that authentik uses where the attribute is missing, so that removing it changes nothing, and the
+# values that mean the same here.
 DEFAULTS = {
     ("flow", "authentication", "none"),
     ("flow", "policy_engine_mode", "any"),
@@ -155,8 +156,9 @@ LEFT_OUT = {"consents", "hint", "disabled"}
 
 @pytest.mark.parametrize("sample", CORPUS, ids=lambda file: file.stem)
 def test_no_attribute_is_lost_in_silence(tmp_path: Path, sample: Path) -> None:
-    """Each attribute taken out, and each altered: the text or a note changes, unless it was a default or says
-    nothing.
+    """When an attribute is removed or altered, the text or a note changes.
+
+    It does not change if the attribute was a default or means nothing.
     """
     data, file = loaded(sample), tmp_path / sample.name
     before, silent = told(file, data), list[str]()
@@ -239,7 +241,7 @@ ODD += [
 
 
 def places(node: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place of the tree: what it is in, and its key there."""
+    """Yield every place of the tree: its container, and its key there."""
     inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, value in inside:
         yield node, key
@@ -247,8 +249,9 @@ def places(node: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def plans(file: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether what was written passes ``plan`` on a new installation, once its environment is set and its
-    files are there.
+    """Check that the result passes ``plan`` on a new installation.
+
+    Its environment is set and its files are there.
     """
     monkeypatch.setenv("X", "from-x")
     for name in ("passwd", "x"):
@@ -260,9 +263,7 @@ def plans(file: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("sample", [*CORPUS, None], ids=lambda file: file.stem if file else "all")
 def test_every_sample_plans(tmp_path: Path, sample: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What each file becomes alone, and what all of them become together, is accepted on a new
-    installation.
-    """
+    """Each converted file, and all of them together, is accepted on a new installation."""
     files = [sample] if sample else CORPUS
     converted(files)
     plans(tmp_path / "ours.yaml", convert(files).text, monkeypatch)
@@ -275,7 +276,7 @@ def test_every_sample_plans(tmp_path: Path, sample: Path | None, monkeypatch: py
 def test_nothing_odd_stops_it(
     tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch, draw: st.DataObject
 ) -> None:
-    """Whatever stands in some places of some entries: the conversion ends, and what it wrote plans."""
+    """The conversion ends with any value in some places of some entries, and its result plans."""
     data = loaded(sample)
     for _ in range(draw.draw(st.integers(1, 3))):
         where, key = draw.draw(st.sampled_from(list(places(data["entries"]))))

@@ -1,4 +1,4 @@
-"""What the conversion reads: each of authentik's tags as data, and files that mean harm."""
+"""The conversion reads each of authentik's tags as data, and refuses malicious files."""
 
 import re
 import time
@@ -28,7 +28,7 @@ context:
 
 
 def titled(folder: Path, tag: str, *before: str, head: str = CONTEXT) -> tuple[str, list[str]]:
-    """The title that a brand gets by this tag ("" for none), and the notes."""
+    """Return the title that a brand gets by this tag ("" for none), and the notes."""
     brand = (
         "- model: authentik_brands.brand\n  identifiers: {domain: a.test}\n  attrs:\n    default: true\n   "
         " branding_title: "
@@ -77,8 +77,9 @@ def titled(folder: Path, tag: str, *before: str, head: str = CONTEXT) -> tuple[s
     ],
 )
 def test_tags_are_data(tmp_path: Path, tag: str, title: str) -> None:
-    """Each tag of authentik's format, resolved from the file alone; what only the installation knows becomes
-    a tag of ours.
+    """Each tag of authentik's format is resolved from the file alone.
+
+    What only the installation knows becomes a tag of ours.
     """
     assert titled(tmp_path, tag)[0].strip('"') == title.strip('"')
 
@@ -115,8 +116,9 @@ def test_what_the_file_does_not_tell_is_noted(tmp_path: Path, tag: str, why: str
 
 
 def test_references(tmp_path: Path) -> None:
-    """!KeyOf, !Find by several fields and by another reference, !FindObject, and primary keys as exports
-    write them.
+    """!KeyOf, !Find by several fields and by another reference, and !FindObject are resolved.
+
+    Primary keys are resolved as exports write them.
     """
     before = """
     - {model: authentik_core.group, id: staff, identifiers: {name: staff}, attrs: {pk: 7d4c3a10-0000-4000-8000-000000000001, note: Found}}
@@ -152,8 +154,9 @@ def test_references(tmp_path: Path) -> None:
 
 
 def test_files_refer_to_each_other(tmp_path: Path) -> None:
-    """!KeyOf stays in its file, !Find looks through all of them, and two entries of one object are taken
-    together.
+    """!KeyOf stays in its file, and !Find searches all of them.
+
+    Two entries of one object are merged.
     """
     first = written(tmp_path, SIGN_IN, name="first.yaml")
     binding = (
@@ -189,8 +192,9 @@ def test_files_refer_to_each_other(tmp_path: Path) -> None:
     ],
 )
 def test_conditions_of_entries(tmp_path: Path, conditions: str, there: bool) -> None:
-    """What should not exist does not; an application whose conditions are not known is left out, a guard
-    stays.
+    """An object that should not exist does not.
+
+    An application whose conditions are not known is left out, and a guard stays.
     """
     app = APPLICATION.replace("id: app,", f"id: app, conditions: {conditions},")
     outcome = converted([written(tmp_path, app, head=CONTEXT)])
@@ -205,7 +209,7 @@ def test_conditions_of_entries(tmp_path: Path, conditions: str, there: bool) -> 
 
 
 def refused(file: Path) -> str:
-    """The one problem of a file that can't be read."""
+    """Return the one problem of a file that can't be read."""
     with pytest.raises(BadBlueprint) as bad:
         convert([file])
     assert len(bad.value.problems) == 1
@@ -234,7 +238,7 @@ LAUGHS = "context:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
 )
 def test_hostile_files_are_refused(tmp_path: Path, text: str, expected: str) -> None:
-    """A billion laughs, deep nesting, no entries at all: one clean error with its place, at once."""
+    """Billion laughs, deep nesting or no entries at all: one clean error with its place, at once."""
     file = tmp_path / "b.yaml"
     file.write_text(text)
     before = time.monotonic()
@@ -276,7 +280,7 @@ def test_hostile_files_are_refused(tmp_path: Path, text: str, expected: str) -> 
     ],
 )
 def test_one_odd_entry_stops_nothing(tmp_path: Path, odd: str, why: str) -> None:
-    """It is left out with a note that has its line; all the rest of the batch is there."""
+    """It is left out with a note that has its line, and all the rest of the batch is converted."""
     first = written(
         tmp_path, f"- {odd}", "- {model: authentik_core.group, identifiers: {name: staff}}", name="first.yaml"
     )
@@ -307,8 +311,9 @@ def test_entries_in_sections(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("odd", ["model: !Env MODEL", "model: !Format ['%s.policybinding', !Env APP]"])
 def test_what_may_be_a_policy_closes_its_file(tmp_path: Path, odd: str) -> None:
-    """An entry of which only the installation knows what it is may be a policy of anything in its file, and
-    of nothing elsewhere.
+    """An entry whose kind only the installation knows may be a policy of anything in its file.
+
+    It is a policy of nothing elsewhere.
     """
     first = written(tmp_path, f"- {odd}\n  attrs: {{}}", SIGN_IN, APPLICATION, name="first.yaml")
     outcome = converted([first])
@@ -319,8 +324,9 @@ def test_what_may_be_a_policy_closes_its_file(tmp_path: Path, odd: str) -> None:
 
 
 def test_a_file_that_cannot_be_read_stops_the_batch(tmp_path: Path) -> None:
-    """What it holds may close something in the others: each unreadable file is named with its place, and
-    nothing is written.
+    """It may close something in the others, so each unreadable file is named with its place.
+
+    Nothing is written.
     """
     good = written(tmp_path, SIGN_IN)
     for name in ("one.yaml", "two.yaml"):
@@ -332,7 +338,7 @@ def test_a_file_that_cannot_be_read_stops_the_batch(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_text(tmp_path: Path) -> None:
-    """Too large, not UTF-8, a folder, nothing at all."""
+    """The file is too large, not UTF-8, a folder, or missing."""
     file = tmp_path / "b.yaml"
     file.write_bytes(b"a" * (8 * 1024 * 1024 + 1))
     assert "larger than" in refused(file)
@@ -343,7 +349,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
 
 
 def test_tags_that_multiply_are_stopped(tmp_path: Path) -> None:
-    """Laughs by tags instead of aliases: each !Enumerate or !Context multiplies the one inside."""
+    """Billion laughs by tags instead of aliases: each !Enumerate or !Context multiplies the one inside."""
     nested = "x"
     for _ in range(8):
         nested = f"!Enumerate [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], SEQ, {nested}]"
@@ -359,8 +365,9 @@ def test_tags_that_multiply_are_stopped(tmp_path: Path) -> None:
 
 
 def test_references_in_a_circle(tmp_path: Path) -> None:
-    """Entries that are found by each other are found by nobody; groups, stages and applications in circles
-    end.
+    """Entries that refer to each other in a circle are not found.
+
+    Groups, stages and applications in circles end.
     """
     around = """
     - {model: authentik_flows.flow, id: flow, identifiers: {slug: a}, attrs: {designation: authentication, x: !KeyOf app}}
@@ -380,8 +387,9 @@ def test_references_in_a_circle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("breaks", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\x1e"])
 def test_a_source_never_leaves_its_comment(tmp_path: Path, breaks: str) -> None:
-    """An expression whose line breaks would end the comment cannot write a document, nor steer the
-    terminal.
+    """An expression whose line breaks would end the comment writes no document.
+
+    It cannot steer the terminal either.
     """
     hostile = f"return True{breaks}---{breaks}person: intruder{breaks}admin: true\x1b[2J"
     quoted = "".join(f"\\x{ord(sign):02x}" if ord(sign) < 256 else f"\\u{ord(sign):04x}" for sign in hostile)
@@ -401,7 +409,7 @@ def test_a_source_never_leaves_its_comment(tmp_path: Path, breaks: str) -> None:
 
 
 def test_many_entries_take_their_time_once(tmp_path: Path) -> None:
-    """Three thousand people in one group, found by reference: seconds, not minutes."""
+    """Three thousand people in one group, found by reference, take seconds, not minutes."""
     people = "".join(
         (
             f"- {{model: authentik_core.user, identifiers: {{username: u{n}}}, attrs: {{groups: [!Find "
@@ -459,18 +467,17 @@ JUNK += [
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_junk_in_any_place(tmp_path: Path, junk: str) -> None:
-    """Every single value of a whole configuration replaced by something else: a sound blueprint or a clean
-    error, and no way in.
+    """Every single value of a configuration is replaced, and the result is sound or a clean error.
 
-    Whoever signs in was asked for name and password; whoever was asked for more is asked, or nobody is let
-    in.
+    It opens no way in: a person who signs in was asked for name and password. Everyone who was asked for more
+    is asked, or no one is let in.
     """
     spots = [(match[1], *match.span(2)) for match in _VALUE.finditer(WHOLE)]
     assert len(spots) > 60
     file = tmp_path / "junk.yaml"
     for key, start, end in spots:
         if key in ("model", "state") or (key == "target" and junk.startswith(("!Find", "!KeyOf"))):
-            continue  # something else altogether, or about another object
+            continue  # an unrelated entry, or one about another object
         file.write_text(WHOLE[:start] + junk + WHOLE[end:])
         try:
             outcome = converted([file])
@@ -503,7 +510,7 @@ values = st.recursive(
 @settings(max_examples=60, deadline=None)
 @given(said=st.dictionaries(st.from_regex(r"\A[a-z]{1,8}\Z"), values, min_size=1, max_size=4), comment=texts)
 def test_whatever_is_written_reads_back(said: dict[str, object], comment: str) -> None:
-    """The writer's quoting: any text, in any place, comes back as it was, below any comment."""
+    """The writer quotes any text, in any place, so that it reads back as it was, below any comment."""
     read = parse(write([Block(dict(said), [comment])]).encode())
     plain = [_plain(node) for node in read]
     assert plain == [said]

@@ -1,5 +1,6 @@
-"""Against a model of authentik: whoever is asked there is asked here, and whoever is let in here is let in
-there.
+"""The conversion agrees with a model of authentik.
+
+Everyone who is asked there is asked here, and everyone who is let in here is let in there.
 """
 
 from collections.abc import Iterable
@@ -39,14 +40,14 @@ EVERYBODY = [
 
 @dataclass(frozen=True)
 class Bound:
-    """One policy as it is bound: a group, a person, or a source that may say anything."""
+    """One policy as it is bound: a group, a person, or a source with any result."""
 
     what: str
     negate: bool
     enabled: bool
 
     def written(self, target: str, at: int) -> str:
-        """As authentik's files have it."""
+        """Return the binding as authentik's files have it."""
         said = {
             "alice": "user: !Find [authentik_core.user, [username, alice]]",
             "sauce": "policy: !KeyOf sauce",
@@ -60,7 +61,7 @@ class Bound:
         )
 
     def passes(self, person: Somebody | None, sauce: bool) -> bool:
-        """What it says of this person; None: of somebody whom nobody knows yet."""
+        """Return the result for this person; None is a person who is not known yet."""
         below = {"staff": {"staff", "night"}, "night": {"night"}}
         if self.what == "sauce":
             said = sauce
@@ -72,13 +73,13 @@ class Bound:
 
 
 def agree(policies: Iterable[Bound], mode: str, person: Somebody | None, sauce: bool) -> bool:
-    """What authentik's engine says: none at all agree."""
+    """Return the result of authentik's engine; no policies at all agree."""
     found = [each.passes(person, sauce) for each in policies if each.enabled]
     return not found or (all(found) if mode == "all" else any(found))
 
 
 def holds(condition: str, person: Somebody) -> bool:
-    """Whether one of our conditions is true of this person."""
+    """Return whether one of our conditions is true of this person."""
     python = condition.replace("&&", " and ").replace("||", " or ").replace("!(", " not (")
     return bool(eval(python, {"__builtins__": {}}, {"person": person}))  # noqa: S307 our own text
 
@@ -98,8 +99,9 @@ modes = st.sampled_from(["any", "all"])
 
 
 def compared(folder: Path, bound: list[Bound], said: dict[str, bool], mode: str, *, opens: bool) -> None:
-    """A stage for every person, signed in as the flow begins or not, and whatever the source of a policy
-    would say at either moment.
+    """Compare a stage for every person, signed in as the flow begins or not.
+
+    The source of a policy may have any result at either moment.
     """
     attrs = ", ".join(
         [f"{key}: {str(value).lower()}" for key, value in said.items()] + [f"policy_engine_mode: {mode}"]
@@ -148,7 +150,7 @@ def compared(folder: Path, bound: list[Bound], said: dict[str, bool], mode: str,
 @pytest.mark.parametrize("opens", [True, False], ids=["opens", "guards"])
 @pytest.mark.parametrize("said", FLAGS, ids=str)
 def test_each_policy_at_each_moment(tmp_path: Path, said: dict[str, bool], opens: bool) -> None:
-    """A stage that guards applies wherever it did, one that opens nowhere else."""
+    """A stage that guards applies wherever it did, and one that opens applies nowhere else."""
     for policy in KINDS:
         compared(tmp_path, [policy], said, "any", opens=opens)
 
@@ -158,14 +160,14 @@ def test_each_policy_at_each_moment(tmp_path: Path, said: dict[str, bool], opens
 def test_several_policies_together(
     tmp_path: Path, bound: list[Bound], said: dict[str, bool], mode: str, opens: bool
 ) -> None:
-    """The same with any number of them, in either mode."""
+    """Guarding and opening stages agree with any number of policies, in either mode."""
     compared(tmp_path, bound, said, mode, opens=opens)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bound=policies, mode=modes)
 def test_flows_let_in_whom_they_let_in(tmp_path: Path, bound: list[Bound], mode: str) -> None:
-    """The policies of a flow for signing in are asked before it is known who is there."""
+    """The policies of a flow for signing in are evaluated before the person is known."""
     flow = SIGN_IN.replace("name: Sign in", f"policy_engine_mode: {mode}, name: Sign in")
     entries = [flow, SECRET_SAUCE, DESCRIBED, *(each.written("flow", at) for at, each in enumerate(bound))]
     steps = converted([written(tmp_path, *entries)]).steps()
@@ -178,7 +180,7 @@ def test_flows_let_in_whom_they_let_in(tmp_path: Path, bound: list[Bound], mode:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bound=policies, mode=modes)
 def test_applications_are_for_whom_they_were(tmp_path: Path, bound: list[Bound], mode: str) -> None:
-    """By its groups, or switched off."""
+    """An application is restricted by its groups, or switched off."""
     app = APPLICATION.replace("{name: TV, provider", f"{{policy_engine_mode: {mode}, name: TV, provider")
     entries = [app, SECRET_SAUCE, DESCRIBED, *(each.written("app", at) for at, each in enumerate(bound))]
     made = converted([written(tmp_path, *entries)]).one("application")

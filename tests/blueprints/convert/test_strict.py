@@ -1,5 +1,6 @@
-"""The stricter side: whatever authentik closed is closed in what its files become, and a note says what was
-loosened or tightened.
+"""The converted files are never less strict than authentik.
+
+A note says what was loosened or tightened.
 """
 
 import re
@@ -18,7 +19,7 @@ DEVICES = """
 
 
 def bound(target: str, what: str = NAMED, more: str = "") -> str:
-    """A policy binding."""
+    """Return a policy binding."""
     return (
         f"- {{model: authentik_policies.policybinding, identifiers: {{target: !KeyOf {target}, {what}, "
         f"order: 0}}, attrs: {{{more}}}}}"
@@ -26,7 +27,7 @@ def bound(target: str, what: str = NAMED, more: str = "") -> str:
 
 
 def mfa(flags: str = "") -> str:
-    """A second factor, asked for as the flags say."""
+    """Return a second factor that is asked for as the flags say."""
     return f"""
 - model: authentik_stages_authenticator_validate.authenticatorvalidatestage
   id: mfa
@@ -40,14 +41,14 @@ def mfa(flags: str = "") -> str:
 
 
 def login(attrs: str) -> str:
-    """The sign-in flow, with these attributes of its login."""
+    """Return the sign-in flow, with these attributes of its login."""
     return SIGN_IN.replace(
         "id: login, identifiers: {name: login}",
         f"id: login, identifiers: {{name: login}}, attrs: {{{attrs}}}",
     )
 
 
-# --- when policies are asked --------------------------------------------------------------------------------
+# --- when policies are evaluated ----------------------------------------------------------------------------
 
 NEVER = "evaluate_on_plan: false, re_evaluate_policies: false"
 ONCE = "evaluate_on_plan: true, re_evaluate_policies: false"
@@ -61,8 +62,8 @@ TWICE = "evaluate_on_plan: true, re_evaluate_policies: true"
         ("", True, f"totp when !({STAFF})"),
         (NEVER, False, "totp"),
         (NEVER, True, "totp"),
-        (ONCE, False, f"totp when {STAFF}"),  # authentik: nobody is in a group yet, so nobody is asked
-        (ONCE, True, "totp"),  # authentik: everybody is in no group yet, so everybody is asked
+        (ONCE, False, f"totp when {STAFF}"),  # authentik: no one is in a group yet, so no one is asked
+        (ONCE, True, "totp"),  # authentik: everyone is in no group yet, so everyone is asked
         (TWICE, False, f"totp when {STAFF}"),
         (TWICE, True, f"totp when !({STAFF})"),
         ("evaluate_on_plan: !Env X", True, "totp"),
@@ -72,8 +73,9 @@ TWICE = "evaluate_on_plan: true, re_evaluate_policies: true"
 def test_a_guard_is_asked_for_wherever_authentik_asks(
     tmp_path: Path, flags: str, negate: bool, step: str
 ) -> None:
-    """A stage that protects never applies more seldom, whenever its policies are asked; a note says so where
-    that is not as usual.
+    """A stage that protects never applies less often, whenever its policies are asked.
+
+    A note says so where that is unusual.
     """
     outcome = converted(
         [written(tmp_path, SIGN_IN, mfa(flags), bound("b-mfa", more="negate: true" if negate else ""))]
@@ -87,7 +89,7 @@ def test_a_guard_is_asked_for_wherever_authentik_asks(
     [
         ("", False, [f"login when {STAFF}"]),
         (NEVER, False, ["login"]),
-        (ONCE, False, ["deny", "login"]),  # authentik: nobody is in a group yet, so nobody is let in
+        (ONCE, False, ["deny", "login"]),  # authentik: no one is in a group yet, so no one is let in
         (ONCE, True, [f"login when !({STAFF})"]),
         (TWICE, False, ["deny", "login"]),
         (TWICE, True, [f"login when !({STAFF})"]),
@@ -97,8 +99,9 @@ def test_a_guard_is_asked_for_wherever_authentik_asks(
 def test_a_way_in_is_open_only_where_authentik_opens_it(
     tmp_path: Path, flags: str, negate: bool, steps: list[str]
 ) -> None:
-    """A stage that lets in never applies more often; where authentik never asks its policies it applies,
-    there and here.
+    """A stage that lets in never applies more often.
+
+    Where authentik never asks its policies it applies, there and here.
     """
     flow = SIGN_IN.replace(
         "stage: !KeyOf login, order: 90}", f"stage: !KeyOf login, order: 90}}, attrs: {{{flags}}}"
@@ -110,8 +113,9 @@ def test_a_way_in_is_open_only_where_authentik_opens_it(
 
 @pytest.mark.parametrize("what", [NAMED, "user: !Find [authentik_core.user, [username, alice]]"])
 def test_policies_of_a_flow_are_asked_of_strangers(tmp_path: Path, what: str) -> None:
-    """authentik asks them before anybody said who they are: a group lets nobody in; a negated one everybody,
-    and here those it means to.
+    """In authentik they are evaluated before a person is named, so a group lets no one in.
+
+    A negated one lets everyone in there, and the people it means here.
     """
     closed = converted([written(tmp_path, SIGN_IN, bound("flow", what))])
     assert closed.steps() == ["deny", "identification", "password", "login"]
@@ -127,12 +131,13 @@ def test_policies_of_a_flow_are_asked_of_strangers(tmp_path: Path, what: str) ->
     inside = SIGN_IN + DEVICES + bound("device", what)
     steps = converted([written(tmp_path, inside)]).steps("connect-a-device")
     assert [step.split(" when ")[0] for step in steps][:4] == ["identification", "password", "login", "deny"]
-    assert steps[3] != "deny"  # whoever is there is known
+    assert steps[3] != "deny"  # the person is already known
 
 
 def test_policies_of_a_stage_that_nobody_asks_are_told(tmp_path: Path) -> None:
-    """A source that authentik never runs stands in the comment, and changes nothing; without policies the
-    flags say nothing.
+    """A source that authentik never runs stands in the comment and changes nothing.
+
+    Without policies the flags mean nothing.
     """
     never = converted(
         [written(tmp_path, SIGN_IN, SECRET_SAUCE, mfa(NEVER), bound("b-mfa", "policy: !KeyOf sauce"))]
@@ -182,8 +187,9 @@ GEO = (
 
 @pytest.mark.parametrize("negate", ["", ", negate: true"])
 def test_a_policy_that_passes_where_it_fails_is_not_a_condition(tmp_path: Path, negate: str) -> None:
-    """failure_result: an address without a country passes there; the condition would leave the guard out, so
-    the guard always stands.
+    """With ``failure_result`` an address without a country passes in authentik.
+
+    The condition would leave the guard out, so the guard always applies.
     """
     outcome = converted(
         [
@@ -206,7 +212,7 @@ def test_a_policy_that_passes_where_it_fails_is_not_a_condition(tmp_path: Path, 
 
 @pytest.mark.parametrize("order", ["!Env X", "first", "[1]", "true", "!KeyOf flow"])
 def test_a_place_that_is_not_known_refuses(tmp_path: Path, order: str) -> None:
-    """A refusal for some groups that stood before the name is asked would refuse nobody."""
+    """A refusal for some groups that stood before the identification would refuse no one."""
     deny = f"""
     - {{model: authentik_stages_deny.denystage, id: no, identifiers: {{name: out}}}}
     - {{model: authentik_flows.flowstagebinding, id: b-out, identifiers: {{target: !KeyOf flow, stage: !KeyOf no, order: {order}}}}}
@@ -217,9 +223,7 @@ def test_a_place_that_is_not_known_refuses(tmp_path: Path, order: str) -> None:
 
 
 def test_a_brand_never_takes_the_name_of_the_default_one(tmp_path: Path) -> None:
-    """Only the default brand becomes the default tenant, whatever another one is called, and only
-    the first.
-    """
+    """Only the first default brand becomes the default tenant, whatever another one is called."""
     brand = (
         "- {model: authentik_brands.brand, identifiers: {domain: DOMAIN}, attrs: {default: IS, "
         "flow_authentication: !KeyOf flow}}"
@@ -236,7 +240,7 @@ def test_a_brand_never_takes_the_name_of_the_default_one(tmp_path: Path) -> None
 
 
 def test_a_flow_only_for_those_who_are_signed_in_signs_nobody_in(tmp_path: Path) -> None:
-    """``require_authenticated`` on a flow for signing in: nobody from outside walks it there."""
+    """``require_authenticated`` on a flow for signing in: no one from outside can use it in authentik."""
     outcome = converted(
         [
             written(
@@ -273,8 +277,9 @@ ALICE = "- {model: authentik_core.user, id: alice, identifiers: {username: alice
 def test_who_is_in_a_group_as_far_as_the_files_tell(
     tmp_path: Path, entries: list[str], may: str, surely: str
 ) -> None:
-    """Who may be in it by what the files do not say is asked by a guard, and is not let in by what opens;
-    negated, the other way round.
+    """A possible member that the files do not show is asked by a guard, and not let in by an opening.
+
+    A negated policy works the other way round.
     """
     for negate, guard, opened in (
         ("", may, surely),
@@ -313,7 +318,10 @@ def test_who_is_in_a_group_as_far_as_the_files_tell(
     ],
 )
 def test_a_session_never_lasts_longer(tmp_path: Path, said: str, expected: object, note: str) -> None:
-    """What is shorter than ours is carried; what is longer, or lasts as long as the browser, is told."""
+    """A shorter lifetime than ours is carried over.
+
+    A longer one, or one that lasts as long as the browser, is noted.
+    """
     outcome = converted([written(tmp_path, login(f"session_duration: {said}"))])
     assert outcome.one("flow")["steps"][-1] == {
         "stage": "login",
@@ -337,8 +345,9 @@ def test_a_session_never_lasts_longer(tmp_path: Path, said: str, expected: objec
     ],
 )
 def test_a_session_that_would_be_looser_does_not_begin(tmp_path: Path, attrs: str) -> None:
-    """Bound to a network or a place, alone, or shorter than any: a step that refuses stands in its place, and
-    the note says why.
+    """A deny step replaces a session that is bound to a network or a place, alone, or too short.
+
+    The note says why.
     """
     outcome = converted([written(tmp_path, login(attrs))])
     assert outcome.steps() == ["identification", "password", "deny"]
@@ -372,8 +381,9 @@ def test_a_session_that_would_be_looser_does_not_begin(tmp_path: Path, attrs: st
 def test_devices_are_let_in_only_where_they_were(
     tmp_path: Path, brand: str, grant_types: str, grants: list[str]
 ) -> None:
-    """Without a brand that has a flow for devices the grant was closed; where the provider names grants, the
-    others were.
+    """Without a brand that has a flow for devices the grant was closed.
+
+    Where the provider names grants, the others were closed.
     """
     app = APPLICATION.replace(
         "    client_type: public", f"    client_type: public{grant_types.replace(', ', chr(10) + '    ', 1)}"
@@ -401,8 +411,9 @@ def test_devices_are_let_in_only_where_they_were(
     ],
 )
 def test_nothing_lives_longer_than_it_did(tmp_path: Path, attr: str, key: str, expected: object) -> None:
-    """Tokens and the codes of devices: as long as there, or shorter, or the application is left out; all of
-    it told.
+    """Tokens and device codes live as long as before or shorter, or the application is left out.
+
+    All of it is noted.
     """
     app = APPLICATION.replace(
         "client_type: public", attr if attr.startswith("client_type") else f"client_type: public\n    {attr}"
@@ -414,7 +425,7 @@ def test_nothing_lives_longer_than_it_did(tmp_path: Path, attr: str, key: str, e
 
 
 def test_nobody_gets_the_administration(tmp_path: Path) -> None:
-    """A scope mapping with a name of ours gives nothing: neither a scope nor a way to ask for it."""
+    """A scope mapping with a name of ours gives neither a scope nor a way to ask for it."""
     for name in ("foyer:write", "Foyer:read", "foyer:anything", "two words", "."):
         mapping = (
             f"- {{model: authentik_providers_oauth2.scopemapping, id: m, identifiers: {{name: m}}, attrs: "
@@ -427,7 +438,7 @@ def test_nobody_gets_the_administration(tmp_path: Path) -> None:
         assert outcome.noted("scopemapping m", "it is omitted")
 
 
-# --- entries that may not be there --------------------------------------------------------------------------
+# --- entries that may not exist -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -441,8 +452,9 @@ def test_nobody_gets_the_administration(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("first", [True, False])
 def test_what_another_entry_may_delete_opens_nothing(tmp_path: Path, second: str, first: bool) -> None:
-    """An application that is there by one entry and may be gone by another is left out, whichever comes
-    first.
+    """An application that one entry creates and another may delete is left out.
+
+    The order of the entries does not matter.
     """
     entries = [APPLICATION, f"- {{model: authentik_core.application, {second}}}"]
     outcome = converted([written(tmp_path, *(reversed(entries) if first else entries))])
@@ -451,7 +463,7 @@ def test_what_another_entry_may_delete_opens_nothing(tmp_path: Path, second: str
 
 
 def test_what_is_surely_not_deleted_stays(tmp_path: Path) -> None:
-    """An entry whose conditions are false deletes nothing, and one of another object neither."""
+    """An entry whose conditions are false deletes nothing, and neither does one of another object."""
     for gone in (
         "state: absent, conditions: [false], identifiers: {slug: tv}",
         "state: absent, identifiers: {slug: elsewhere}",
@@ -464,7 +476,7 @@ def test_what_is_surely_not_deleted_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("doubt", ["state: absent", "conditions: [!Env X]", "state: !Env X"])
 def test_a_binding_that_may_not_be_there(tmp_path: Path, doubt: str) -> None:
-    """A guard stays, and a way in is closed: which of both entries counts is not known."""
+    """A guard stays and a way in is closed, because it is not known which of both entries counts."""
     for stage, steps in (
         ("password", ["identification", "password", "login"]),
         ("login", ["identification", "password", "deny", "login"]),
@@ -484,9 +496,7 @@ def test_a_binding_that_may_not_be_there(tmp_path: Path, doubt: str) -> None:
 
 
 def test_created_changes_nothing_that_is_there(tmp_path: Path) -> None:
-    """``state: created`` is for what is missing: what the file says of it does not take the place of what
-    stands already.
-    """
+    """``state: created`` is for missing objects and never replaces what already exists."""
     later = (
         mfa()
         .replace("deny", "skip")
@@ -510,8 +520,9 @@ def test_created_changes_nothing_that_is_there(tmp_path: Path) -> None:
     "group", ["!KeyOf nowhere", "!Env GROUP", "[a]", '!Find [authentik_core.group, [name, "a\\tb"]]']
 )
 def test_a_person_whose_groups_are_not_all_known_is_shut_out(tmp_path: Path, group: str) -> None:
-    """One of the groups may be what a policy keeps out, or asks a second factor from: switched off, or left
-    out.
+    """They are deactivated or left out.
+
+    A policy may keep out one of the groups, or ask a second factor of it.
     """
     entry = (
         f"- {{model: authentik_core.user, identifiers: {{username: alice}}, attrs: {{groups: [{group}]}}}}"
@@ -522,7 +533,7 @@ def test_a_person_whose_groups_are_not_all_known_is_shut_out(tmp_path: Path, gro
 
 
 def test_a_person_called_as_the_first_administrator(tmp_path: Path) -> None:
-    """Whoever applies it would change that one, with the address to which links for recovery are sent."""
+    """Applying it would change that administrator, with the address to which recovery links are sent."""
     entry = "- {model: authentik_core.user, identifiers: {username: %s}, attrs: {email: a@acme.test}}"
     assert converted([written(tmp_path, entry % "Admin")]).noted(
         "the first administrator is named admin here"
@@ -547,7 +558,7 @@ def test_a_person_called_as_the_first_administrator(tmp_path: Path) -> None:
     ],
 )
 def test_what_our_validator_refuses_is_told_in_words(tmp_path: Path, entry: str) -> None:
-    """Not in those of a library: no types, no patterns."""
+    """It is not described in those of a library: no types, no patterns."""
     outcome = converted([written(tmp_path, entry)])
     told = " ".join(str(note) for note in outcome.notes)
     assert not re.search(r"should|Value error|\.\.|pattern", told), told

@@ -1,4 +1,7 @@
-"""Applying a blueprint: whole or not at all, the same again without a trace, and two tenants side by side."""
+"""A blueprint is applied whole or not at all, and the same again leaves no trace.
+
+Two tenants live side by side.
+"""
 
 from collections.abc import Callable
 from io import StringIO
@@ -26,7 +29,7 @@ ACME = TENANTS.format(name="acme", title="Acme", accent="#4f46e5")
 
 
 def everything() -> dict[str, list[Any]]:
-    """Every row of every table."""
+    """Return every row of every table."""
     return {
         model._meta.db_table: list(model._base_manager.order_by("pk").values_list())
         for model in apps.get_models()
@@ -34,7 +37,7 @@ def everything() -> dict[str, list[Any]]:
 
 
 def problems(*files: Path) -> list[str]:
-    """What is wrong, without the folder; nothing may have been written."""
+    """Return the problems without the folder, and check that nothing was written."""
     before = everything()
     with pytest.raises(BadBlueprint) as bad:
         apply(files)
@@ -89,7 +92,7 @@ def test_only_what_a_document_says_is_changed(acme: Tenant, write_blueprint: Wri
 
 
 def test_the_order_of_the_files_does_not_matter(acme: Tenant, write_blueprint: Write) -> None:
-    """authentik #4945: what is referred to is applied first, wherever it stands."""
+    """An object that is referred to is applied first, wherever it stands (authentik #4945)."""
     first = write_blueprint(
         (
             "tenant: acme\n---\nperson: clerk\ngroups: [night]\n---\napplication: cam\nscopes: "
@@ -129,7 +132,7 @@ def test_two_tenants_in_one_file_and_in_two(tenants: dict[str, Tenant], write_bl
 
 
 def test_a_file_without_a_tenant_is_for_the_default_one(db: None, write_blueprint: Write) -> None:
-    """Which must be there."""
+    """The default tenant must exist."""
     assert problems(write_blueprint("scope: a\ntitle: A\n")) == [
         "blueprint.yaml:1:1: scope: There is no tenant default."
     ]
@@ -141,7 +144,7 @@ def test_a_file_without_a_tenant_is_for_the_default_one(db: None, write_blueprin
 def test_another_tenants_domain_is_refused(
     tenants: dict[str, Tenant], write_blueprint: Write, spelling: str
 ) -> None:
-    """Nobody takes a neighbour's host name."""
+    """No tenant takes another tenant's host name."""
     found = problems(write_blueprint(f"tenant: other\ntitle: Other\ndomains:\n  - {spelling}\n"))
     assert len(found) == 1
     assert found[0].startswith("blueprint.yaml:3:1: domains:")
@@ -164,7 +167,10 @@ def test_another_tenants_domain_is_refused(
     ],
 )
 def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_blueprint: Write, name: str) -> None:
-    """Ports, schemes, two names in one; and the names of this machine belong to the default tenant."""
+    """Ports, schemes and two names in one are refused.
+
+    The names of this machine belong to the default tenant.
+    """
     found = problems(write_blueprint(f'tenant: acme\ndomains: ["{name}"]\n'))
     assert found
     where = "2:1: domains:" if name.lower() == "localhost" else "2:11: domains.0:"
@@ -201,7 +207,7 @@ def test_what_is_no_domain_of_a_tenant(tenants: dict[str, Tenant], write_bluepri
 def test_what_only_the_domain_can_refuse(
     tenants: dict[str, Tenant], write_blueprint: Write, text: str, where: str, said: str
 ) -> None:
-    """With file, line, column and key of the document as it is written; and nothing was applied."""
+    """The problem has file, line, column and key as they are written, and nothing was applied."""
     found = problems(write_blueprint(f"tenant: acme\n---\n{text}"))
     assert any(problem.startswith(f"blueprint.yaml:{where}") and said in problem for problem in found), found
 
@@ -209,7 +215,7 @@ def test_what_only_the_domain_can_refuse(
 def test_every_problem_of_every_file_at_once_and_nothing_applied(
     tenants: dict[str, Tenant], write_blueprint: Write
 ) -> None:
-    """authentik #12186: the good documents beside a bad one are not applied either."""
+    """The good documents beside a bad one are not applied either (authentik #12186)."""
     first = write_blueprint(
         "tenant: acme\n---\nscope: good\ntitle: Good\n---\nscope: bad\n---\npersn: evaluator\n", "one.yaml"
     )
@@ -225,7 +231,7 @@ def test_every_problem_of_every_file_at_once_and_nothing_applied(
 def test_problems_of_the_domain_are_found_at_once_too(
     tenants: dict[str, Tenant], write_blueprint: Write
 ) -> None:
-    """Each document has a savepoint of its own."""
+    """Each document has its own savepoint."""
     people = "person: evaluator\ngroups: [a]\n---\nperson: intruder\ngroups: [b]\n"
     text = f"tenant: acme\n---\n{people}---\napplication: x\nscopes: [c]\n---\nscope: fine\ntitle: Fine\n"
     assert [problem.split(": ")[1] for problem in problems(write_blueprint(text))] == [
@@ -238,7 +244,7 @@ def test_problems_of_the_domain_are_found_at_once_too(
 def test_a_password_is_stored_hashed_and_checked_before_it_is_hashed_again(
     acme: Tenant, write_blueprint: Write
 ) -> None:
-    """The file's password is nowhere else; a changed one ends what the old one proved."""
+    """The file's password is nowhere else, and a changed one ends what the old one proved."""
     browser = Door("acme.test")
     browser.sign_in()
     stored = Person.objects.get(username="alice").password
@@ -260,7 +266,7 @@ def test_the_command_says_what_it_applied(tenants: dict[str, Tenant], write_blue
 
 
 def test_the_command_names_every_problem(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """And says that nothing was applied."""
+    """It also says that nothing was applied."""
     path = write_blueprint("tenant: acme\n---\nscope: a\n---\nscop: b\n")
     with pytest.raises(CommandError) as failed:
         call_command("blueprint", "apply", str(path), "/nowhere/at/all.yaml")
@@ -272,7 +278,7 @@ def test_the_command_names_every_problem(tenants: dict[str, Tenant], write_bluep
 
 
 def test_publishing_from_a_blueprint_is_told(acme: Tenant, write_blueprint: Write) -> None:
-    """Who changed what: the version's author and note, and one event."""
+    """The author and the note of the version and one event say who changed what."""
     text = (
         "tenant: acme\n---\nflow: connect-a-device\ntitle: Another\nfor: device_code\nsteps: [{stage: "
         "deny}]\n"

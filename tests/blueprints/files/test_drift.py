@@ -1,5 +1,6 @@
-"""What was changed by hand since a blueprint was applied: which key, by whom, when; told once when it begins
-and once when it ends.
+"""Drift says which key was changed manually since a blueprint was applied, by whom and when.
+
+It is reported once when it begins and once when it ends.
 """
 
 import json
@@ -35,7 +36,7 @@ MAIL = "tenant: acme\n---\nmail: recovery\nsubject: S\ntext: Hello {{ link }}\n"
 
 
 def command(*arguments: str) -> tuple[int, str]:
-    """Exit code and output."""
+    """Return the exit code and the output."""
     out = StringIO()
     with pytest.raises(SystemExit) as ended:
         call_command("blueprint", "drift", *arguments, stdout=out)
@@ -43,18 +44,21 @@ def command(*arguments: str) -> tuple[int, str]:
 
 
 def told(kind: str) -> list[dict[str, Any]]:
-    """The events of this kind in the tenant in scope."""
+    """Return the events of this kind in the tenant in scope."""
     return [event for event in since(0, most=1000).rows if event["kind"] == kind]
 
 
 def test_nothing_drifts_by_itself(acme: Tenant) -> None:
-    """Right after applying, in both tenants."""
+    """There is no drift right after applying, in both tenants."""
     assert drifted() == []
     assert command("--tenant", "other") == (0, "No drift.\n")
 
 
 def test_each_key_with_who_and_when(acme: Tenant, other: Tenant, clock: time_machine.Traveller) -> None:
-    """By a console, by the person; a flow step by step. The neighbour's drift is the neighbour's."""
+    """A change from the console or by the person is drift, of a flow step by step.
+
+    Each tenant has its own drift.
+    """
     clock.shift(60)
     save_application("tv", by="alice", device_interval=9, scopes=["openid"], verified=True)
     save_person("bob", by="bob", email="robert@acme.test")
@@ -75,7 +79,7 @@ def test_each_key_with_who_and_when(acme: Tenant, other: Tenant, clock: time_mac
 
 
 def test_every_kind_tells_who(acme: Tenant, write_blueprint: Write) -> None:
-    """Tenant, scope, mail, group: changed or taken away."""
+    """The author is named for a tenant, scope, mail or group that was changed or removed."""
     apply([write_blueprint(MAIL, "mail.yaml")])
     change_tenant(by="alice", title="Acme, Inc.", domains=["acme.test"], approved=True)
     save_scope("acme:read", by="alice", description="All of it")
@@ -87,7 +91,7 @@ def test_every_kind_tells_who(acme: Tenant, write_blueprint: Write) -> None:
         "group": [""],
         "mail": ["subject"],
         "person": ["groups"],
-    }  # nobody wrote the scope's description into a file
+    }  # no file contains the scope's description
     assert {kind: each.by for kind, each in found.items()} == {
         "tenant": "alice",
         "group": "bob",
@@ -100,7 +104,7 @@ def test_every_kind_tells_who(acme: Tenant, write_blueprint: Write) -> None:
 
 
 def test_a_secret_drifts_without_being_told(acme: Tenant) -> None:
-    """Of a person and of an application: only that it is another one."""
+    """The report says only that the secret of a person or an application is another one."""
     alice = by_username("alice")
     assert alice
     hashed = hash_password("a-new-password-7")
@@ -118,7 +122,7 @@ def test_a_secret_drifts_without_being_told(acme: Tenant) -> None:
 
 
 def test_the_command_says_it_with_an_exit_code(acme: Tenant) -> None:
-    """0 nothing, 2 something; for people and for programs, of one blueprint or of all."""
+    """It exits with 0 for none and 2 for some, as text and as JSON, for one blueprint or all."""
     save_person("alice", by="bob", name="A.")
     code, text = command("--tenant", "acme")
     assert code == 2
@@ -134,7 +138,10 @@ def test_the_command_says_it_with_an_exit_code(acme: Tenant) -> None:
 
 
 def test_it_is_told_once_and_its_end_too(acme: Tenant, other: Tenant) -> None:
-    """The task stores it for the console; only its beginning and its end are events, in its own tenant."""
+    """The task stores it for the console.
+
+    Only its beginning and its end are events, in its own tenant.
+    """
     look_for_drift()
     assert stored() == []
     save_person("alice", by="bob", name="A.")
@@ -158,7 +165,7 @@ def test_it_is_told_once_and_its_end_too(acme: Tenant, other: Tenant) -> None:
 
 
 def test_applying_again_mends_it(acme: Tenant, write_blueprint: Write) -> None:
-    """And what was noted is gone at once."""
+    """What was noted is gone at once."""
     save_person("alice", by="bob", name="A.")
     look_for_drift()
     apply([write_blueprint("tenant: acme\n---\nperson: alice\nname: Alice\n")])
@@ -167,7 +174,7 @@ def test_applying_again_mends_it(acme: Tenant, write_blueprint: Write) -> None:
 
 
 def test_queries_do_not_grow(acme: Tenant, write_blueprint: Write) -> None:
-    """With what is owned, and with what drifted."""
+    """They do not grow with what is owned or with what drifted."""
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as caught:

@@ -1,6 +1,4 @@
-"""Values written as YAML are the same values when they are read, also for whoever reads YAML 1.1, and never a
-secret.
-"""
+"""Values written as YAML are the same values when they are read, also by YAML 1.1, and never a secret."""
 
 from typing import Any
 
@@ -94,7 +92,7 @@ VALUE = st.recursive(
 
 
 def plain(node: Node) -> Any:
-    """The value of a node that has no tags."""
+    """Return the value of a node that has no tags."""
     assert node.tag == ""
     if node.is_map:
         return {key: plain(value) for key, (_, value) in node.value.items()}
@@ -104,15 +102,16 @@ def plain(node: Node) -> Any:
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(KEY, VALUE, min_size=1, max_size=4))
 def test_any_value_survives(value: dict[str, Any]) -> None:
-    """Through the reader of blueprints."""
+    """It survives the reader of blueprints."""
     (node,) = parse(write(value).encode())
     assert plain(node) == value
 
 
 @pytest.mark.parametrize("text", TRICKY)
 def test_a_text_stays_a_text_for_every_reader(text: str) -> None:
-    """The Norway problem: what YAML 1.1 takes for a truth value, a number or a date is quoted; in lists, as
-    keys and alone.
+    """The Norway problem: what YAML 1.1 takes for a truth value, a number or a date is quoted.
+
+    It is quoted in lists, as keys and alone.
     """
     value = {"alone": text, "list": [text], "map": {"inner": {f"{text} key": text}}, "rows": [{"of": text}]}
     written = write(value)
@@ -121,7 +120,7 @@ def test_a_text_stays_a_text_for_every_reader(text: str) -> None:
 
 
 def test_it_is_what_a_person_would_write() -> None:
-    """Short lists on a row, long texts as blocks, nothing folded, no aliases."""
+    """Short lists are on one line and long texts are blocks; nothing is folded, and there are no aliases."""
     same, long = ["openid", "acme:read"], "word " * 100 + "end"
     value = {
         "application": "tv",
@@ -141,7 +140,7 @@ def test_it_is_what_a_person_would_write() -> None:
 
 
 def test_a_secret_is_written_as_its_name() -> None:
-    """And reads as one again."""
+    """It reads as one again."""
     written = emit([{"application": "a", "client_secret": Secret("the.name-1")}, {"list": [Secret("b")]}])
     assert written == "application: a\nclient_secret: !secret the.name-1\n---\nlist: [!secret b]\n"
     node = parse(written.encode())[0].get("client_secret")
@@ -151,13 +150,13 @@ def test_a_secret_is_written_as_its_name() -> None:
 
 @pytest.mark.parametrize("value", [object(), float("nan"), float("inf"), b"bytes", {"a", "b"}, {1: "a"}])
 def test_what_yaml_does_not_hold_is_refused(value: Any) -> None:
-    """Rather than written as something else."""
+    """It is not written as something else."""
     with pytest.raises(TypeError):
         write({"key": value})
 
 
 def test_keys_stand_in_the_order_of_the_declaration() -> None:
-    """However a database keeps them; open mappings by name."""
+    """The order does not depend on the database, and open mappings are sorted by name."""
     device = {"interval": "5s", "code_lifetime": "1m"}
     found = in_order_of(ApplicationDocument, {"flows": {"z": 1, "a": 2}, "device": device, "title": "T"})
     assert list(found) == ["title", "flows", "device"]

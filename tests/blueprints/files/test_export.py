@@ -1,4 +1,4 @@
-"""A running system as files that go in again: the same bytes, by name, nothing told that is secret."""
+"""A running system is exported as files that apply again: the same bytes, by name, without secrets."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -55,21 +55,21 @@ SIGN_IN = {
 
 
 def exported(*arguments: str) -> str:
-    """What the command writes."""
+    """Return what the command writes."""
     out = StringIO()
     call_command("blueprint", "export", *arguments, stdout=out)
     return out.getvalue()
 
 
 def planned(*paths: Path) -> list[Any]:
-    """What would change, secrets that are missing too."""
+    """Return what would change, secrets that are missing too."""
     plan = make_plan(paths)
     return [*plan.effective, *plan.missing]
 
 
 @contextmanager
 def elsewhere() -> Iterator[None]:
-    """A system that has no such tenant: whatever is done in it is undone."""
+    """A system that has no such tenant, in which every change is undone."""
     with transaction.atomic():
         Flow.unscoped.update(live=None)
         Tenant.objects.all().delete()
@@ -78,7 +78,7 @@ def elsewhere() -> Iterator[None]:
 
 
 def again(path: Path, name: str) -> str:
-    """The export of an empty system after this file was applied to it."""
+    """Return the export of an empty system after this file was applied to it."""
     with elsewhere():
         apply([path], generate=lambda *told: None)
         return exported("--tenant", name)
@@ -88,7 +88,10 @@ def again(path: Path, name: str) -> str:
 def test_export_plan_says_nothing_and_goes_in_elsewhere(
     tenants: dict[str, Tenant], write_blueprint: Write, name: str
 ) -> None:
-    """keycloak and authentik #6064: no primary keys, and what was written goes in again as the same bytes."""
+    """There are no primary keys, and the export applies again as the same bytes.
+
+    See keycloak and authentik #6064.
+    """
     text = exported("--tenant", name)
     path = write_blueprint(text)
     assert planned(path) == []
@@ -99,7 +102,7 @@ def test_export_plan_says_nothing_and_goes_in_elsewhere(
 
 
 def test_the_default_tenant_when_none_is_named(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """And an unknown one is an error with its name."""
+    """An unknown one is an error with its name."""
     apply([write_blueprint("tenant: default\ntitle: default\n")])
     assert exported().splitlines()[1:] == ["tenant: default", "title: default"]
     with pytest.raises(CommandError, match="There is no tenant nowhere"):
@@ -107,7 +110,7 @@ def test_the_default_tenant_when_none_is_named(tenants: dict[str, Tenant], write
 
 
 def test_it_reads_like_what_a_person_writes(tenants: dict[str, Tenant]) -> None:
-    """Short grants, nested devices, only what differs, in the order of the declaration."""
+    """It has short grants, nested devices and only what differs, in the order of the declaration."""
     save_application_in(tenants["acme"], device_interval=7, flows={"device_code": "connect-a-device"})
     text = exported("--tenant", "acme")
     assert text.startswith(
@@ -122,15 +125,13 @@ def test_it_reads_like_what_a_person_writes(tenants: dict[str, Tenant]) -> None:
 
 
 def save_application_in(tenant: Tenant, **values: Any) -> None:
-    """Changes the television of this tenant by hand."""
+    """Change the television of this tenant manually."""
     with tenant_scope(tenant):
         save_application("tv", by="alice", **values)
 
 
 def test_no_secret_and_no_hash_ever(tenants: dict[str, Tenant]) -> None:
-    """CVE-2026-40166: an export that holds a client secret; neither what was entered nor what is stored of
-    it.
-    """
+    """CVE-2026-40166: an export contains no client secret, neither as entered nor as stored."""
     text = exported("--tenant", "acme")
     with tenant_scope(tenants["acme"]):
         hashes = [
@@ -144,8 +145,9 @@ def test_no_secret_and_no_hash_ever(tenants: dict[str, Tenant]) -> None:
 
 
 def test_a_secret_that_was_named_is_named_again(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """Of a person and of an application; once it was changed by hand the name would tell another value, so it
-    is not written.
+    """That holds for a person and for an application.
+
+    Once it was changed manually the name would mean another value, so it is not written.
     """
     with tenant_scope(tenants["acme"]):
         keep("carols", "clerk-password-1", by="test")
@@ -183,7 +185,7 @@ def test_lists_that_were_emptied_and_things_that_were_switched_off(
 
 
 def test_without_people(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """For a repository that must not hold them."""
+    """Such an export is for a repository that must not contain them."""
     text = exported("--tenant", "acme", "--without", "people")
     assert "person:" not in text
     assert "group: staff" in text
@@ -191,7 +193,7 @@ def test_without_people(tenants: dict[str, Tenant], write_blueprint: Write) -> N
 
 
 def test_one_flow_with_its_parts_and_nothing_else(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """keycloak #45885."""
+    """An export of one flow contains its sub-flows only (keycloak #45885)."""
     apply([write_blueprint(emit([{"tenant": "acme"}, SIGN_IN, PART]))])
     text = exported("--tenant", "acme", "--flow", "a-sign-in")
     assert re.findall(r"^(\w+): (.*)$", text, re.MULTILINE)[:2] == [("tenant", "acme"), ("flow", "z-part")]
@@ -212,7 +214,7 @@ def test_one_flow_with_its_parts_and_nothing_else(tenants: dict[str, Tenant], wr
 def test_a_flow_that_is_tried_with_somebody_of_the_tenant(
     tenants: dict[str, Tenant], write_blueprint: Write
 ) -> None:
-    """Who comes into being with it, where the system is empty; with their groups and attributes."""
+    """On an empty system that person is created with it, with their groups and attributes."""
     when = '!("staff" in person.groups && person.attributes["level"] == "3")'
     steps = [
         {"stage": "identification"},
@@ -235,7 +237,7 @@ def test_a_flow_that_is_tried_with_somebody_of_the_tenant(
 
 
 def test_queries_do_not_grow_with_the_objects(acme: Tenant, write_blueprint: Write) -> None:
-    """A handful for a tenant, whatever it has."""
+    """A tenant costs a handful, whatever it has."""
 
     def queries() -> int:
         with CaptureQueriesContext(
@@ -270,7 +272,7 @@ NETWORK = st.ip_addresses().map(str)
 
 
 def some(**keys: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """Each key or not."""
+    """Draw a mapping that has each key or not."""
     return st.fixed_dictionaries({}, optional=keys)
 
 
@@ -309,7 +311,7 @@ TENANT = some(
 
 @st.composite
 def documents(draw: Any) -> list[dict[str, Any]]:
-    """A valid tenant."""
+    """Draw a valid tenant."""
     groups = draw(st.lists(REACHED, max_size=3, unique=True))
     people = draw(
         st.dictionaries(
@@ -349,8 +351,9 @@ def documents(draw: Any) -> list[dict[str, Any]]:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(wished=documents())
 def test_any_tenant_is_a_fixed_point(db: None, tmp_path: Path, wished: list[dict[str, Any]]) -> None:
-    """Applied, exported, applied elsewhere and exported again: the same bytes; and after applying nothing is
-    left to plan.
+    """Applied, exported, applied elsewhere and exported again, it is the same bytes.
+
+    After applying, nothing is left to plan.
     """
     path, out = tmp_path / "wished.yaml", tmp_path / "exported.yaml"
     path.write_text(emit(wished), encoding="utf-8")

@@ -1,6 +1,4 @@
-"""YAML 1.2 as blueprints read it: what a scalar means, where everything stands, and what is refused before it
-costs anything.
-"""
+"""YAML 1.2 as blueprints read it: scalars, positions, and what is refused before it costs anything."""
 
 import pytest
 
@@ -9,20 +7,20 @@ from blueprints.files.nodes import BadYaml, Node, parse
 
 
 def plain(node: Node) -> object:
-    """The values, without their places."""
+    """Return the values, without their positions."""
     if node.is_map:
         return {key: plain(value) for key, (_, value) in node.value.items()}
     return [plain(value) for value in node.value] if node.is_list else node.value
 
 
 def value(text: str | bytes) -> object:
-    """The only document."""
+    """Return the only document."""
     (node,) = parse(text if isinstance(text, bytes) else text.encode())
     return plain(node)
 
 
 def refused(text: str | bytes) -> str:
-    """Line, column and message."""
+    """Return line, column and message."""
     with pytest.raises(BadYaml) as bad:
         parse(text if isinstance(text, bytes) else text.encode())
     return f"{bad.value.line}:{bad.value.column}: {bad.value.message}"
@@ -31,13 +29,13 @@ def refused(text: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        # YAML 1.2.2 section 10.3.2, the table of the core schema; what no JSON can hold stays a text.
+        # YAML 1.2.2 section 10.3.2, the table of the core schema; what JSON cannot express stays a text.
         ("null", None), ("Null", None), ("NULL", None), ("~", None), ("", None),
         ("true", True), ("True", True), ("TRUE", True), ("false", False), ("False", False), ("FALSE", False),
         ("0", 0), ("-0", 0), ("12", 12), ("+12", 12), ("-19", -19), ("012", 12), ("0o14", 12), ("0xC", 12), ("0xff", 255),  # noqa: E501
         ("1.5", 1.5), ("-1.5", -1.5), ("+.5", 0.5), ("1.", 1.0), ("1e3", 1000.0), ("12e-2", 0.12), ("-2E+05", -200_000.0),  # noqa: E501
         (".inf", ".inf"), ("-.INF", "-.INF"), (".nan", ".nan"), ("1e999", "1e999"),
-        # What YAML 1.1 would have made something else of.
+        # Scalars that YAML 1.1 would read as another type.
         ("no", "no"), ("NO", "NO"), ("yes", "yes"), ("on", "on"), ("off", "off"), ("y", "y"), ("n", "n"),
         ("tRUE", "tRUE"), ("nULL", "nULL"),
         ("1_000", "1_000"), ("0b11", "0b11"), ("12:30:45", "12:30:45"), ("2026-11-21", "2026-11-21"), ("2026-11-21T10:00:00Z",) * 2,  # noqa: E501
@@ -87,7 +85,7 @@ def test_tags_of_the_standard_say_what_a_value_is(written: str, meant: object) -
     ],
 )
 def test_a_value_that_is_not_what_its_tag_says_is_refused(written: str, said: str) -> None:
-    """At its place."""
+    """It is refused at its position."""
     assert refused(f"x: {written}\n") == f"1:4: {said}"
 
 
@@ -188,7 +186,7 @@ def test_what_is_refused_names_its_place(text: str | bytes, said: str) -> None:
 
 
 def test_byte_order_marks_line_ends_and_comments_mean_nothing() -> None:
-    """Files of any editor; lines are counted the same."""
+    """Files of any editor are read, and lines are counted the same."""
     assert value(b"\xef\xbb\xbfa: 1 # one\r\n\r\nb: two\r\n") == {"a": 1, "b": "two"}
     assert value("%YAML 1.2\n---\na: 1\n...\n") == {"a": 1}
     assert refused(b"\xef\xbb\xbfa: 1\r\n\r\na: 2\r\n") == "3:1: Duplicate key a."
@@ -196,7 +194,10 @@ def test_byte_order_marks_line_ends_and_comments_mean_nothing() -> None:
 
 
 def test_every_node_knows_its_place() -> None:
-    """As an editor shows it; a path that leads too far stops at the last key that is there."""
+    """It is the position that an editor shows.
+
+    A path that leads too far stops at the last key that exists.
+    """
     (node,) = parse("a: 1\nlist:\n  - x\n  - {deep: [1, 2]}\nä: é\n".encode())
     assert node.place(("list", 1, "deep", 1)) == (4, 16)
     assert node.place(("list", 1, "deep", 7)) == (4, 6)
@@ -208,7 +209,7 @@ def test_every_node_knows_its_place() -> None:
 
 
 def test_an_alias_is_the_same_again() -> None:
-    """A later anchor of the same name takes its place; an anchor ends with its document."""
+    """A later anchor of the same name replaces it, and an anchor ends with its document."""
     assert value("a: &x [1]\nb: *x\nc: &x 2\nd: *x\n") == {"a": [1], "b": [1], "c": 2, "d": 2}
     assert value("a: &x {y: &z 1}\nb: [*x, *z]\n") == {"a": {"y": 1}, "b": [{"y": 1}, 1]}
 
@@ -240,8 +241,9 @@ def test_an_alias_is_the_same_again() -> None:
     ],
 )
 def test_depth_is_refused_where_it_begins(text: str) -> None:
-    """Whatever lies beyond is never looked at, so it costs nothing; an alias is as deep as what it stands
-    for.
+    """Deeper nodes are never read, so they cost nothing.
+
+    An alias is as deep as what it stands for.
     """
     line, column, message = refused(text).split(":", 2)
     assert message == " The document is too deeply nested or too large."
@@ -250,7 +252,7 @@ def test_depth_is_refused_where_it_begins(text: str) -> None:
 
 
 def test_the_deepest_that_is_read() -> None:
-    """Exactly the limit, in a list and through an alias."""
+    """It is exactly the limit, in a list and through an alias."""
     most = nodes.MAX_DEPTH
     assert value("[" * most + "]" * most) is not None
     assert "too deep" in refused("[" * (most + 1) + "1" + "]" * (most + 1))
@@ -259,8 +261,9 @@ def test_the_deepest_that_is_read() -> None:
 
 
 def test_nodes_are_counted_over_the_whole_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Aliases as if they were written out, documents as well: otherwise many small bombs would make a large
-    one.
+    """Aliases count as if they were written out, and all documents count.
+
+    Otherwise many small bombs would make a large one.
     """
     monkeypatch.setattr(nodes, "MAX_NODES", 100)
     assert len(parse(b"--- a\n" * 50)) == 50
@@ -279,8 +282,9 @@ def test_aliases_are_counted_in_each_document(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_ten_to_the_fortieth_laughs_are_never_laughed() -> None:
-    """Billion laughs: refused at the alias with which the file would pass the limit, long before the last
-    line.
+    """Billion laughs are refused at the alias with which the file would pass the limit.
+
+    That is long before the last line.
     """
     lines = ["x0: &x0 [" + "ha, " * 10 + "ha]"] + [
         f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 10)}]" for at in range(1, 40)
@@ -291,7 +295,7 @@ def test_ten_to_the_fortieth_laughs_are_never_laughed() -> None:
 
 
 def test_size_is_looked_at_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even decoded."""
+    """A file that is too large is not even decoded."""
     monkeypatch.setattr(nodes, "MAX_BYTES", 10)
     assert refused(b"\xff" * 11) == "1:1: The file is larger than 0 MiB."
     assert value(b"a: 1234567") == {"a": 1234567}

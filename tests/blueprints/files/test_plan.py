@@ -1,5 +1,6 @@
-"""What plan says before apply does it: key by key, in any order of references, with every refusal before
-anything is written.
+"""Plan lists what apply does, key by key, in any order of references.
+
+It reports every refusal before anything is written.
 """
 
 import json
@@ -31,7 +32,7 @@ Write = Callable[..., Path]
 
 
 def changes(plan: Plan) -> dict[str, Any]:
-    """Kind and name of what changes: the action, and the keys with old and new."""
+    """Return the changes by kind and name: the action, and the keys with old and new values."""
     return {
         f"{each.kind} {each.name}": (each.action, {key.key: (key.old, key.new) for key in each.keys})
         for each in plan.effective
@@ -39,7 +40,7 @@ def changes(plan: Plan) -> dict[str, Any]:
 
 
 def refused(*files: Path, **options: Any) -> list[str]:
-    """Every problem, without the folder; nothing may have been written."""
+    """Return every problem, without the folder, and check that nothing was written."""
     before = everything()
     with pytest.raises(BadBlueprint) as bad:
         apply(files, **options)
@@ -48,7 +49,7 @@ def refused(*files: Path, **options: Any) -> list[str]:
 
 
 def command(*words: object) -> tuple[int, str]:
-    """The exit code and what was printed; 1 with its message for an error."""
+    """Return the exit code and what was printed; 1 with its message for an error."""
     out = StringIO()
     try:
         call_command("blueprint", *map(str, words), stdout=out, stderr=out)
@@ -101,7 +102,10 @@ text: "{{ link }}"
 
 
 def test_each_kind_key_by_key(acme: Tenant, write_blueprint: Write) -> None:
-    """Old and new of every key that differs, and of no other; then it is so, and nothing is left to do."""
+    """The plan has old and new values of every key that differs, and of no other.
+
+    After applying it nothing is left to do.
+    """
     file = write_blueprint(EVERY_KIND)
     grants = "device_code"
     assert changes(make_plan([file])) == {
@@ -136,7 +140,7 @@ def test_each_kind_key_by_key(acme: Tenant, write_blueprint: Write) -> None:
 
 
 def test_exit_codes_and_words(acme: Tenant, write_blueprint: Write, settings: Any) -> None:
-    """0 nothing, 2 changes, 1 an error; no colours where nobody looks at them."""
+    """0 is no change, 2 changes, 1 an error; there are no colors unless a terminal shows them."""
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\n---\nscope: new\ntitle: New\n")
     code, told = command("plan", file)
     assert (code, told.splitlines()[:4]) == (
@@ -156,7 +160,7 @@ def test_exit_codes_and_words(acme: Tenant, write_blueprint: Write, settings: An
 
 
 def test_as_json(acme: Tenant, write_blueprint: Write) -> None:
-    """For programs: the same, with the state that apply --expect takes."""
+    """The JSON contains the same, with the state that apply --expect takes."""
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\ngroups: []\n")
     code, told = command("plan", "--json", file)
     found = json.loads(told)
@@ -195,8 +199,9 @@ def test_what_a_file_says_does_not_reach_the_terminal_as_it_is(acme: Tenant, wri
 
 
 def test_references_in_any_order_across_files(acme: Tenant, write_blueprint: Write) -> None:
-    """A sub-flow after the flow that it is in, a group after its people, each in another file: whatever the
-    files' order.
+    """A sub-flow may come after its flow and a group after its people, each in another file.
+
+    The order of the files does not matter.
     """
     parts = [
         "flow: way-in\ntitle: T\nfor: authentication\nsteps: [{flow: proof}, {stage: login}]\n",
@@ -219,7 +224,7 @@ def test_references_in_any_order_across_files(acme: Tenant, write_blueprint: Wri
 
 
 def part(name: str, *inner: str) -> str:
-    """A sub-flow that refers to others."""
+    """Return a sub-flow that refers to others."""
     steps = ", ".join([*(f"{{flow: {each}}}" for each in inner), "{stage: deny}"])
     return f"---\nflow: {name}\ntitle: T\nfor: part\nsteps: [{steps}]\n"
 
@@ -233,7 +238,7 @@ def part(name: str, *inner: str) -> str:
     ],
 )
 def test_a_circle_shows_its_way(acme: Tenant, write_blueprint: Write, text: str, ways: list[str]) -> None:
-    """Every one of them, wherever one enters it."""
+    """Every flow of it is listed, wherever it is entered."""
     found = refused(write_blueprint(f"tenant: acme\n{text}"))
     told = [each.rpartition(": ")[2].removesuffix(".").split(" → ") for each in found if "Circular" in each]
     assert sorted(sorted(set(way)) for way in told) == sorted(sorted(set(way.split(" → "))) for way in ways)
@@ -242,8 +247,9 @@ def test_a_circle_shows_its_way(acme: Tenant, write_blueprint: Write, text: str,
 
 @pytest.mark.slow
 def test_long_and_wide_references_end(acme: Tenant, write_blueprint: Write) -> None:
-    """A chain of twelve hundred sub-flows, and thirty diamonds (2³⁰ ways): refused by the limits of a flow,
-    not by the stack.
+    """The limits of a flow refuse a chain of twelve hundred sub-flows and thirty diamonds (2³⁰ ways).
+
+    It is not the stack that refuses them.
     """
     chain = "".join(part(f"p{at}", f"p{at + 1}") for at in range(1200)) + part("p1200")
     assert any("too many steps" in each for each in refused(write_blueprint(f"tenant: acme\n{chain}")))
@@ -271,8 +277,9 @@ def test_the_tests_of_flows_run(acme: Tenant, write_blueprint: Write) -> None:
 
 
 def test_a_number_that_is_written_like_a_text_is_noted(acme: Tenant, write_blueprint: Write) -> None:
-    """Where attributes take either; in a variable too; and where only a text belongs it is an error with what
-    to do.
+    """It is noted where attributes take either, in a variable too.
+
+    Where only a text belongs it is an error with what to do.
     """
     file = write_blueprint(
         "vars: {version: 1.10}\n---\ntenant: acme\n---\nperson: carol\nattributes: {zip: 01067, phone: "
@@ -306,8 +313,9 @@ steps:
 
 
 def test_what_conditions_hardly_mean_is_noted(acme: Tenant, write_blueprint: Write) -> None:
-    """With names and networks as they will be; it refuses nothing, and what is unchanged is not
-    noted again.
+    """The note uses names and networks as they will be, and refuses nothing.
+
+    An unchanged condition is not noted again.
     """
     head = "flow sign-in-doubtful of acme: steps."
     file = write_blueprint(f"tenant: acme\nnetworks: []\n---\n{DOUBTFUL}---\ngroup: newcomers\n")
@@ -326,7 +334,7 @@ def test_what_conditions_hardly_mean_is_noted(acme: Tenant, write_blueprint: Wri
 
 
 def test_a_changed_sub_flow_publishes_the_flows_it_is_in(acme: Tenant, write_blueprint: Write) -> None:
-    """And says so; those that do not refer to it stay as they are."""
+    """The plan says so, and flows that do not refer to it stay as they are."""
     text = (
         "tenant: acme\n---\nflow: way-in\ntitle: T\nfor: authentication\nsteps: [{flow: proof}, "
         "{stage: login}]\n---\n"
@@ -351,8 +359,9 @@ def test_a_changed_sub_flow_publishes_the_flows_it_is_in(acme: Tenant, write_blu
 
 
 def test_the_default_flow_is_handed_over(acme: Tenant, write_blueprint: Write) -> None:
-    """Both in one apply, in either order of the file: the tenant has one default before and after, and it
-    works.
+    """Both flows are in one apply, in either order of the file.
+
+    The tenant has one default before and after, and it works.
     """
     old = "flow: connect-a-device\ntitle: Old\nfor: device_code\ndefault: false\nsteps: [{stage: deny}]\n"
     new = "flow: another\ntitle: New\nfor: device_code\nsteps: [{stage: identification}, {stage: deny}]\n"
@@ -368,8 +377,9 @@ def test_the_default_flow_is_handed_over(acme: Tenant, write_blueprint: Write) -
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_belongs_to_one_alone_changes_hands(acme: Tenant, write_blueprint: Write, order: int) -> None:
-    """Two people swap their addresses, a third gets one that is given up, and so do applications: in one
-    apply, in any order.
+    """Two people swap their addresses, and a third gets one that is given up, in one apply.
+
+    So do applications, in any order.
     """
     people = [
         "person: alice\nemail: bob@acme.test\n",
@@ -405,7 +415,7 @@ def test_what_belongs_to_one_alone_changes_hands(acme: Tenant, write_blueprint: 
 
 
 def test_two_that_want_the_same_are_told(acme: Tenant, write_blueprint: Write) -> None:
-    """Of the file, before anything is written; the neighbour's are another matter."""
+    """Two in one file are refused before anything is written; another tenant's do not count."""
     twice = "person: evaluator\nemail: x@acme.test\n---\nperson: intruder\nemail: X@acme.test\n"
     twice += "---\napplication: a\nclient_id: c\n---\napplication: b\nclient_id: c\n"
     assert refused(write_blueprint(f"tenant: acme\n---\n{twice}")) == [
@@ -428,7 +438,10 @@ client_secret: !secret key
 
 
 def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
-    """Plan lists them, apply refuses, --generate-secrets makes and prints each once; then they are there."""
+    """Plan lists them, apply refuses, and --generate-secrets creates and prints each once.
+
+    Afterwards they exist.
+    """
     file = write_blueprint(MISSING)
     code, told = command("plan", file)
     assert code == 2
@@ -451,7 +464,7 @@ def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
 
 @pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
 def test_a_secret_that_nobody_saw_is_not_kept(acme: Tenant, write_blueprint: Write, json: list[str]) -> None:
-    """Where it cannot be printed, nothing is applied; the next time it is made anew."""
+    """Where it cannot be printed, nothing is applied, and the next attempt creates another one."""
 
     class Full(StringIO):
         def flush(self) -> None:
@@ -468,8 +481,9 @@ def test_a_secret_that_nobody_saw_is_not_kept(acme: Tenant, write_blueprint: Wri
 
 
 def test_expect_refuses_when_the_state_moved(acme: Tenant, write_blueprint: Write) -> None:
-    """By a hand that changed what the plan would, or by another wish; what the plan does not touch
-    may move.
+    """The state moves by a manual change of what the plan would change, or by another desired value.
+
+    What the plan does not touch may change.
     """
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\nemail: a@acme.test\n")
     state = make_plan([file]).state
@@ -490,7 +504,7 @@ def test_expect_refuses_when_the_state_moved(acme: Tenant, write_blueprint: Writ
 def test_expect_sees_a_secret_that_joined_the_plan(
     acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any
 ) -> None:
-    """The person's name was agreed to, not another password."""
+    """The plan agreed to the person's name, not to another password."""
     settings.SECRETS, secret = str(tmp_path), tmp_path / "key"
     secret.write_text("clerk-password-1")
     apply([write_blueprint(MISSING)])
@@ -502,7 +516,7 @@ def test_expect_sees_a_secret_that_joined_the_plan(
 
 
 def many(people: int) -> str:
-    """Objects of every kind."""
+    """Return objects of every kind."""
     one = (
         "---\ngroup: g{0}\n---\nscope: s{0}\ntitle: S\n"
         "---\nperson: p{0}\nname: P\nemail: p{0}@acme.test\ngroups: [g{0}, staff]\npassword: !secret k{1}\n"
@@ -516,7 +530,7 @@ def many(people: int) -> str:
 def test_unchanged_objects_cost_no_queries(
     acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten or three hundred: the same number, for plan and for an apply that has nothing to do."""
+    """Ten or three hundred cost the same number, for plan and for an apply without changes."""
     monkeypatch.setattr("blueprints.objects.person.hash_password", lambda value: f"argon2$test${value}")
     apply(
         [
@@ -541,7 +555,7 @@ def test_unchanged_objects_cost_no_queries(
 
 
 def test_a_result_is_kept_of_what_was_done(acme: Tenant, write_blueprint: Write) -> None:
-    """With its counts and notes; the same again adds none, a failed attempt writes nothing at all."""
+    """It has counts and notes; applying the same again adds none, and a failed attempt writes nothing."""
     file = write_blueprint("tenant: acme\n---\nscope: a\ntitle: A\n")
     apply([file], by="clerk")
     row = Result.objects.order_by("-pk")[0]

@@ -1,4 +1,4 @@
-"""What --prune takes away: only what was this blueprint's own, and never what a tenant cannot be without."""
+"""--prune removes only this blueprint's own objects, and never what a tenant cannot be without."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +25,7 @@ PRUNED = (
 def test_prune_takes_only_what_was_this_blueprints(
     tenants: dict[str, Tenant], write_blueprint: Write
 ) -> None:
-    """Not what was there, not another blueprint's, not what another took over, not the neighbour's, not a
-    tenant.
-    """
+    """It leaves older objects, another blueprint's or tenant's, those taken over, and tenants."""
     mine = write_blueprint(PRUNED, "mine.yaml")
     apply([mine])
     apply([write_blueprint(PRUNED.replace("acme", "other"), "mine-too.yaml")], name="mine")
@@ -56,7 +54,7 @@ def test_prune_takes_only_what_was_this_blueprints(
 
 
 def test_prune_keeps_the_last_administrator(acme: Tenant, write_blueprint: Write) -> None:
-    """Whether the others go with them, or lose the right in the same blueprint; and says so."""
+    """It says so, whether the others are deleted too or lose the right in the same blueprint."""
     apply(
         [
             write_blueprint(PRUNED.replace("clerk", "driver"), "b.yaml"),
@@ -84,7 +82,7 @@ def test_prune_keeps_the_last_administrator(acme: Tenant, write_blueprint: Write
 
 
 def test_everything_of_a_blueprint_can_be_pruned(acme: Tenant, write_blueprint: Write) -> None:
-    """Flows with their versions, applications, mails: in an order in which nothing hangs on what is gone."""
+    """Flows with their versions, applications and mails are deleted before what they depend on."""
     text = EVERY_KIND + (
         "---\nflow: extra\ntitle: T\nfor: part\nsteps: [{stage: deny}]\n---\napplication: cam\nscopes: "
         "[acme:read]\n"
@@ -175,8 +173,9 @@ NONE = "acme no longer has a default flow for authentication: no one can sign in
 def test_a_plan_says_when_nobody_can_sign_in_any_more(
     acme: Tenant, write_blueprint: Write, steps: str, told: bool
 ) -> None:
-    """A refusal under no condition, wherever it stands; not one that is caught, or to which not everybody
-    comes.
+    """A deny step without a condition is reported, wherever it stands.
+
+    One that is caught, or that not everyone reaches, is not.
     """
     apply([write_blueprint(SIGN_IN)])
     plan = make_plan([write_blueprint(SIGN_IN.partition("steps:")[0] + f"steps: [{steps}]\n")])
@@ -184,7 +183,7 @@ def test_a_plan_says_when_nobody_can_sign_in_any_more(
 
 
 def test_a_plan_says_when_the_flow_for_signing_in_goes(acme: Tenant, write_blueprint: Write) -> None:
-    """Pruned, or no longer the tenant's own; not where another one takes its place."""
+    """It is reported when it is pruned or no longer the tenant's own, but not when another replaces it."""
     apply([write_blueprint(SIGN_IN)])
     assert make_plan([write_blueprint("tenant: acme\n")], prune=True).notes == [NONE]
     assert make_plan([write_blueprint(SIGN_IN + "default: false\n")]).notes == [NONE]

@@ -1,4 +1,7 @@
-"""Reading blueprint files: everything that is wrong with the YAML itself, by file, line and key, and fast."""
+"""Reading blueprint files finds everything that is wrong with the YAML itself, and is fast.
+
+A problem has its file, line and key.
+"""
 
 import time
 from collections.abc import Callable
@@ -13,7 +16,7 @@ Write = Callable[..., Path]
 
 
 def problems(*files: Path) -> list[str]:
-    """What is wrong, without the folder."""
+    """Return the problems, without the folder."""
     with pytest.raises(BadBlueprint) as bad:
         read(files)
     return [str(problem).removeprefix(f"{files[0].parent}/") for problem in bad.value.problems]
@@ -93,7 +96,7 @@ def problems(*files: Path) -> list[str]:
     ],
 )
 def test_what_is_wrong_names_its_place(write_blueprint: Write, text: str, expected: str) -> None:
-    """File, line, column, key, and what would be right."""
+    """A problem has file, line, column and key, and says what would be right."""
     found = problems(write_blueprint(text, "b.yaml"))
     assert any(expected in problem for problem in found), found
     assert all(problem.startswith("b.yaml:") for problem in found)
@@ -119,7 +122,7 @@ def _bomb(levels: int = 12) -> str:
     ids=["aliases", "itself", "itself in a list", "deep", "very deep", "deep mapping", "many"],
 )
 def test_a_bomb_is_refused_and_costs_little(write_blueprint: Write, text: str) -> None:
-    """Billion laughs, self reference, depth: one problem, without following it to the end."""
+    """Billion laughs, self reference or depth is one problem and is not followed to its end."""
     path = write_blueprint(text)
     begun = time.process_time()
     assert len(problems(path)) == 1
@@ -127,7 +130,7 @@ def test_a_bomb_is_refused_and_costs_little(write_blueprint: Write, text: str) -
 
 
 def test_the_bomb_itself_takes_no_time(write_blueprint: Write) -> None:
-    """10¹² nodes would take for ever; the refusal comes at the alias that would pass the limit."""
+    """10¹² nodes would take forever; the refusal comes at the alias that would pass the limit."""
     begun = time.process_time()
     assert "too deeply nested or too large" in problems(write_blueprint(_bomb()))[0]
     assert time.process_time() - begun < 2
@@ -143,8 +146,9 @@ def test_a_file_that_is_too_large_is_not_parsed(write_blueprint: Write) -> None:
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
-    """Not UTF-8, not there: each a problem with its file's name; a folder is the files in it, each of them
-    once.
+    """A file that is not UTF-8 or does not exist is a problem with its name.
+
+    A folder is the files in it, each of them once.
     """
     latin = tmp_path / "latin.yaml"
     latin.write_bytes(b"tenant: caf\xe9\n")
@@ -159,12 +163,12 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n---\n---\n", "vars: {a: 1}\n"])
 def test_a_file_without_a_document_is_a_mistake(write_blueprint: Write, text: str) -> None:
-    """Another file was meant, or this one is not yet whole."""
+    """Another file was meant, or this one is not complete yet."""
     assert problems(write_blueprint(text, "b.yaml")) == ["b.yaml:1:1: No document found."]
 
 
 def test_the_same_object_in_two_files_is_refused(write_blueprint: Write) -> None:
-    """The second place names the first; the same name in another tenant is another object."""
+    """The second place names the first, and the same name in another tenant is another object."""
     one = write_blueprint("tenant: a\ntitle: A\n---\nscope: s\ntitle: S\n", "one.yaml")
     two = write_blueprint("tenant: b\n---\nscope: s\ntitle: S\n---\nscope: t\ntitle: T\n", "two.yaml")
     assert len(read([one, two]).documents) == 5
@@ -206,7 +210,7 @@ def test_an_alias_is_a_way_to_say_something_once(write_blueprint: Write) -> None
     ],
 )
 def test_one_mistake_is_one_problem_at_its_key(write_blueprint: Write, text: str) -> None:
-    """A value that might have had several types is told once, not once a type."""
+    """A value that might have had several types is reported once, not once a type."""
     found = problems(write_blueprint(f"person: a\n{text}\n", "b.yaml"))
     assert len(found) == 1
     key = "groups.0" if "groups" in text else "attributes.a" if "attributes" in text else "name"
@@ -215,7 +219,7 @@ def test_one_mistake_is_one_problem_at_its_key(write_blueprint: Write, text: str
 
 
 def test_what_a_file_says_moves_no_cursor(write_blueprint: Write) -> None:
-    """Control characters and turned writing in names: the problem is one line that shows all of itself."""
+    """With control characters or right-to-left text in names, the problem is one fully visible line."""
     found = problems(write_blueprint('"\\e[2Jx\\u202e": 1\n', "b.yaml"))
     assert found == [
         "b.yaml:1:1: \ufffd[2Jx\ufffd: This isn't a kind of document. There are: "
@@ -224,7 +228,7 @@ def test_what_a_file_says_moves_no_cursor(write_blueprint: Write) -> None:
 
 
 def test_more_problems_than_anybody_reads_are_not_looked_for(write_blueprint: Write) -> None:
-    """A hostile file with ten thousand mistakes costs what two hundred cost."""
+    """A malicious file with ten thousand mistakes costs what two hundred cost."""
     with pytest.raises(BadBlueprint) as bad:
         read([write_blueprint("---\nx: 1\n" * 5_000)])
     assert len(bad.value.problems) == 201

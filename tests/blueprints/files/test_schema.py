@@ -1,5 +1,6 @@
-"""The JSON Schema of blueprints: what is shipped is valid by it, what is wrong is not, and every installed
-stage is in it.
+"""The JSON Schema of blueprints accepts what is shipped and rejects what is wrong.
+
+Every installed stage is in it.
 """
 
 import json
@@ -29,7 +30,7 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
 def as_written(node: Node) -> Any:
-    """What an editor checks: a tag stands as the text that is written."""
+    """Return what an editor checks: a tag stands as the text that is written."""
     if node.tag:
         words = [str(each.value) for each in node.value] if node.is_list else [str(node.value)]
         return f"!{node.tag} {' '.join(words)}"
@@ -39,14 +40,14 @@ def as_written(node: Node) -> Any:
 
 
 def wrong(text: str) -> list[str]:
-    """What is wrong with the documents of this text, by the path of the key."""
+    """Return what is wrong with the documents of this text, by the path of the key."""
     checker = Draft202012Validator(schema())
     found = [error for node in parse(text.encode()) for error in checker.iter_errors(as_written(node))]
     return [".".join(map(str, error.absolute_path)) for error in found]
 
 
 def test_it_is_a_schema() -> None:
-    """Of the dialect that it names, and each of its references leads somewhere."""
+    """It conforms to the dialect that it names, and each of its references resolves."""
     made = schema()
     Draft202012Validator.check_schema(made)
     text = json.dumps(made)
@@ -59,7 +60,7 @@ def test_it_is_a_schema() -> None:
     "path", SHIPPED, ids=[str(path.relative_to(ROOT / "blueprints")) for path in SHIPPED]
 )
 def test_what_is_shipped_is_valid(path: Path) -> None:
-    """Every file of default/ and example/."""
+    """Every file of default/ and example/ is valid."""
     assert wrong(path.read_text()) == []
 
 
@@ -127,7 +128,7 @@ def test_what_is_shipped_is_valid(path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_wrong_at_its_key(text: str, where: str) -> None:
-    """A misspelt key shows where it stands in an editor."""
+    """A misspelled key is marked where it stands in an editor."""
     found = wrong(text)
     assert found
     assert all(path == where or path.startswith(f"{where}.") or where.startswith(path) for path in found), (
@@ -159,13 +160,13 @@ def test_what_is_wrong_is_wrong_at_its_key(text: str, where: str) -> None:
     ],
 )
 def test_tags_may_stand_in_place_of_values(text: str) -> None:
-    """Also where a number, a truth value, a list or one of a few words is asked for."""
+    """They may also stand where a number, a truth value, a list or an enumeration is expected."""
     assert wrong(text) == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=[path.name for path in PAGES])
 def test_what_the_pages_show_is_valid(path: Path) -> None:
-    """Each example in YAML that begins with a kind of document."""
+    """Each example in YAML that begins with a kind of document is valid."""
     for block in re.findall(r"^```yaml\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
         if any(re.match(rf"{kind}:", part.lstrip()) for part in block.split("---\n") for kind in KINDS):
             assert wrong(block) == []
@@ -173,7 +174,7 @@ def test_what_the_pages_show_is_valid(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["staff-second-factor", "kiosk", "two-brands", "tv-app"])
 def test_what_is_exported_is_valid(acme: Tenant, name: str) -> None:
-    """Everything that a tenant has once an example is applied to it."""
+    """It is everything that a tenant has once an example is applied to it."""
     apply([ROOT / "blueprints" / "example" / f"{name}.yaml"])
     text = export()
     assert text.count("---") > 3
@@ -193,13 +194,13 @@ def test_each_default_is_written_as_the_schema_accepts_it() -> None:
 
 
 def test_a_grant_is_offered_by_the_name_that_people_write() -> None:
-    """And by its address of the standard, as an export of before has it."""
+    """Its URN of the standard, as an older export has it, is accepted too."""
     for grant in (*GRANTS, *grants()):
         assert wrong(f"application: a\ngrants: ['{grant}']\n") == []
 
 
 def test_every_installed_stage_is_in_it(third_party: None) -> None:
-    """With its settings; somebody else's too."""
+    """It is there with its settings, a third-party stage too."""
     written = json.dumps(schema()["$defs"]["StepDocument"])
     assert len(stages()) > 10
     assert all(f'"const": "{kind}"' in written for kind in stages())
@@ -207,7 +208,7 @@ def test_every_installed_stage_is_in_it(third_party: None) -> None:
 
 
 def test_the_command_writes_it() -> None:
-    """For ``yaml.schemas`` of editors; the table of keys beside it names each key of each kind."""
+    """It is for ``yaml.schemas`` of editors, and the table beside it names each key of each kind."""
     out = StringIO()
     call_command("blueprint", "schema", stdout=out)
     assert json.loads(out.getvalue()) == schema()

@@ -1,4 +1,4 @@
-"""Secrets that blueprints only name: entered without showing, kept encrypted, each tenant's own."""
+"""Secrets that blueprints only name are entered without echo and stored encrypted, for each tenant."""
 
 import io
 import os
@@ -29,7 +29,7 @@ VALUE = "pässword with spaces "
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, entered: str = "") -> str:
-    """The command with this standard input; what it printed."""
+    """Run the command with this standard input and return what it printed."""
     out = StringIO()
     monkeypatch.setattr("sys.stdin", io.StringIO(entered))
     call_command("secret", *arguments, stdout=out, stderr=out)
@@ -37,9 +37,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, entered: str = "") -> 
 
 
 def test_set_list_remove_without_showing(tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line break at the end is the terminal's; everything else is the value's.
+    """One line break at the end is the terminal's, and everything else is the value's.
 
-    The neighbour has no such secret.
+    Another tenant has no such secret.
     """
     printed = run(monkeypatch, "set", "smtp", "--tenant", "acme", entered=VALUE + "\n")
     printed += run(monkeypatch, "list", "--tenant", "acme")
@@ -60,7 +60,7 @@ def test_set_list_remove_without_showing(tenants: dict[str, Tenant], monkeypatch
 def test_it_is_encrypted_and_told_without_its_value(
     tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    """Neither in the table nor in the events nor in the log."""
+    """The value is neither in the table nor in the events nor in the log."""
     run(monkeypatch, "set", "smtp", "--tenant", "acme", entered=VALUE)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {Secret._meta.db_table}")  # noqa: S608 the name of our own model
@@ -90,7 +90,7 @@ def test_it_is_encrypted_and_told_without_its_value(
 def test_what_cannot_be_entered(
     tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, arguments: list[str], entered: str, said: str
 ) -> None:
-    """And never a value among the arguments, where every process of the machine could read it."""
+    """A value is never among the arguments, where every process of the machine could read it."""
     with pytest.raises(CommandError, match=said):
         run(monkeypatch, *arguments, entered=entered)
     assert not Secret.unscoped.exists()
@@ -102,8 +102,9 @@ NORDWIND = "tenant: acme\n---\nperson: clerk\npassword: !secret clerk-password\n
 def test_the_first_apply_with_a_secret_of_ones_own(
     db: None, write_blueprint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the order of docs/blueprints.md: apply says what is missing and how it is entered, that is done,
-    apply works.
+    """As docs/blueprints.md says, apply names the missing secret and how to enter it.
+
+    After that apply works.
     """
     file = write_blueprint(NORDWIND)
     [problem] = refused(file)
@@ -124,7 +125,7 @@ def test_the_first_apply_with_a_secret_of_ones_own(
 
 
 def test_a_secret_that_was_made_is_not_missing(db: None, write_blueprint: Callable[..., Path]) -> None:
-    """The listing of what was done says so; the value stands on a line of its own, once."""
+    """The listing says so, and the value is on its own line, once."""
     code, told = command("apply", write_blueprint(NORDWIND), "--generate-secrets")
     assert code == 0
     assert "is missing" not in told
@@ -157,7 +158,7 @@ def test_a_secret_that_was_made_is_not_missing(db: None, write_blueprint: Callab
 def test_a_file_that_holds_no_secret_is_named(
     tenants: dict[str, Tenant], settings: Any, tmp_path: Path, make: Callable[[Path], None], said: str
 ) -> None:
-    """It is not passed over for another one, nor made anew."""
+    """It is not passed over for another one, nor generated again."""
     settings.SECRETS = str(tmp_path)
     (tmp_path / "acme").mkdir()
     make(tmp_path / "acme" / "s")
@@ -168,7 +169,7 @@ def test_a_file_that_holds_no_secret_is_named(
 def test_a_file_that_may_not_be_read_is_no_matter_of_utf_8(
     tenants: dict[str, Tenant], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who mends it looks at the permissions."""
+    """The message points at the permissions."""
     settings.SECRETS = str(tmp_path)
     (tmp_path / "s").write_text("x")
 
@@ -186,8 +187,9 @@ def test_a_file_that_may_not_be_read_is_no_matter_of_utf_8(
 def test_a_folder_of_secrets_that_is_not_there(
     tenants: dict[str, Tenant], settings: Any, write_blueprint: Callable[..., Path]
 ) -> None:
-    """A mount that failed would else look like secrets that nobody has entered; an export still says what it
-    can.
+    """Otherwise a mount that failed would look like secrets that were never entered.
+
+    An export still says what it can.
     """
     settings.SECRETS = "/nowhere"
     found = refused(write_blueprint(NORDWIND))
@@ -201,7 +203,7 @@ def test_a_folder_of_secrets_that_is_not_there(
 def test_secrets_that_may_be_guessed_and_refresh_tokens_that_never_come(
     acme: Tenant, write_blueprint: Callable[..., Path]
 ) -> None:
-    """Notes of the plan where the application changes; nothing once it is so."""
+    """The plan notes them where the application changes, and not once it is so."""
     said = (
         "tenant: acme\n---\napplication: cam\ntype: confidential\nclient_secret: abcde\ngrants: "
         "[refresh_token]\nscopes: [openid]\n"

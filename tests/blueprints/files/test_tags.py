@@ -1,5 +1,6 @@
-"""The tags of blueprints: each right and wrong, none reaching further than it should, and secrets that show
-nowhere.
+"""Each tag of blueprints is tested right and wrong, and none reaches further than it should.
+
+Secrets are shown nowhere.
 """
 
 import json
@@ -31,7 +32,7 @@ Write = Callable[..., Path]
 
 
 def title(write: Write, value: str, **variables: str) -> Any:
-    """What this value of a key becomes."""
+    """Return what this value of a key becomes."""
     return (
         read([write(f"vars: {variables or '{a: b}'}\n---\nscope: a\ntitle: {value}\n")])
         .documents[0]
@@ -40,7 +41,7 @@ def title(write: Write, value: str, **variables: str) -> Any:
 
 
 def problem(write: Write, text: str, **variables: str) -> str:
-    """The only thing that is wrong, from its line on."""
+    """Return the only problem, from its line on."""
     path = write(text)
     with pytest.raises(BadBlueprint) as bad:
         read([path], variables)
@@ -67,7 +68,7 @@ def problem(write: Write, text: str, **variables: str) -> str:
 def test_what_a_tag_stands_for(
     write_blueprint: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str, becomes: str
 ) -> None:
-    """A text; a variable that is set to nothing is set."""
+    """A tag stands for a text, and a variable that is set to nothing is set."""
     monkeypatch.setenv("FOYER_WORD", "from outside")
     monkeypatch.setenv("FOYER_EMPTY", "")
     (tmp_path / "inside.txt").write_text("the file\n")
@@ -115,7 +116,7 @@ def test_what_a_tag_stands_for(
     ],
 )  # fmt: skip
 def test_what_a_tag_cannot_stand_for(write_blueprint: Write, tmp_path: Path, written: str, said: str) -> None:
-    """One problem, at the tag; nothing outside of the folder is read, by no way round."""
+    """It is one problem at the tag, and no detour reads anything outside of the folder."""
     (tmp_path.parent / "outside.txt").write_text("not for you")
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("/etc/passwd")
@@ -133,7 +134,7 @@ def test_what_a_tag_cannot_stand_for(write_blueprint: Write, tmp_path: Path, wri
 def test_an_environment_variable_that_is_no_text(
     write_blueprint: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes that are not UTF-8 come as half characters, which no database takes."""
+    """Bytes that are not UTF-8 are read as lone surrogates, which no database accepts."""
     monkeypatch.setenv("FOYER_WORD", "a\udcff")
     assert (
         problem(write_blueprint, "person: a\npassword: !env FOYER_WORD\n")
@@ -153,7 +154,7 @@ def test_an_environment_variable_that_is_no_text(
     ],
 )
 def test_what_is_no_list_of_variables(write_blueprint: Write, text: str) -> None:
-    """Said at once, and the rest of the file is not read with half of them."""
+    """It is reported at once, and the rest of the file is not read with half of them."""
     with pytest.raises(BadBlueprint) as bad:
         read([write_blueprint(f"{text}---\ntenant: !vars a\n")])
     assert all(each.key == "vars" for each in bad.value.problems)
@@ -174,8 +175,9 @@ description: !vars note
 
 
 def test_one_file_for_many_tenants(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """The rest of the file once for each mapping; a variable of the command counts for all, and more than the
-    file's own.
+    """The rest of the file is read once for each mapping.
+
+    A variable of the command counts for all, and overrides the file's own.
     """
     apply([write_blueprint(MANY)], variables={"note": "As agreed.", "title": "shared"})
     for name, tenant in tenants.items():
@@ -187,7 +189,7 @@ def test_one_file_for_many_tenants(tenants: dict[str, Tenant], write_blueprint: 
 
 
 def test_variables_on_the_command_line(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """A value may have an equals sign; without one it is a mistake that is named."""
+    """A value may have an equals sign, and one without it is a mistake that is named."""
     path, out = str(write_blueprint(MANY)), StringIO()
     call_command("blueprint", "apply", path, "--var", "note=a=b", "--var", "title=T", stdout=out)
     assert "description: a=b" in out.getvalue()
@@ -198,8 +200,9 @@ def test_variables_on_the_command_line(tenants: dict[str, Tenant], write_bluepri
 def test_what_tags_bring_in_is_bounded(
     write_blueprint: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A small file does not become a large one: by one file many times, a long variable many times, or many
-    rounds.
+    """A small file does not become a large one.
+
+    It could by one file many times, a long variable many times, or many rounds.
     """
     monkeypatch.setattr(tags, "MAX_BROUGHT", 10_000)
     monkeypatch.setattr(tags, "MAX_FILE", 1000)
@@ -215,7 +218,7 @@ def test_what_tags_bring_in_is_bounded(
 def test_any_change_of_what_was_read_changes_the_digest(
     write_blueprint: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file, a file that it names, a variable of either kind: a watched folder is applied again."""
+    """The file, a file that it names and a variable of either kind cause a watched folder to be applied."""
     word = tmp_path / "word.txt"
 
     def digest(
@@ -256,7 +259,7 @@ def test_any_change_of_what_was_read_changes_the_digest(
     ],
 )
 def test_a_secret_stands_only_where_it_is_kept_as_one(write_blueprint: Write, text: str) -> None:
-    """Elsewhere it would be stored, shown and exported as it is."""
+    """Elsewhere it would be stored, shown and exported in clear text."""
     assert "secret" in problem(write_blueprint, text)
 
 
@@ -279,7 +282,10 @@ client_secret: !secret vault.secret
 def test_a_secret_is_never_printed(
     acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not by plan or apply, as text or JSON, not in a repr, an event or the log; it works nevertheless."""
+    """It is not in a plan or apply, as text or JSON, nor in a repr, an event or the log.
+
+    It works nevertheless.
+    """
     caplog.set_level(logging.DEBUG)
     settings.SECRETS = str(tmp_path / "secrets")
     (tmp_path / "secrets").mkdir()
@@ -303,7 +309,10 @@ def test_a_secret_is_never_printed(
 def test_a_changed_secret_is_a_change(
     acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any
 ) -> None:
-    """That it changes is told, not from what to what; the same again is nothing, and costs no hashing."""
+    """The plan says that it changes, not from what to what.
+
+    Applying the same again changes nothing and hashes nothing.
+    """
     settings.SECRETS = str(tmp_path)
     (tmp_path / "carols-password").write_text("clerk-password-1\n")
     (tmp_path / "vault.secret").write_text("one")

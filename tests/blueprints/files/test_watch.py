@@ -1,5 +1,6 @@
-"""A folder of blueprints that is watched: what changes in it is applied, in order, once, and what was wrong
-is kept.
+"""What changes in a watched folder of blueprints is applied, in order, once.
+
+What was wrong is stored.
 """
 
 import threading
@@ -26,7 +27,7 @@ Put = Callable[[str, str], None]
 
 @pytest.fixture
 def folder(tmp_path: Path, settings: Any) -> Path:
-    """The watched folder."""
+    """Return the watched folder."""
     settings.BLUEPRINTS = str(tmp_path / "watched")
     (tmp_path / "watched").mkdir()
     return tmp_path / "watched"
@@ -34,7 +35,7 @@ def folder(tmp_path: Path, settings: Any) -> Path:
 
 @pytest.fixture
 def put(folder: Path) -> Put:
-    """Writes a file below it."""
+    """Write a file below it."""
 
     def write(name: str, text: str) -> None:
         path = folder / name
@@ -45,27 +46,27 @@ def put(folder: Path) -> Put:
 
 
 def results() -> list[tuple[str, bool]]:
-    """Every attempt since the tenants were set up, oldest first."""
+    """Return every attempt since the tenants were set up, oldest first."""
     return list(
         Result.objects.filter(by="blueprint folder").order_by("pk").values_list("blueprint", "succeeded")
     )
 
 
 def titles(tenant: Tenant) -> dict[str, str]:
-    """The tenant's scopes."""
+    """Return the titles of the tenant's scopes."""
     with tenant_scope(tenant):
         return dict(Scope.objects.exclude(name__endswith=":read").values_list("name", "title"))
 
 
 def scope(name: str, tenant: str = "acme", title: str = "T") -> str:
-    """A blueprint of one scope."""
+    """Return a blueprint of one scope."""
     return f"tenant: {tenant}\n---\nscope: {name}\ntitle: {title}\n"
 
 
 def test_files_and_folders_are_applied_once_and_again_when_they_change(
     tenants: dict[str, Tenant], folder: Path, put: Put
 ) -> None:
-    """Each is one blueprint; what is hidden or no YAML is none; both tenants."""
+    """Each is one blueprint, for both tenants; what is hidden or not YAML is none."""
     put("10-a.yaml", scope("a"))
     put("20-b/one.yaml", scope("b1"))
     put("20-b/two.yaml", scope("b2", "other"))
@@ -85,7 +86,7 @@ def test_files_and_folders_are_applied_once_and_again_when_they_change(
 def test_nothing_is_watched_unless_a_folder_is_named(
     tenants: dict[str, Tenant], settings: Any, tmp_path: Path
 ) -> None:
-    """Nor where it is not there, which is no error: it may be mounted later."""
+    """A folder that does not exist is no error: it may be mounted later."""
     settings.BLUEPRINTS = ""
     assert look() == []
     settings.BLUEPRINTS = str(tmp_path / "later")
@@ -93,8 +94,9 @@ def test_nothing_is_watched_unless_a_folder_is_named(
 
 
 def test_one_waits_for_what_another_brings(tenants: dict[str, Tenant], put: Put) -> None:
-    """authentik #4945: names first, then what needs what; nothing is noted as failed that worked in
-    the end.
+    """Blueprints are applied by name, then by what needs what (authentik #4945).
+
+    Nothing is noted as failed that worked at last.
     """
     put("10-person.yaml", "tenant: acme\n---\nperson: clerk\ngroups: [night]\n")
     put("20-group.yaml", "tenant: acme\n---\ngroup: night\n")
@@ -105,7 +107,10 @@ def test_one_waits_for_what_another_brings(tenants: dict[str, Tenant], put: Put)
 def test_a_bad_one_keeps_its_messages_and_is_not_tried_again_by_itself(
     tenants: dict[str, Tenant], put: Put
 ) -> None:
-    """authentik #12186, #25286: what is wrong is kept with file, line and key; the others have their turn."""
+    """What is wrong is stored with file, line and key, and the others are applied.
+
+    See authentik #12186 and #25286.
+    """
     put("10-bad.yaml", scope("bad") + "titel: x\n")
     put("20-good.yaml", scope("good"))
     assert look() == ["20-good"]
@@ -125,7 +130,7 @@ def test_a_bad_one_keeps_its_messages_and_is_not_tried_again_by_itself(
 def test_a_failed_one_is_tried_again_when_something_else_was_applied(
     tenants: dict[str, Tenant], put: Put
 ) -> None:
-    """What it waited for may come later, under a name that sorts before or behind it."""
+    """What it waited for may come later, under a name that sorts before or after it."""
     put("10-person.yaml", "tenant: acme\n---\nperson: clerk\ngroups: [night]\n")
     assert look() == []
     put("20-scope.yaml", scope("nothing-to-do-with-it"))
@@ -136,7 +141,7 @@ def test_a_failed_one_is_tried_again_when_something_else_was_applied(
 
 
 def test_a_half_written_file_is_applied_when_it_is_whole(tenants: dict[str, Tenant], put: Put) -> None:
-    """An editor saves in two steps; meanwhile nothing of it is applied."""
+    """An editor saves in two steps, and meanwhile nothing of it is applied."""
     whole = scope("a") + "---\nperson: clerk\nattributes: {team: 'night', shift: 2}\n"
     put("a.yaml", whole[:-8])
     assert look() == []
@@ -149,8 +154,9 @@ def test_a_half_written_file_is_applied_when_it_is_whole(tenants: dict[str, Tena
 def test_a_secret_that_comes_later(
     tenants: dict[str, Tenant], put: Put, settings: Any, tmp_path: Path
 ) -> None:
-    """Entered or as a file: the blueprint that named it is tried again, and again when the file has another
-    value.
+    """The blueprint that named it is tried again when it is entered or appears as a file.
+
+    It is tried again when the file has another value, too.
     """
     settings.SECRETS = str(tmp_path)
     put(
@@ -175,7 +181,7 @@ def test_a_secret_that_comes_later(
 def test_what_tags_read_belongs_to_it(
     tenants: dict[str, Tenant], folder: Path, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file beside it and an environment variable."""
+    """A file beside it and an environment variable belong to it."""
     monkeypatch.setenv("SCOPE_TITLE", "one")
     put("a.yaml", "tenant: acme\n---\nscope: a\ntitle: !env SCOPE_TITLE\ndescription: !file about.txt\n")
     put("about.txt", "About")
@@ -189,8 +195,9 @@ def test_what_tags_read_belongs_to_it(
 
 
 def test_nothing_is_ever_deleted(tenants: dict[str, Tenant], folder: Path, put: Put) -> None:
-    """Neither what a file no longer names, nor what a file that is gone named; what was changed by hand stays
-    as it is.
+    """Neither what a file no longer names nor what a deleted file named is deleted.
+
+    What was changed manually stays as it is.
     """
     put("a.yaml", "tenant: acme\n---\ngroup: one\n---\ngroup: two\n---\nperson: alice\nname: A.\n")
     look()
@@ -205,9 +212,7 @@ def test_nothing_is_ever_deleted(tenants: dict[str, Tenant], folder: Path, put: 
 
 
 def test_a_folder_that_is_mounted_with_links(tenants: dict[str, Tenant], folder: Path, put: Put) -> None:
-    """As a container's configuration is: the files lie in a hidden folder, and links to them stand
-    beside it.
-    """
+    """As in a container's configuration, the files are in a hidden folder with links beside it."""
     put("20-b/visible", "")
     mounted = folder / "20-b"
     for turn in ("T", "Changed"):
@@ -223,7 +228,7 @@ def test_a_folder_that_is_mounted_with_links(tenants: dict[str, Tenant], folder:
 
 
 def test_two_of_one_name_do_not_take_turns(tenants: dict[str, Tenant], put: Put) -> None:
-    """The first in order counts; the other is named in the log."""
+    """The first in order counts, and the other is named in the log."""
     put("a.yaml", scope("file"))
     put("a/x.yaml", scope("folder"))
     assert look() == ["a"]
@@ -234,7 +239,7 @@ def test_two_of_one_name_do_not_take_turns(tenants: dict[str, Tenant], put: Put)
 def test_any_number_of_workers_apply_it_once(
     transactional_db: None, tenants: dict[str, Tenant], put: Put
 ) -> None:
-    """Six at once, good and bad: one result each."""
+    """Six at once, good and bad, produce one result each."""
     put("10-good.yaml", scope("good"))
     put("20-bad.yaml", scope("bad") + "titel: x\n")
     failed: list[BaseException] = []

@@ -1,5 +1,6 @@
-"""One object changed by hand: checked as a blueprint would, in the name of whoever did it, and never over
-what somebody else wrote.
+"""One object changed manually is checked as a blueprint would be.
+
+The change names its author and never overwrites what another person wrote.
 """
 
 import json
@@ -27,12 +28,12 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def acme(tenants: dict[str, Tenant]) -> Tenant:
-    """The tenant in scope."""
+    """Return the tenant in scope."""
     return tenants["acme"]
 
 
 def test_an_object_is_made_changed_and_deleted(acme: Tenant) -> None:
-    """Each with its event, which names who did it."""
+    """Each has its event, which names the author."""
     with tenant_scope(acme):
         made = edit.save(
             "person",
@@ -74,7 +75,7 @@ def test_an_object_is_made_changed_and_deleted(acme: Tenant) -> None:
     ],
 )
 def test_what_is_wrong_is_told_at_its_key(acme: Tenant, kind: str, said: dict[str, object], at: str) -> None:
-    """And nothing is written."""
+    """Nothing is written."""
     with tenant_scope(acme):
         events = Event.objects.count()
         with pytest.raises(edit.Refused) as refused:
@@ -118,7 +119,7 @@ def test_a_document_says_what_there_is_and_never_a_secret(acme: Tenant) -> None:
 
 
 def test_another_tenants_object_is_not_there(tenants: dict[str, Tenant]) -> None:
-    """Neither read nor changed nor deleted."""
+    """It is neither read nor changed nor deleted."""
     with tenant_scope(tenants["other"]):
         edit.save("group", {"group": "theirs"}, by="bob")
     with tenant_scope(tenants["acme"]):
@@ -131,7 +132,7 @@ def test_another_tenants_object_is_not_there(tenants: dict[str, Tenant]) -> None
 
 
 def test_the_last_administrator_stays(acme: Tenant) -> None:
-    """Neither demoted, nor deactivated, nor deleted."""
+    """They are neither demoted, nor deactivated, nor deleted."""
     with tenant_scope(acme):
         edit.save("person", {"person": "alice", "role": "admin"}, by="alice")
         for said in ({"role": "auditor"}, {"active": False}):
@@ -143,7 +144,7 @@ def test_the_last_administrator_stays(acme: Tenant) -> None:
 
 
 def test_what_is_changed_by_hand_shows_as_drift(acme: Tenant) -> None:
-    """By whom it was."""
+    """The drift names its author."""
     with tenant_scope(acme):
         edit.save("application", {"application": "tv", "title": "By hand"}, by="alice")
         found = next(each for each in drifted() if (each.kind, each.name) == ("application", "tv"))
@@ -151,7 +152,7 @@ def test_what_is_changed_by_hand_shows_as_drift(acme: Tenant) -> None:
 
 
 def test_two_hands_at_once(transactional_db: None, tenants: dict[str, Tenant]) -> None:
-    """Eight of them with the same etag: one writes, the others are told."""
+    """Of eight requests with the same etag, one writes and the others are refused."""
     with tenant_scope(tenants["acme"]):
         etag = edit.current("application", "tv").etag  # type: ignore[union-attr]
     outcomes: list[str] = []
@@ -190,8 +191,9 @@ SETS = {
 
 @pytest.mark.parametrize(("kind", "name"), SETS)
 def test_an_order_is_no_change(acme: Tenant, write_blueprint: Write, kind: str, name: str) -> None:
-    """Saving, planning and applying the same in another order, or twice, write nothing and tell nothing; nor
-    does it drift.
+    """Saving, planning and applying the same in another order, or twice, writes and reports nothing.
+
+    It is no drift either.
     """
     with tenant_scope(acme):
         edit.save("group", {"group": "night"}, by="alice")

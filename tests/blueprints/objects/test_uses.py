@@ -1,5 +1,7 @@
-"""What is named stays: no door deletes an object while something that stays names it, and what goes holds
-nothing that others may get.
+"""An object that is still used stays.
+
+No view, command or API deletes an object while one that stays names it, and what is deleted holds nothing
+that others may get.
 """
 
 from collections.abc import Callable
@@ -72,7 +74,7 @@ USED = {
 
 
 def without(text: str, kind: str, name: str) -> str:
-    """The same without this document."""
+    """Return the same blueprint without this document."""
     return "---\n".join(each for each in text.split("---\n") if not each.startswith(f"{kind}: {name}\n"))
 
 
@@ -80,7 +82,7 @@ def without(text: str, kind: str, name: str) -> str:
 def test_what_is_named_is_not_deleted_by_hand(
     tenants: dict[str, Tenant], write_blueprint: Write, kind: str, name: str
 ) -> None:
-    """And who names it is told; the neighbour's object of the same name has nothing to do with it."""
+    """The error lists what names it, and another tenant's object of the same name does not count."""
     apply([write_blueprint(BASE + NAMING), write_blueprint(BASE.replace("acme", "other"), "other.yaml")])
     with tenant_scope(tenants["acme"]):
         with pytest.raises(edit.Refused) as why:
@@ -96,7 +98,7 @@ def test_what_is_named_is_not_deleted_by_hand(
 def test_what_these_files_name_is_not_pruned(
     acme: Tenant, write_blueprint: Write, kind: str, name: str
 ) -> None:
-    """The mistake is told at the key that names it, as if the object had never been there."""
+    """The mistake is reported at the key that names it, as if the object had never existed."""
     apply([write_blueprint(BASE + NAMING)])
     found = refused(write_blueprint(without(BASE + NAMING, kind, name)), prune=True)
     assert found
@@ -109,7 +111,7 @@ def test_what_these_files_name_is_not_pruned(
 
 @pytest.mark.parametrize(("kind", "name"), USED)
 def test_what_others_name_is_not_pruned(acme: Tenant, write_blueprint: Write, kind: str, name: str) -> None:
-    """Who names it may come from another blueprint, or stand in these files without the key that names it."""
+    """The object that names it may come from another blueprint, or omit the key in these files."""
     mine, theirs = write_blueprint("tenant: acme\n" + _document(BASE, kind, name), "mine.yaml"), BASE + NAMING
     apply([write_blueprint(theirs, "theirs.yaml")])
     apply([mine])
@@ -124,7 +126,7 @@ def test_what_others_name_is_not_pruned(acme: Tenant, write_blueprint: Write, ki
 
 
 def test_a_document_that_leaves_the_key_out_is_shown(acme: Tenant, write_blueprint: Write) -> None:
-    """A key that is left out keeps what is there, so it goes on naming."""
+    """A key that is left out keeps its value, so it goes on naming."""
     apply([write_blueprint("tenant: acme\n---\ngroup: night\n---\nperson: clerk\ngroups: [night]\n")])
     found = refused(write_blueprint("tenant: acme\n---\nperson: clerk\nname: Clerk\n"), prune=True)
     assert found[0].startswith(
@@ -135,7 +137,7 @@ def test_a_document_that_leaves_the_key_out_is_shown(acme: Tenant, write_bluepri
 
 
 def test_what_goes_together_holds_nothing(acme: Tenant, write_blueprint: Write) -> None:
-    """Only the tenant's name is left: then all of it goes, whoever named whom."""
+    """Objects that name each other are all deleted when only the tenant's name is left."""
     apply([write_blueprint(BASE + NAMING)])
     left = write_blueprint("tenant: acme\n")
     gone = {name for name, (action, _) in changes(apply([left], prune=True)).items() if action == "delete"}
@@ -148,7 +150,7 @@ def test_what_goes_together_holds_nothing(acme: Tenant, write_blueprint: Write) 
 
 
 class _Plain:
-    """No colours."""
+    """A style without colors."""
 
     def __getattr__(self, name: str) -> Any:
         return str
@@ -178,8 +180,9 @@ RENAMED = {
 def test_renaming_is_one_apply_with_prune(
     tenants: dict[str, Tenant], write_blueprint: Write, what: str
 ) -> None:
-    """What goes does not hold its address, client id or purpose; without --prune both would be there, where
-    only one may.
+    """What is pruned does not hold its address, client id or purpose.
+
+    Without --prune both would exist where only one may.
     """
     old, new = (f"tenant: acme\n---\n{each}" for each in RENAMED[what])
     apply([write_blueprint(old)])
@@ -201,8 +204,9 @@ def test_renaming_is_one_apply_with_prune(
 def test_a_host_name_moves_from_one_tenant_to_another(
     tenants: dict[str, Tenant], write_blueprint: Write
 ) -> None:
-    """In one apply, in either order of the documents, and back again; where its tenant keeps it, it is
-    refused.
+    """It moves in one apply, in either order of the documents, and back again.
+
+    Where its tenant keeps it, it is refused.
     """
     assert (
         "is already used by the tenant acme"
@@ -220,7 +224,7 @@ def test_a_host_name_moves_from_one_tenant_to_another(
 
 
 def test_no_rollback_to_what_was_deleted(acme: Tenant, write_blueprint: Write) -> None:
-    """A version whose sub-flow is gone does not become live again: its export would not go in."""
+    """A version whose sub-flow is gone is not live again: its export could not be applied."""
     apply([write_blueprint("tenant: acme\n" + PART + WITH_PART)])
     apply(
         [
@@ -264,8 +268,9 @@ ASKED = {
 def test_what_only_a_condition_names_stays(
     tenants: dict[str, Tenant], write_blueprint: Write, kind: str, name: str
 ) -> None:
-    """Without it the condition lets in others, and says nothing; a new condition in the same files lets it
-    go.
+    """Without it the condition silently lets in others.
+
+    A new condition in the same files lets it be deleted.
     """
     named = "tenant: acme\n---\n" + {"scope": "scope: acme:write\ntitle: W\n"}.get(kind, f"{kind}: {name}\n")
     condition = ASKED[kind, name]
@@ -289,8 +294,9 @@ def test_what_only_a_condition_names_stays(
 
 
 def test_nobody_publishes_what_lost_its_sub_flow_meanwhile(acme: Tenant, write_blueprint: Write) -> None:
-    """It was right when it was checked; between that and the writing somebody deleted a sub-flow, which then
-    nobody named.
+    """A flow is refused when its sub-flow is deleted between the check and the write.
+
+    No object named the sub-flow then.
     """
     apply([write_blueprint("tenant: acme\n" + PART)])
     ready = publishing.prepare(
@@ -306,8 +312,9 @@ def test_nobody_publishes_what_lost_its_sub_flow_meanwhile(acme: Tenant, write_b
 def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
     transactional_db: None, tenants: dict[str, Tenant], write_blueprint: Write
 ) -> None:
-    """At the same moment one of both comes second, and is told; never is there a flow whose
-    sub-flow is gone.
+    """Of two requests at the same moment, the second one is refused.
+
+    There is never a flow whose sub-flow is gone.
     """
     apply([write_blueprint("tenant: acme\n" + PART)])
     told: list[str] = []
@@ -339,7 +346,7 @@ def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
 
 
 def test_a_sub_flow_is_written_before_what_it_is_in(acme: Tenant, write_blueprint: Write) -> None:
-    """Also where that is not the tenant's own."""
+    """That holds also where the outer flow is not the tenant's own."""
     outer = "---\nflow: out\ntitle: O\nfor: logout\ndefault: false\nsteps: [{flow: q}]\n"
     part = "---\nflow: q\ntitle: Q\nfor: part\nsteps: [{group: g, steps: [{flow: r}]}]\n"
     inner = "---\nflow: r\ntitle: R\nfor: part\ndefault: false\nsteps: [{stage: logout}]\n"

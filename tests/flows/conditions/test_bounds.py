@@ -1,5 +1,6 @@
-"""Conditions are bounded in memory and time: what could grow, or could never be right, is refused when the
-flow is saved.
+"""Conditions are bounded in memory and time.
+
+What could grow, or could never be right, is refused when the flow is saved.
 """
 
 import pytest
@@ -41,7 +42,7 @@ GROWING = {
 
 @pytest.mark.parametrize("source", GROWING.values(), ids=GROWING)
 def test_nothing_grows(acme: Tenant, source: str) -> None:
-    """Whatever could double in a loop, or repeat costly work in one, is refused before it is evaluated."""
+    """An expression that doubles in a loop, or repeats costly work, is refused before it is evaluated."""
     with pytest.raises(BadCondition):
         compile_condition(source)
 
@@ -63,7 +64,7 @@ def test_nothing_grows(acme: Tenant, source: str) -> None:
     ],
 )
 def test_what_people_write_is_accepted(acme: Tenant, source: str) -> None:
-    """The bounds leave what conditions are for."""
+    """The bounds accept the conditions that people need."""
     compile_condition(source)
 
 
@@ -78,7 +79,7 @@ PLUS = st.recursive(
     macro=st.sampled_from(["map(x, {})", "exists(x, {} == 'a')", "filter(x, {} in ['a'])"]),
 )
 def test_no_way_to_write_it_is_missed(grown: str, macro: str) -> None:
-    """However a concatenation is nested in a macro, alone or inside another macro, it is found."""
+    """A concatenation in a macro is found however it is nested, alone or inside another macro."""
     inner = f"['a','b'].{macro.format(grown)}"
     found = inner if macro.startswith("exists") else f"{inner}.size() > 0"
     for source in (found, f"[1].all(y, y > 0 && {found})", f"[true].exists(y, y == ({found}))"):
@@ -124,8 +125,9 @@ def test_no_way_to_write_it_is_missed(grown: str, macro: str) -> None:
     ],
 )
 def test_constants_are_tried_when_saved(acme: Tenant, source: str, column: int, said: str) -> None:
-    """A constant that can never be understood is told with its place, not found by the first person who signs
-    in.
+    """A constant that can never be parsed is reported with its position when the flow is saved.
+
+    It is not found by the first person who signs in.
     """
     with pytest.raises(BadCondition) as bad:
         compile_condition(f"true &&\n{source}")
@@ -134,15 +136,16 @@ def test_constants_are_tried_when_saved(acme: Tenant, source: str, column: int, 
 
 
 def test_what_is_computed_from_constants_only_is_evaluated_once(acme: Tenant) -> None:
-    """However many constants there are, saving stays quick; and one too deep is told in plain words."""
+    """Saving stays quick with many constants, and one that is nested too deep is reported in plain words."""
     compile_condition(" && ".join(["1 + 1 == 2"] * 140))
     with pytest.raises(BadCondition, match="nested too deep"):
         compile_condition("+".join(["1"] * 900) + " > 2")
 
 
 def test_a_text_that_is_too_long_refuses(acme: Tenant) -> None:
-    """What a condition searches is bounded too: the run is refused, neither true nor false, and the message
-    quotes nothing of it.
+    """The text that a condition searches is bounded too, and the message quotes nothing of it.
+
+    The run is refused: the condition is neither true nor false.
     """
     alice = Person.objects.get(username="alice")
     alice.attributes = {"about": "a" * (LONGEST_TEXT + 1)}
@@ -153,7 +156,7 @@ def test_a_text_that_is_too_long_refuses(acme: Tenant) -> None:
 
 
 def test_a_group_is_found_in_either_unicode_form(acme: Tenant) -> None:
-    """A literal typed decomposed means the name that is kept composed: a deny step is not passed over."""
+    """A decomposed literal matches the composed name that is stored, so a deny step is not passed over."""
     alice = Person.objects.get(username="alice")
     alice.groups.add(Group.objects.create(name="\u00c4rzte"))
     about = About({"person": {"id": alice.pk, "name": "alice"}}, "203.0.113.9", "Test/1.0")

@@ -1,5 +1,6 @@
-"""Conditions that are right as CEL and hardly mean what they say: each doubt, where it is told, and what is
-no reason for one.
+"""Conditions that are valid CEL and hardly mean what they say are warned of.
+
+Each warning is shown where it belongs, and common conditions raise none.
 """
 
 from itertools import product
@@ -28,7 +29,7 @@ SALES = 'person.attributes["team"] == "sales"'
 
 
 def said(source: str) -> list[str]:
-    """Every doubt about this condition."""
+    """Return every warning about this condition."""
     compiled = compile_condition(source, EARLIER if "steps." in source else frozenset())
     return [doubt.message for doubt in doubts(compiled)]
 
@@ -87,7 +88,7 @@ def said(source: str) -> list[str]:
     ],
 )
 def test_what_is_hardly_meant(source: str, expected: str) -> None:
-    """Each is told once, with what would mend it."""
+    """Each warning is given once, with its fix."""
     found = said(source)
     assert len(found) == 1, found
     assert expected in found[0]
@@ -130,7 +131,7 @@ def test_what_is_hardly_meant(source: str, expected: str) -> None:
     ],
 )
 def test_what_is_meant(source: str) -> None:
-    """No warning for what people write: one that is often wrong is not read."""
+    """Common conditions raise no warning: one that is often wrong is not read."""
     assert said(source) == []
 
 
@@ -149,7 +150,7 @@ def test_what_is_meant(source: str) -> None:
     ],
 )
 def test_what_asks_for_something_else(guard: str) -> None:
-    """It may be true for somebody who has none."""
+    """It may be true for a person who has none."""
     (found,) = said(f"{guard} && {SALES}")
     assert "fails if person.attributes has no" in found
 
@@ -158,7 +159,7 @@ def test_what_asks_for_something_else(guard: str) -> None:
     "part", [f"({MINUTE} >= 0 || request.time.getDayOfWeek() < 7)", f"({MINUTE} >= 0 || {MINUTE} < 60)"]
 )
 def test_what_would_take_long_is_not_judged(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many parts a condition has, they are tried a bounded number of times."""
+    """A condition with many operands is evaluated a bounded number of times."""
     tried: list[object] = []
     whole = Tree.evaluator
 
@@ -173,7 +174,7 @@ def test_what_would_take_long_is_not_judged(part: str, monkeypatch: pytest.Monke
 
 
 def test_hours_are_settled_as_a_clock_would() -> None:
-    """Every pair of hours and each way to compare, against counting the hours of a day."""
+    """Every pair of hours and each comparison agree with counting the hours of a day."""
     ways: dict[str, Any] = {
         f"{HOUR} < {{0}} || {HOUR} >= {{1}}": lambda hour, one, two: hour < one or hour >= two,
         f"{HOUR} >= {{0}} && {HOUR} < {{1}}": lambda hour, one, two: one <= hour < two,
@@ -189,7 +190,7 @@ def test_hours_are_settled_as_a_clock_would() -> None:
 
 
 def test_every_text_that_is_compared_is_found() -> None:
-    """Beside the word, in a list, and through the variable of a macro, each at its place."""
+    """It is found beside the variable, in a list and through the variable of a macro, each at its place."""
     source = '"a" in person.groups || person.groups.exists(g, g == "b" || g in ["c"]) || person.role == "d"'
     found = [
         (each.word, each.text, source[each.offset : each.offset + 3])
@@ -204,14 +205,14 @@ def test_every_text_that_is_compared_is_found() -> None:
 
 
 def warned(*steps: Any, **names: list[str]) -> list[tuple[str, str]]:
-    """Path and message of what lint warns of in a condition of this flow."""
+    """Return the path and message of each lint warning about a condition of this flow."""
     found = lint(drawing("identification", "password", "device_code", *steps), names=names)
     assert all(each.level == "warning" for each in found if each.path[-1] == "when")
     return [(".".join(map(str, each.path)), each.message) for each in found if each.path[-1] == "when"]
 
 
 def refusing(when: str) -> dict[str, str]:
-    """A step that refuses under this condition."""
+    """Return a step that refuses under this condition."""
     return {"id": "no", "stage": "deny", "when": when}
 
 
@@ -238,9 +239,7 @@ def refusing(when: str) -> dict[str, str]:
     ],
 )
 def test_names_that_nothing_has(acme: Tenant, other: Tenant, when: str, expected: str) -> None:
-    """What a condition asks for is looked up in the tenant in scope; the other tenant's names are
-    none of it.
-    """
+    """Names in a condition are looked up in the tenant in scope, never in another tenant."""
     with tenant_scope(other):
         Group.objects.get_or_create(name="Staff")
     Group.objects.get_or_create(name="staff")
@@ -267,26 +266,26 @@ def test_names_that_nothing_has(acme: Tenant, other: Tenant, when: str, expected
     ],
 )
 def test_names_that_are_there(acme: Tenant, when: str) -> None:
-    """They are warned of nowhere."""
+    """Existing names raise no warning."""
     Group.objects.get_or_create(name="staff")
     how = {"id": "how", "stage": "choice", "settings": {"options": [{"value": "home"}, {"value": "away"}]}}
     assert warned(how, refusing(when)) == []
 
 
 def test_names_that_come_with_it(acme: Tenant) -> None:
-    """A plan knows what it will create, composed as it will be kept."""
+    """A plan knows what it will create, in the composed form that is stored."""
     assert warned(refusing('"\u00c4rzte" in person.groups'), group=["A\u0308rzte"]) == []
 
 
 def test_a_condition_around_asks_first(acme: Tenant) -> None:
-    """Whoever lacks the attribute never comes to a step within the group."""
+    """A person without the attribute never reaches a step within the section."""
     inner = {**refusing('person.attributes["team"] == "sales"'), "id": "inner"}
     assert warned({"group": "team", "when": '"team" in person.attributes', "steps": [inner]}) == []
     assert len(warned({"group": "team", "when": "person.email_verified", "steps": [inner]})) == 1
 
 
 def test_a_warning_keeps_nothing_from_being_published(acme: Tenant) -> None:
-    """It is told with what was prepared."""
+    """The warning is shown with what was prepared."""
     prepared = prepare(
         drawing(
             "identification",

@@ -21,7 +21,7 @@ NOBODY = About({}, "203.0.113.9", "Test/1.0")
 
 
 def applies(source: str, about: About = NOBODY) -> bool:
-    """The condition's answer."""
+    """Return the result of the condition."""
     return compile_condition(source).applies(about)
 
 
@@ -43,7 +43,7 @@ def applies(source: str, about: About = NOBODY) -> bool:
     ],
 )
 def test_the_declared_words(acme: Tenant, source: str, expected: bool) -> None:
-    """Each name has its type; a name inside a text is none."""
+    """Each name has its type, and a name inside a text is not a name."""
     alice = Person.objects.get(username="alice")
     assert (
         applies(source, About({"person": {"id": alice.pk, "name": "x"}}, "203.0.113.9", "Test/1.0"))
@@ -52,7 +52,7 @@ def test_the_declared_words(acme: Tenant, source: str, expected: bool) -> None:
 
 
 def test_an_unknown_person_has_the_same_words_with_empty_values(acme: Tenant) -> None:
-    """Before proof a name that nobody has behaves like one that somebody has: no error tells them apart."""
+    """Before proof, an unknown name behaves like a known one: no error distinguishes them."""
     unknown = About({"person": {"id": None, "name": "nobody"}}, "203.0.113.9", "")
     assert applies(
         'person.username == "" && person.name == "" && person.email == "" && size(person.groups) == 0',
@@ -74,7 +74,7 @@ def test_an_unknown_person_has_the_same_words_with_empty_values(acme: Tenant) ->
 def test_a_misspelling_names_line_column_and_the_nearest_name(
     source: str, line: int, column: int | None, said: str
 ) -> None:
-    """Found when the flow is saved, not when somebody walks it."""
+    """It is found when the flow is saved, not when a person runs it."""
     with pytest.raises(BadCondition) as bad:
         compile_condition(source)
     assert bad.value.line == line
@@ -86,7 +86,7 @@ def test_a_misspelling_names_line_column_and_the_nearest_name(
     "source", ["person.username", "1 + 1", "[true]", "person.groups", '"true"', "null", "{}"]
 )
 def test_a_condition_is_true_or_false(source: str) -> None:
-    """Nothing is taken for true because it is not empty."""
+    """A value is not true because it is not empty."""
     with pytest.raises(BadCondition, match="must return true or false"):
         compile_condition(source)
 
@@ -122,19 +122,19 @@ def test_nothing_undeclared_can_be_reached(source: str) -> None:
     ],
 )
 def test_an_evaluation_that_fails_is_neither_true_nor_false(acme: Tenant, source: str) -> None:
-    """traps.md: a CEL error comes back as a value that is truthy; it must not apply."""
+    """traps.md: a CEL error is returned as a value that is truthy; it must not apply."""
     with pytest.raises(ConditionFailed):
         applies(source)
 
 
 def test_only_the_names_that_occur_are_looked_up(acme: Tenant, django_assert_num_queries: Any) -> None:
-    """A condition about the address asks no table about the person."""
+    """A condition about the address queries no table about the person."""
     with django_assert_num_queries(0):
         applies('request.ip == "1.2.3.4" || "person.groups" == request.agent')
 
 
 def test_the_cost_of_a_condition_is_bounded(acme: Tenant) -> None:
-    """One that would run for ever is refused, in saving or in evaluating, within a second or two."""
+    """A condition that would run forever is refused, in saving or in evaluating, within a second or two."""
     begun = time.monotonic()
     some = "[1,2,3,4,5,6,7,8,9,0]"
     nested = "true"
@@ -185,7 +185,7 @@ def test_a_condition_that_fails_refuses_the_run_and_skips_nothing(acme: Tenant, 
 
 
 def test_a_condition_decides_by_who_was_claimed_and_from_where(acme: Tenant, door: Doors) -> None:
-    """The example of the design: staff from outside need a word more; here, they are turned away."""
+    """Staff from outside are refused, as in the example of the design."""
     steps = [
         "identification",
         "password",
@@ -200,7 +200,7 @@ def test_a_condition_decides_by_who_was_claimed_and_from_where(acme: Tenant, doo
 
 
 def test_lint_warns_of_a_condition_that_would_tell_which_names_exist(acme: Tenant) -> None:
-    """A branch on the person before anything proved who it is."""
+    """Lint warns of a branch on the person before anything proved who it is."""
     before = drawing(
         "identification",
         {"stage": "deny", "when": '"staff" in person.groups'},
@@ -229,8 +229,9 @@ COMPOSED, APART = "Ärzte", "A\u0308rzte"
 @pytest.mark.parametrize("stored", [COMPOSED, APART])
 @pytest.mark.parametrize("written", [COMPOSED, APART])
 def test_one_form_on_both_sides(acme: Tenant, other: Tenant, door: Doors, stored: str, written: str) -> None:
-    """A deny step is not passed over because a file system wrote ``Ä`` as two code points: lists, texts and
-    maps are compared composed.
+    """Lists, texts and maps are compared in their composed form.
+
+    A deny step is not passed over because a file system wrote ``Ä`` as two code points.
     """
     for tenant in (acme, other):
         with tenant_scope(tenant):
@@ -263,7 +264,7 @@ def test_one_form_on_both_sides(acme: Tenant, other: Tenant, door: Doors, stored
     ],
 )
 def test_a_constant_that_equals_nothing_is_refused(when: str) -> None:
-    """Written with escapes it would not be composed with the rest of the condition."""
+    """Written with escapes, it would not be composed with the rest of the condition."""
     with pytest.raises(BadCondition, match="never matches"):
         compile_condition(when)
 
@@ -272,6 +273,6 @@ def test_a_constant_that_equals_nothing_is_refused(when: str) -> None:
     "source", ["(" * 900 + "true" + ")" * 900, "[" * 400 + "]" * 400 + " == []", "1" + " + 1" * 490 + " == 3"]
 )
 def test_what_is_nested_too_deep(source: str) -> None:
-    """Whether the parser or the checker gives up, it is said in words."""
+    """The message is plain, whether the parser or the checker gives up."""
     with pytest.raises(BadCondition, match="nested too deep"):
         compile_condition(source)

@@ -1,5 +1,6 @@
-"""Ready-made conditions: each compiles, says what it means, is found again, and nothing that is typed breaks
-out of it.
+"""Each ready-made condition compiles, says what it means and is recognized again.
+
+No value that is typed breaks out of it.
 """
 
 from datetime import datetime, timedelta
@@ -49,8 +50,9 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_each_compiles_says_something_and_is_found_again(name: str) -> None:
-    """Filled in, saved, and opened again: the same fields with the same values, and a sentence instead of
-    CEL.
+    """A preset that is filled in, saved and opened again has the same fields with the same values.
+
+    It is shown as a sentence instead of CEL.
     """
     source = fill(name, GOOD)
     assert compile_condition(source, EARLIER).source == source
@@ -64,7 +66,7 @@ def test_each_compiles_says_something_and_is_found_again(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_it_is_found_however_it_is_spaced(name: str) -> None:
-    """Somebody who types the same by hand sees the same words."""
+    """The same condition typed manually is shown as the same sentence."""
     source = fill(name, GOOD)
     for typed in (f"  {source} ", source.replace(" ", "  "), source.replace(" ", "\n")):
         found = recognise(typed)
@@ -75,7 +77,7 @@ def test_it_is_found_however_it_is_spaced(name: str) -> None:
 @pytest.mark.parametrize("typed", HOSTILE)
 @pytest.mark.parametrize("name", ["in_group", "application", "holds"])
 def test_a_value_never_breaks_out(name: str, typed: str) -> None:
-    """It is one literal that says what was typed; asked about exactly that text, the condition holds."""
+    """It is one literal that says what was typed, and the condition holds for exactly that text."""
     values = {slot.name: typed for slot in PRESETS[name].slots}
     source = fill(name, values)
     assert len(split(source)) == 1
@@ -91,7 +93,7 @@ def test_a_value_never_breaks_out(name: str, typed: str) -> None:
     ).filter(str.strip)
 )
 def test_any_text_is_one_literal(typed: str) -> None:
-    """As above, for whatever chance types."""
+    """Any generated text is one literal that says what was typed."""
     source = fill("in_group", {"group": typed})
     program = compile_condition(source).program
     assert program.eval(data={"person.groups": [typed.strip()]}).value() is True
@@ -120,7 +122,7 @@ def test_any_text_is_one_literal(typed: str) -> None:
     ],
 )
 def test_what_makes_no_condition_is_said_at_its_field(name: str, slot: str, typed: str, said: str) -> None:
-    """Before anything is saved."""
+    """The error is shown at its field before anything is saved."""
     with pytest.raises(BadSlot, match=said) as refused:
         fill(name, {**GOOD, slot: typed})
     assert refused.value.slot == slot
@@ -147,7 +149,7 @@ def test_what_makes_no_condition_is_said_at_its_field(name: str, slot: str, type
     ],
 )
 def test_what_is_not_ready_made_stays_what_it_is(source: str) -> None:
-    """Never a sentence that says something else than the condition."""
+    """A condition is never shown as a sentence that says something else."""
     assert recognise(source) is None
 
 
@@ -179,7 +181,7 @@ def test_conditions_are_taken_apart_only_where_all_must_hold(source: str, parts:
     "parts", [["a"], ["a", "b || c"], ["a || b", "c ? d : e"], ["x // c", "y"], ["a && b", "c"]]
 )
 def test_conditions_are_put_together_so_that_each_keeps_its_meaning(parts: list[str]) -> None:
-    """An "or" gets its brackets, a comment its line."""
+    """An "or" gets its parentheses, a comment its line."""
     names = {
         name: word
         for part in parts
@@ -200,7 +202,7 @@ def test_a_comment_swallows_nothing() -> None:
 
 
 def test_a_whole_condition_in_words() -> None:
-    """Part by part; what has no words is shown as it is written."""
+    """Each operand is described, and one without a description is shown as it is written."""
     source = '"staff" in person.groups && !request.ip.within(tenant.networks) && person.email.endsWith("x")'
     assert in_words(source) == [
         ("in the group “staff”", False),
@@ -214,7 +216,7 @@ TIMES = st.integers(0, 24 * 60 - 1)
 
 
 def holds(source: str, minute: int, zone: str) -> bool:
-    """Whether the condition holds at this minute of a day in this zone."""
+    """Return whether the condition holds at this minute of a day in this zone."""
     at = datetime(2026, 3, 11, tzinfo=ZoneInfo(zone)) + timedelta(minutes=minute)
     return compile_condition(source).program.eval(data={"request.time": at}).value() is True
 
@@ -226,8 +228,9 @@ def holds(source: str, minute: int, zone: str) -> bool:
     zone=st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns"]),
 )
 def test_outside_of_working_hours_is_what_a_clock_says(start: int, end: int, minute: int, zone: str) -> None:
-    """To the minute and over midnight: outside is every minute that is not within, and the form shows again
-    what was filled in.
+    """Outside is every minute that is not within, to the minute and over midnight.
+
+    The form shows again what was filled in.
     """
     assume(start != end)
     source = fill("after_hours", {"start": shown(start), "end": shown(end), "zone": zone})
@@ -245,7 +248,7 @@ def test_outside_of_working_hours_is_what_a_clock_says(start: int, end: int, min
 
 
 def test_full_hours_of_every_kind() -> None:
-    """Each pair of hours, read at each hour."""
+    """Each pair of hours is evaluated at each hour."""
     for start, end in permutations(range(0, 24, 3), 2):
         source = fill("after_hours", {"start": str(start), "end": str(end), "zone": "UTC"})
         inside = [
@@ -276,12 +279,12 @@ def test_full_hours_of_every_kind() -> None:
     ],
 )
 def test_hours_that_stand_already_are_read(source: str, words: str) -> None:
-    """As they were saved when only full hours could be chosen."""
+    """Conditions saved when only full hours could be chosen are still recognized."""
     assert in_words(source) == [(words, False)]
 
 
 def test_each_zone_of_the_list_is_one_that_conditions_know() -> None:
-    """Chosen is as good as typed."""
+    """A zone that can be chosen can also be evaluated."""
     assert "Europe/Berlin" in offered_zones()
     for zone in offered_zones()[::25]:
         compile_condition(fill("weekend", {"zone": zone}))

@@ -1,5 +1,6 @@
-"""The difference between two versions, as an administrator reads it: what was added, removed, moved and
-changed, and nothing else.
+"""The difference between two versions lists what was added, removed, moved and changed.
+
+It lists nothing else and is written for an administrator.
 """
 
 import re
@@ -16,22 +17,22 @@ from tests.engine import SHIPPED, drawing
 
 
 def choice(name: str, **more: Any) -> dict[str, Any]:
-    """A question of this name."""
+    """Return a choice step of this name."""
     return {"stage": "choice", "id": name, **more}
 
 
 def group(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
-    """A group."""
+    """Return a section of these steps."""
     return {"group": name, "steps": list(steps), **more}
 
 
 def told(old: FlowDocument, new: FlowDocument) -> list[str]:
-    """The lines as they are shown."""
+    """Return the lines as they are shown."""
     return [str(change) for change in difference(old, new)]
 
 
 def test_nothing_changed() -> None:
-    """However the same thing is written."""
+    """The same flow has no differences, however it is written."""
     spelt_out = [
         {"id": step, "stage": step, "settings": {}, "when": None, "on_refusal": "end"} for step in SHIPPED
     ]
@@ -64,7 +65,7 @@ def test_nothing_changed() -> None:
     ],
 )
 def test_each_kind_of_change(old: list[Any], new: list[Any], lines: list[str] | None) -> None:
-    """One line for each thing that was done, in words and with the values."""
+    """Each change is one line, in words and with the values."""
     steps = [
         [{"stage": each} if isinstance(each, str) else _whole(each) for each in side] for side in (old, new)
     ]
@@ -85,7 +86,7 @@ def _whole(step: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_flow_itself() -> None:
-    """Title, default, tests."""
+    """Title, default and tests are compared."""
     old, new = (
         drawing("deny", title="Old"),
         drawing("deny", title="New", default=False, tests=[{"name": "one"}]),
@@ -98,7 +99,7 @@ def test_the_flow_itself() -> None:
 
 
 def test_a_step_that_was_moved_and_changed_is_both() -> None:
-    """Found again by its id."""
+    """It is found again by its id."""
     old = drawing(choice("a"), choice("b"), choice("c"))
     changes = difference(old, drawing(choice("c", when="true"), choice("a"), choice("b")))
     assert [(change.kind, change.step, change.key) for change in changes] == [
@@ -108,7 +109,7 @@ def test_a_step_that_was_moved_and_changed_is_both() -> None:
 
 
 def test_a_group_moves_as_one() -> None:
-    """What is in it stays where it is: beside each other."""
+    """Its steps stay where they are, beside each other."""
     old = drawing(group("g", choice("a")), choice("x"), choice("y"))
     assert told(old, drawing(choice("x"), choice("y"), group("g", choice("a")))) == ["↕ g: first → after y"]
 
@@ -121,7 +122,7 @@ def test_long_values_are_cut() -> None:
 
 @pytest.mark.parametrize("order", list(permutations("abcd")))
 def test_the_fewest_moves(order: tuple[str, ...]) -> None:
-    """Against every way of taking steps out that leaves the others in their order."""
+    """It agrees with every way of removing steps that leaves the others in their order."""
     changes = difference(drawing(*map(choice, "abcd")), drawing(*map(choice, order)))
     moved = [change.step for change in changes]
     assert {change.kind for change in changes} <= {"moved"}
@@ -153,7 +154,7 @@ CONTENT = st.fixed_dictionaries(
 
 @st.composite
 def documents(draw: st.DrawFn) -> FlowDocument:
-    """Flows of up to eight steps, some in groups, groups in groups."""
+    """Draw flows of up to eight steps, some in sections, sections in sections."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=8, unique=True))
 
     def steps(left: list[str], depth: int) -> list[dict[str, Any]]:
@@ -177,7 +178,7 @@ Tree = dict[str, tuple[str, str]]
 
 
 def tree_of(steps: tuple[StepDocument, ...], within: str = "") -> Tree:
-    """Each step with the box around it and the step before it there."""
+    """Return each step with the section around it and the step before it there."""
     found, after = Tree(), ""
     for step in steps:
         found[step.id] = (within, after)
@@ -187,7 +188,7 @@ def tree_of(steps: tuple[StepDocument, ...], within: str = "") -> Tree:
 
 
 def siblings(tree: Tree) -> dict[str, list[str]]:
-    """The order within each box."""
+    """Return the order within each section."""
     rows: dict[str, list[str]] = {}
     for name, (within, _) in tree.items():
         rows.setdefault(within, []).append(name)
@@ -195,7 +196,7 @@ def siblings(tree: Tree) -> dict[str, list[str]]:
 
 
 def replayed(old: FlowDocument, changes: list[Change]) -> dict[str, list[str]]:
-    """The order within each box after doing by hand, and in their order, what the lines say."""
+    """Return the order within each section after applying each line in its order."""
     rows = siblings(tree_of(old.steps))
     away = {change.step for change in changes if change.kind in ("removed", "moved")}
     rows = {box: [name for name in row if name not in away] for box, row in rows.items()}
@@ -211,7 +212,7 @@ def replayed(old: FlowDocument, changes: list[Change]) -> dict[str, list[str]]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents(), documents())
 def test_whoever_does_what_the_lines_say_comes_to_the_new_flow(old: FlowDocument, new: FlowDocument) -> None:
-    """Complete: order, boxes and contents all follow from the lines; and nothing is said of what is alike."""
+    """Order, sections and contents all follow from the lines, which mention nothing that is equal."""
     changes = difference(old, new)
     assert replayed(old, changes) == siblings(tree_of(new.steps))
     assert (changes == []) == (old.as_json() == new.as_json())

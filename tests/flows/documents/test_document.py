@@ -1,4 +1,4 @@
-"""The flow document: what is one and what is not, and settings as people write them."""
+"""The flow document accepts what is a flow, with settings as people write them."""
 
 from datetime import timedelta
 from typing import Any
@@ -50,7 +50,7 @@ def test_what_is_no_flow(change: dict[str, Any], at: str) -> None:
 
 
 def test_a_step_is_called_after_its_stage_unless_it_says_otherwise() -> None:
-    """So that the short form is enough."""
+    """The short form is enough."""
     document = drawing("identification", {"id": "again", "stage": "identification"})
     assert [step.id for step in document.steps] == ["identification", "again"]
 
@@ -66,7 +66,7 @@ def test_a_document_is_the_same_after_a_round_trip() -> None:
     ("written", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("7d", 604_800), ("90s", 90)]
 )
 def test_durations_as_people_write_them(written: str, seconds: int) -> None:
-    """traps.md: one Duration type, read and written alike."""
+    """traps.md: one Duration type is read and written alike."""
     assert parse_duration(written) == timedelta(seconds=seconds)
     assert write_duration(timedelta(seconds=seconds)) == written
 
@@ -75,7 +75,7 @@ def test_durations_as_people_write_them(written: str, seconds: int) -> None:
     "written", ["1 m", "10", 10, "m", "-1m", "1.5h", "PT1M", "", None, True, "1w", "1m\n", "9999999d"]
 )
 def test_what_is_no_duration(written: Any) -> None:
-    """Refused, never guessed."""
+    """It is refused, never guessed."""
     with pytest.raises(ValueError, match="enter a duration like"):
         parse_duration(written)
 
@@ -120,5 +120,8 @@ def test_the_schema_says_what_the_validator_says(step: dict[str, Any], good: boo
 
 
 def _is_of_the_shape(finding: Finding) -> bool:
-    """What no schema can know: which facts a step needs, and what the whole flow is for."""
+    """Return whether a schema can know this finding.
+
+    No schema can know which facts a step needs and what the whole flow is for.
+    """
     return finding.path != ("for",) and " requires " not in finding.message

@@ -1,5 +1,6 @@
-"""The layout: boxes in the order in which they run, each with the boxes around it, its words and where it
-stands in the document.
+"""The layout lists the nodes of a flow in the order in which they run.
+
+Each has the nodes around it, its condition variables and its path in the document.
 """
 
 from typing import Any
@@ -13,27 +14,30 @@ from tests.engine import drawing
 
 
 def choice(name: str) -> dict[str, Any]:
-    """A question of this name."""
+    """Return a choice step of this name."""
     return {"stage": "choice", "id": name}
 
 
 def group(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
-    """A group."""
+    """Return a section of these steps."""
     return {"group": name, "steps": list(steps), **more}
 
 
 def part(name: str, *steps: Any) -> FlowDocument:
-    """A flow to which others refer."""
+    """Return a sub-flow to which other flows refer."""
     return drawing(*steps, flow=name, **{"for": "part"})
 
 
 def laid(*steps: Any, **parts: FlowDocument) -> Layout:
-    """The layout of a flow of these steps."""
+    """Return the layout of a flow of these steps."""
     return lay_out(drawing(*steps), parts)
 
 
 def test_boxes_come_in_the_order_in_which_they_run() -> None:
-    """A box before what is in it; what is in a sub-flow under the name of the step that refers to it."""
+    """A section comes before its steps.
+
+    The steps of a sub-flow carry the name of the step that refers to it.
+    """
     inner = part("inner", choice("a"), group("g", choice("b")))
     layout = laid(
         choice("first"),
@@ -52,7 +56,7 @@ def test_boxes_come_in_the_order_in_which_they_run() -> None:
 
 
 def test_every_box_knows_where_it_stands_in_its_document() -> None:
-    """The path that a finding names, so that an editor can point at it."""
+    """It is the path that a finding names, so that an editor can point at it."""
     layout = laid(choice("first"), group("outer", choice("a"), group("deep", choice("b"))))
     assert layout.by_id["b"].path == ("steps", 1, "steps", 1, "steps", 0)
     document = drawing(choice("first"), group("outer", choice("a"), group("deep", choice("b")))).as_json()
@@ -64,7 +68,7 @@ def test_every_box_knows_where_it_stands_in_its_document() -> None:
 
 
 def test_a_missing_sub_flow_stays_a_box() -> None:
-    """The planner refuses it; it is never walked as if it were empty."""
+    """The planner refuses it, and it never runs as if it were empty."""
     assert [box.id for box in laid({"flow": "gone"}).boxes] == ["gone"]
 
 
@@ -80,19 +84,19 @@ def test_a_missing_sub_flow_stays_a_box() -> None:
 def test_a_refusal_is_caught_by_the_innermost_box_that_goes_on(
     inner: str, outer: str, caught: str | None
 ) -> None:
-    """Or by none: then it ends the run."""
+    """If none catches it, it ends the run."""
     layout = laid(group("outer", group("inner", choice("a"), on_refusal=inner), on_refusal=outer))
     assert layout.goes_on_after("a") == caught
 
 
 def test_a_step_that_goes_on_catches_its_own_refusal() -> None:
-    """Before any box around it."""
+    """It catches the refusal before any section around it."""
     layout = laid(group("outer", {**choice("a"), "on_refusal": "continue"}, on_refusal="continue"))
     assert layout.goes_on_after("a") == "a"
 
 
 def test_a_condition_sees_what_comes_before_it_and_nothing_else() -> None:
-    """Neither itself nor a later step; what stands in an earlier group it does."""
+    """It sees steps in an earlier section, but neither itself nor a later step."""
     layout = laid(choice("a"), group("g", choice("b")), choice("c"), choice("d"))
     seen = {name for name, _ in layout.by_id["c"].local}
     assert seen == {"a.decision", "a.choice", "b.decision", "b.choice", "g.decision"}
@@ -103,7 +107,7 @@ def test_a_condition_sees_what_comes_before_it_and_nothing_else() -> None:
     "when", ['steps.c.choice == "yes"', 'steps.me.decision == "done"', 'steps.a.chioce == "yes"']
 )
 def test_a_condition_on_what_cannot_be_known_there_is_bad(when: str) -> None:
-    """With its column; a misspelling is never an empty value."""
+    """The error has its column, and a misspelling is never an empty value."""
     layout = laid(choice("a"), {**choice("me"), "when": when}, choice("c"))
     with pytest.raises(BadCondition) as bad:
         assert layout.by_id["me"].condition
@@ -112,8 +116,9 @@ def test_a_condition_on_what_cannot_be_known_there_is_bad(when: str) -> None:
 
 
 def test_words_of_other_documents_are_not_mixed_up() -> None:
-    """What a step of the flow around it, or of another sub-flow, told under the same name is not what this
-    condition reads.
+    """A condition does not read the values of a step of the same name in another document.
+
+    That holds for the flow around it and for another sub-flow.
     """
     inner = part("inner", choice("way"), {**choice("me"), "when": 'steps.way.choice == "in"'})
     layout = laid(
@@ -126,7 +131,7 @@ def test_words_of_other_documents_are_not_mixed_up() -> None:
 
 
 def test_what_was_not_told_is_empty() -> None:
-    """A step that was passed over tells its decision, and empty words of the right type."""
+    """A step that was passed over has its decision, and empty values of the right type."""
     box = laid(choice("a"), choice("me")).by_id["me"]
     assert box.spoken({"a": {"decision": "passed over"}}) == {"a.decision": "passed over", "a.choice": ""}
     assert box.spoken({}) == {"a.decision": "", "a.choice": ""}
@@ -142,7 +147,7 @@ def test_how_conditions_write_a_step(name: str, written: str) -> None:
 
 
 def test_a_flow_that_grows_too_large_is_refused() -> None:
-    """Sub-flows in sub-flows: a small document must not become a huge one."""
+    """A small document with sub-flows in sub-flows must not become a huge one."""
     parts = {"p0": part("p0", *[choice(f"c{at}") for at in range(90)])}
     for depth in range(1, 4):
         parts[f"p{depth}"] = part(
@@ -154,14 +159,14 @@ def test_a_flow_that_grows_too_large_is_refused() -> None:
 
 
 def test_a_circle_of_sub_flows_ends() -> None:
-    """Refused, not walked for ever."""
+    """It is refused and does not run forever."""
     parts = {"a": part("a", {"flow": "b"}), "b": part("b", {"flow": "a"})}
     with pytest.raises(TooLarge):
         lay_out(drawing({"flow": "a"}), parts)
 
 
 def test_groups_lie_only_so_deep() -> None:
-    """The document itself refuses more, before anything is laid out."""
+    """The document itself refuses deeper sections, before the layout is made."""
     step: dict[str, Any] = choice("a")
     for depth in range(MAX_DEPTH - 1):
         step = group(f"g{depth}", step)

@@ -1,4 +1,4 @@
-"""Every finding of lint, each from the drawing that has the fault."""
+"""Every finding of lint comes from a flow that has the fault."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from tests.engine import NEVER, SHIPPED, drawing
 
 
 def findings(*steps: Any, **more: Any) -> list[tuple[str, str, str]]:
-    """Path, level and message of everything that is wrong."""
+    """Return the path, level and message of everything that is wrong."""
     return [
         (".".join(map(str, each.path)), each.level, each.message) for each in lint(drawing(*steps, **more))
     ]
 
 
 def test_the_shipped_flow_is_clean() -> None:
-    """Nothing to find in what everybody begins with."""
+    """The flow with which every tenant begins has no findings."""
     assert findings(*SHIPPED) == []
 
 
 def test_what_is_empty_is_no_flow_yet() -> None:
-    """A draft may be so while it is drawn; it cannot be published."""
+    """A draft may be empty while it is edited, but it cannot be published."""
     assert findings() == [("steps", "error", "Add at least one step."), ("for", "error", findings()[1][2])]
     assert ("steps.0.steps", "error", "Section away is empty. Add a step to it.") in findings(
         {"group": "away"}, *SHIPPED
@@ -93,13 +93,13 @@ def test_what_is_empty_is_no_flow_yet() -> None:
     ],
 )
 def test_errors(steps: tuple[Any, ...], path: str, said: str) -> None:
-    """Each names the key in the document and what would mend it."""
+    """Each error names the key in the document and the fix."""
     found = findings(*steps)
     assert any((path, "error") == each[:2] and said in each[2] for each in found), found
 
 
 def test_a_need_that_only_a_condition_gives_is_a_warning() -> None:
-    """It can be published; the engine refuses the run where the condition did not apply."""
+    """It can be published, and the engine refuses the run where the condition did not apply."""
     found = findings(
         "identification",
         {"stage": "password", "when": "request.agent == 'x'"},
@@ -112,8 +112,9 @@ def test_a_need_that_only_a_condition_gives_is_a_warning() -> None:
 
 
 def test_everything_is_found_at_once() -> None:
-    """Not only the first fault, and in the order of the steps; nothing that only follows from a misspelt
-    stage.
+    """All faults are found, in the order of the steps.
+
+    Nothing is reported that only follows from a misspelled stage.
     """
     found = findings(
         "identificaton", {"stage": "password", "settings": {"fre": 1}, "when": "1"}, "password", "login"
@@ -127,7 +128,7 @@ def test_everything_is_found_at_once() -> None:
 
 
 def test_a_flow_for_signing_in_must_sign_in() -> None:
-    """The goal depends on the designation; a drawn refusal needs none."""
+    """The goal depends on the purpose, and a deny step needs none."""
     assert findings("identification", "password", **{"for": "authentication"})[0][2].startswith(
         "A flow with the purpose authentication requires a signed-in person."
     )
@@ -137,8 +138,9 @@ def test_a_flow_for_signing_in_must_sign_in() -> None:
 
 @pytest.mark.parametrize("kind", ["totp", "recovery_code"])
 def test_a_second_factor_that_may_be_refused_is_asked_about(kind: str) -> None:
-    """One that is refused and goes on, by itself or in a group, signs in with the password alone unless a
-    later condition looks.
+    """A second factor that is refused and goes on signs in with the password alone.
+
+    It is a warning, for the step itself and in a section, unless a later condition checks.
     """
     lenient = {"stage": kind, "id": "factor", "on_refusal": "continue"}
     grouped = {"group": "away", "on_refusal": "continue", "steps": [{"stage": kind, "id": "factor"}]}
@@ -164,8 +166,9 @@ def test_a_second_factor_that_may_be_refused_is_asked_about(kind: str) -> None:
 
 
 def test_a_free_question_within_the_sign_in_is_a_warning() -> None:
-    """Between the proof and signing in it can be taken for a part of it; afterwards, and where nothing can be
-    typed, it cannot.
+    """Between the proof and signing in, a question can be taken for a part of it.
+
+    Afterwards, and where nothing can be typed, it cannot.
     """
     text = {"stage": "prompt", "settings": {"fields": [{"name": "pet", "label": "Your pet"}]}}
     select = {

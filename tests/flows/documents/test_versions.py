@@ -1,5 +1,6 @@
-"""Publishing a flow: immutable versions, one live flow for each designation, nothing written when nothing
-changed; drafts and rollback.
+"""Publishing a flow creates immutable versions, with one live flow for each purpose.
+
+Nothing is written when nothing changed. Drafts and rollback are covered too.
 """
 
 import threading
@@ -48,7 +49,7 @@ def test_a_changed_document_is_a_new_version_and_the_old_one_stays(acme: Tenant)
 
 
 def test_an_unchanged_document_publishes_nothing(acme: Tenant) -> None:
-    """Neither a version nor an event, however the same thing is written."""
+    """It writes neither a version nor an event, however the same document is written."""
     draw(*SHIPPED)
     before, told = Version.objects.count(), events("flow.published")
     spelt_out = [{"id": step, "stage": step, "settings": {}, "when": None} for step in SHIPPED]
@@ -58,13 +59,13 @@ def test_an_unchanged_document_publishes_nothing(acme: Tenant) -> None:
 
 
 def test_the_designation_of_a_flow_cannot_change(acme: Tenant) -> None:
-    """A run under way, and an application that names it, rely on what it is for."""
+    """A run under way, and an application that names it, rely on its purpose."""
     with pytest.raises(RefusedFlow, match=r"is device_code and can't be changed\. Create a new flow"):
         publish(drawing("identification", "password", "login", **{"for": "authentication"}), by="test")
 
 
 def test_one_live_flow_for_each_designation(acme: Tenant, other: Tenant) -> None:
-    """A second one says default: false; the neighbour's does not count."""
+    """A second one says default: false, and one of another tenant does not count."""
     with pytest.raises(RefusedFlow, match=r"is already connect-a-device\. Set default: false"):
         draw(*SHIPPED, flow="second")
     assert not Flow.objects.filter(name="second").exists()
@@ -89,7 +90,7 @@ def test_a_flow_with_errors_publishes_nothing_and_names_them_all(acme: Tenant) -
 
 
 def test_what_is_stored_reads_back_as_the_same_document(acme: Tenant) -> None:
-    """Only what differs from the defaults is kept."""
+    """Only what differs from the defaults is stored."""
     steps = [
         "identification",
         {"id": "pw", "stage": "password", "settings": {"window": "10m"}},
@@ -107,13 +108,14 @@ def test_what_is_stored_reads_back_as_the_same_document(acme: Tenant) -> None:
 
 
 def written(*steps: Any, **more: Any) -> dict[str, Any]:
-    """A document as an editor sends it."""
+    """Return a document as an editor sends it."""
     return drawing(*steps, **more).as_json()
 
 
 def test_a_draft_may_be_wrong_until_it_is_published(acme: Tenant, door: Doors) -> None:
-    """Beside the live version, which nobody who signs in notices; publishing checks it, and then it
-    is gone.
+    """A draft beside the live version changes no sign-in.
+
+    Publishing checks it, and then it is gone.
     """
     live = live_version("device_code")
     draft = save_draft("connect-a-device", {"title": 5, "steps": "not yet"}, by="alice", revision=None)
@@ -137,7 +139,7 @@ def test_a_draft_may_be_wrong_until_it_is_published(acme: Tenant, door: Doors) -
 
 
 def test_of_two_editors_nobody_overwrites_the_other(acme: Tenant) -> None:
-    """The slower one is told, and what the faster one wrote is there."""
+    """The slower one is refused, and what the faster one wrote is there."""
     save_draft("connect-a-device", written(*SHIPPED, title="Begun"), by="alice", revision=None)
     save_draft("connect-a-device", written(*SHIPPED, title="Alice's"), by="alice", revision=1)
     for revision in (1, None, 7):
@@ -154,7 +156,10 @@ def test_of_two_editors_nobody_overwrites_the_other(acme: Tenant) -> None:
 
 @pytest.mark.parametrize("how", ["published", "discarded"])
 def test_an_editor_whose_draft_is_gone_is_told_so(acme: Tenant, how: str) -> None:
-    """Not taken for the first one of a new draft, which would undo what was published without a word."""
+    """It is not taken for the first save of a new draft.
+
+    That would silently undo what was published.
+    """
     save_draft("connect-a-device", written(*SHIPPED, title="Alice's"), by="alice", revision=None)
     if how == "published":
         publish_draft("connect-a-device", by="alice")
@@ -169,7 +174,7 @@ def test_an_editor_whose_draft_is_gone_is_told_so(acme: Tenant, how: str) -> Non
 
 
 def test_two_first_drafts_at_the_same_moment(transactional_db: None, tenants: dict[str, Tenant]) -> None:
-    """One is kept and the other told, also for a flow that there was not yet."""
+    """One is saved and the other refused, also for a flow that did not exist yet."""
     gate, kept, told = threading.Barrier(2), list[str](), list[int]()
 
     def save(title: str) -> None:
@@ -195,7 +200,7 @@ def test_two_first_drafts_at_the_same_moment(transactional_db: None, tenants: di
     "value", [float("nan"), float("inf"), "a\0b", "\ud800"], ids=["nan", "infinity", "NUL", "surrogate"]
 )
 def test_what_no_database_keeps_is_no_draft(acme: Tenant, value: Any) -> None:
-    """However it came: the verb itself refuses it, deep down in settings and as a key."""
+    """The verb itself refuses a value that the database cannot store, deep in settings and as a key."""
     for free in ({"deep": [{"down": value}]}, {str(value): 1} if isinstance(value, str) else [value]):
         document = {"title": "T", "steps": [{"stage": "deny", "settings": {"free": free}}]}
         with pytest.raises(RefusedFlow):
@@ -204,9 +209,7 @@ def test_what_no_database_keeps_is_no_draft(acme: Tenant, value: Any) -> None:
 
 
 def test_a_draft_of_a_new_flow_is_no_flow_yet(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """It stands in nobody's way: neither as the tenant's own flow nor at the door; and the neighbour does not
-    see it.
-    """
+    """It is neither the tenant's own flow nor reachable, and another tenant does not see it."""
     save_draft("sign-in", {"for": "authentication", "title": "Sign in"}, by="alice", revision=None)
     assert live_version("authentication") is None
     assert door().page("/sign-in").status == 404
@@ -220,7 +223,7 @@ def test_a_draft_of_a_new_flow_is_no_flow_yet(acme: Tenant, other: Tenant, door:
 
 
 def test_a_draft_publishes_its_own_flow_only(acme: Tenant) -> None:
-    """Whatever name stands in the document: whoever may change one flow has not changed another."""
+    """An administrator who may change one flow cannot change another by naming it in the document."""
     save_draft(
         "mine",
         written("identification", flow="connect-a-device", **{"for": "part"}),
@@ -236,7 +239,7 @@ def test_a_draft_publishes_its_own_flow_only(acme: Tenant) -> None:
 
 
 def test_who_published_what_and_when(acme: Tenant, other: Tenant, clock: time_machine.Traveller) -> None:
-    """Newest first, with note and author; the neighbour's history is its own."""
+    """Versions are listed newest first, with note and author, for this tenant only."""
     first = history("connect-a-device")[0]
     clock.shift(3600)
     publish(drawing(*SHIPPED, title="Two"), by="alice", note="a second title")
@@ -254,7 +257,7 @@ def test_who_published_what_and_when(acme: Tenant, other: Tenant, clock: time_ma
 
 
 def test_rolling_back_is_one_action(acme: Tenant, door: Doors) -> None:
-    """The old version itself is live again, no copy of it; the newer one stays and can come back."""
+    """The old version itself is live again, not a copy of it, and the newer one can come back."""
     draw(*SHIPPED, title="First")
     draw({"stage": "deny", "settings": {"message": "Broken by mistake."}}, *SHIPPED)
     assert "Broken by mistake." in door().page().text
@@ -272,7 +275,7 @@ def test_rolling_back_is_one_action(acme: Tenant, door: Doors) -> None:
 
 
 def test_rolling_back_to_what_cannot_run_is_refused(third_party: None, acme: Tenant, settings: Any) -> None:
-    """A stage that was removed meanwhile: the live version stays, and the finding names the step."""
+    """When a stage was removed meanwhile, the live version stays, and the finding names the step."""
     draw("identification", "password", "word", "login", "device_code", "consent")
     draw(*SHIPPED)
     live = live_version("device_code")
@@ -284,7 +287,7 @@ def test_rolling_back_to_what_cannot_run_is_refused(third_party: None, acme: Ten
 
 
 def test_rolling_back_to_what_is_not_there(acme: Tenant, other: Tenant) -> None:
-    """Neither an unknown number nor a version that only the neighbour has."""
+    """Neither an unknown number nor a version that only another tenant has is found."""
     with tenant_scope(other):
         draw(*SHIPPED, title="Theirs")
     for name, number in (("connect-a-device", 2), ("connect-a-device", 99), ("nothing", 1)):
@@ -293,7 +296,7 @@ def test_rolling_back_to_what_is_not_there(acme: Tenant, other: Tenant) -> None:
 
 
 def test_rolling_back_does_not_make_a_second_default(acme: Tenant) -> None:
-    """Another flow took the designation over in the meantime."""
+    """Another flow became the default for the purpose in the meantime."""
     draw(*SHIPPED, default=False)
     draw(*SHIPPED, flow="second")
     with pytest.raises(RefusedFlow, match="is already second"):
@@ -304,13 +307,14 @@ def test_rolling_back_does_not_make_a_second_default(acme: Tenant) -> None:
 
 
 def part(*steps: Any, flow: str = "factor") -> None:
-    """Publishes a flow to which others refer."""
+    """Publish a sub-flow to which other flows refer."""
     publish(drawing(*steps, flow=flow, **{"for": "part"}), by="test")
 
 
 def test_a_run_finishes_on_the_version_on_which_it_began(acme: Tenant, door: Doors) -> None:
-    """Whatever is published, rolled back, or published of its sub-flow meanwhile: its parts are frozen with
-    the version.
+    """Its sub-flows are frozen with the version.
+
+    It does not matter what is published or rolled back meanwhile, also of its sub-flow.
     """
     part({"stage": "choice", "id": "one"}, {"stage": "choice", "id": "two"})
     draw("identification", "password", {"flow": "factor"}, "login", "device_code", "consent", "finish")
@@ -328,7 +332,7 @@ def test_a_run_finishes_on_the_version_on_which_it_began(acme: Tenant, door: Doo
 
 
 def test_a_sub_flow_takes_effect_when_the_flow_around_it_is_published(acme: Tenant, door: Doors) -> None:
-    """Not before: nobody's sign-in changes behind the back of the flow's own history."""
+    """It has no effect before, so no sign-in changes without an entry in the flow's own history."""
     part({"stage": "choice", "id": "old"})
     around = ["identification", "password", {"flow": "factor"}, "login", "device_code", "consent"]
     assert draw(*around).changed
@@ -344,8 +348,9 @@ def test_a_sub_flow_takes_effect_when_the_flow_around_it_is_published(acme: Tena
 def test_settings_of_an_older_release_are_upgraded_when_they_are_read(
     third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stage renames a setting: versions, runs under way, lint and rollback go on, and the stored document
-    stays as it was.
+    """When a stage renames a setting, versions, runs under way, lint and rollback still work.
+
+    The stored document stays as it was.
     """
     old = {"stage": "word", "settings": {"word": "friend"}}
     draw("identification", "password", old, "login", "device_code", "consent", "finish")
@@ -366,8 +371,9 @@ def test_settings_of_an_older_release_are_upgraded_when_they_are_read(
 def test_settings_that_cannot_be_upgraded_refuse_the_run(
     third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A release that forgot ``upgrade``: nobody passes the step with default settings instead, and start-up
-    names it.
+    """When a release forgot ``upgrade``, no one passes the step with default settings instead.
+
+    The check at start-up names the step.
     """
     draw(
         "identification",
@@ -390,7 +396,7 @@ Before = word.Word
 
 
 class Word(Before):
-    """The next release of the stage: its setting is called ``secret`` and read in any case."""
+    """The next release of the stage, whose setting is called ``secret`` and ignores case."""
 
     class Settings(StageSettings):
         secret: str = setting("sesame", min_length=4, title="The word")
@@ -406,18 +412,18 @@ class Word(Before):
 
 
 class Forgetful(Word):
-    """The same without the way back."""
+    """The next release of the stage without ``upgrade``."""
 
     @classmethod
     def upgrade(cls, old: Mapping[str, Any]) -> Mapping[str, Any]:
         return old
 
 
-# --- parts --------------------------------------------------------------------------------------------------
+# --- sub-flows ----------------------------------------------------------------------------------------------
 
 
 def test_start_up_knows_the_sub_flows_of_a_live_flow(acme: Tenant) -> None:
-    """No warning for a flow that runs: it is looked at with the parts that were frozen into it."""
+    """A flow that runs raises no warning: it is checked with the sub-flows that were frozen into it."""
     part("password")
     draw("identification", {"flow": "factor"}, "login", "device_code", "consent")
     Flow.objects.filter(name="factor").update(live=None)
@@ -425,7 +431,7 @@ def test_start_up_knows_the_sub_flows_of_a_live_flow(acme: Tenant) -> None:
 
 
 def test_a_part_begins_nowhere(acme: Tenant, door: Doors) -> None:
-    """It is no default, has no address, and no application can name it."""
+    """It is no default, has no URL, and no application can name it."""
     part("identification")
     found = Flow.objects.get(name="factor")
     assert (found.is_default, found.live is not None) == (False, True)
@@ -437,7 +443,7 @@ def test_a_part_begins_nowhere(acme: Tenant, door: Doors) -> None:
 
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_a_circle_is_refused_with_its_way(acme: Tenant, length: int) -> None:
-    """However long: the last flow that closes it is not published."""
+    """The last flow that closes a circle of any length is not published."""
     names = [f"p{at}" for at in range(length)]
     for name in names:
         part("identification", flow=name)
@@ -450,7 +456,7 @@ def test_a_circle_is_refused_with_its_way(acme: Tenant, length: int) -> None:
 
 
 def test_a_sub_flow_that_is_not_there_is_named(acme: Tenant, other: Tenant) -> None:
-    """With the nearest one that is; the neighbour's does not count."""
+    """The nearest existing name of this tenant is suggested."""
     part("password", flow="second-factor")
     with pytest.raises(RefusedFlow, match="Sub-flow second-facter isn't published"):
         draw("identification", {"flow": "second-facter"}, "login", "device_code", "consent")
@@ -459,7 +465,7 @@ def test_a_sub_flow_that_is_not_there_is_named(acme: Tenant, other: Tenant) -> N
 
 
 def test_a_faulty_part_is_found_where_it_is_used(acme: Tenant) -> None:
-    """What the flow around it does not give is said at the step that refers to it."""
+    """A fact that the outer flow does not give is reported at the step that refers to it."""
     part("login", flow="signing-in")
     with pytest.raises(RefusedFlow) as refused:
         draw("identification", {"flow": "signing-in"}, "device_code", "consent")

@@ -1,6 +1,4 @@
-"""Edits of a flow's document: what each does to the drawing, what it says, and that nothing but it
-changes.
-"""
+"""Each edit of a flow's document changes what it names, says so, and changes nothing else."""
 
 from typing import Any
 
@@ -24,7 +22,7 @@ HOW = {
 
 
 def at_home(stage: str, **more: Any) -> dict[str, Any]:
-    """A step in the lane of the first answer."""
+    """Return a step in the lane of the first answer."""
     return {"stage": stage, "id": f"{stage}-h", "when": 'steps.how.choice == "home"', **more}
 
 
@@ -39,12 +37,12 @@ GROUPED = ("identification", {"group": "away", "steps": [{"stage": "password"}, 
 
 
 def do(drawn: FlowDocument, **wanted: Any) -> Edited:
-    """The edit as a form posts it."""
+    """Apply the edit as a form posts it."""
     return edit(drawn, EDIT.validate_python(wanted))
 
 
 def order(document: FlowDocument) -> list[Any]:
-    """Ids as they lie in each other."""
+    """Return the ids, nested as the steps are."""
 
     def told(step: StepDocument) -> Any:
         return [step.id, *map(told, step.steps)] if step.group else step.id
@@ -53,7 +51,7 @@ def order(document: FlowDocument) -> list[Any]:
 
 
 def shape(cards: tuple[Card, ...]) -> list[Any]:
-    """Cards and lanes as they are drawn."""
+    """Return the cards and lanes as the editor shows them."""
     return [
         [card.step.id, *([str(lane.title), shape(lane.cards)] for lane in card.lanes)]
         if card.lanes
@@ -63,7 +61,7 @@ def shape(cards: tuple[Card, ...]) -> list[Any]:
 
 
 def test_a_step_is_added_at_its_place_with_a_name_of_its_own() -> None:
-    """A second one of its kind gets a number; conditions can tell them apart."""
+    """A second one of its kind gets a number, so that conditions can distinguish them."""
     first = do(drawing(*SHIPPED), do="add", what="stage", name="password", at="2")
     assert order(first.document) == [
         "identification",
@@ -101,7 +99,7 @@ def test_a_step_is_added_at_its_place_with_a_name_of_its_own() -> None:
     ],
 )
 def test_a_step_is_moved_to_any_place(step: str, at: str, wanted: list[Any]) -> None:
-    """Both places are told as one sees them before it is moved; the answer says where it is now."""
+    """Both positions are given as shown before the move, and the result names the new one."""
     document = drawing(*GROUPED)
     moved = do(document, do="move", step=step, at=at)
     assert order(moved.document) == wanted
@@ -116,7 +114,7 @@ def test_a_step_is_moved_to_any_place(step: str, at: str, wanted: list[Any]) -> 
 
 
 def test_lanes_of_a_choice_are_what_applies_by_its_answer() -> None:
-    """Each answer is a lane with its title; the first step that applies otherwise ends them."""
+    """Each answer is a lane with its title, and the first step that applies otherwise ends them."""
     assert shape(draw(drawing(*BRANCHED))) == [
         "identification",
         ["how", ["At home", ["password-h"]], ["work", ["totp"]]],
@@ -126,7 +124,7 @@ def test_lanes_of_a_choice_are_what_applies_by_its_answer() -> None:
 
 
 def test_a_card_takes_the_condition_of_the_lane_into_which_it_is_moved() -> None:
-    """And leaves that of the lane from which it comes; what else was asked of it stays."""
+    """It loses the condition of the lane that it leaves, and its other conditions stay."""
     start = drawing(
         *BRANCHED[:2], at_home("password", when='steps.how.choice == "home" && person.admin'), *BRANCHED[3:]
     )
@@ -140,7 +138,7 @@ def test_a_card_takes_the_condition_of_the_lane_into_which_it_is_moved() -> None
 
 
 def test_a_choice_is_moved_with_its_lanes() -> None:
-    """Else its steps would read what is only known later."""
+    """Otherwise its steps would read what is only known later."""
     moved = do(drawing(*BRANCHED), do="move", step="1", at="0")
     assert order(moved.document) == ["how", "password-h", "totp", "identification", "login"]
     back = do(moved.document, do="nudge", step="0", where="down")
@@ -164,12 +162,12 @@ def test_a_choice_is_moved_with_its_lanes() -> None:
     ],
 )
 def test_a_step_goes_one_place_further(step: str, where: str, wanted: list[Any]) -> None:
-    """What the keys and the buttons of a card do."""
+    """The keys and the buttons of a card move it by one position."""
     assert order(do(drawing(*GROUPED), do="nudge", step=step, where=where).document) == wanted
 
 
 def test_through_the_lanes_of_a_choice() -> None:
-    """Into the first, on to the second, back, and out at the end."""
+    """A card moves into the first lane, on to the second, back, and out at the end."""
     seen = [drawing(*BRANCHED)]
     for step, where in (("4", "in"), ("3", "in"), ("4", "out"), ("3", "out")):
         seen.append(do(seen[-1], do="nudge", step=step, where=where).document)
@@ -196,13 +194,16 @@ def test_through_the_lanes_of_a_choice() -> None:
     ],
 )
 def test_where_there_is_no_way_it_is_said(step: str, where: str, said: str) -> None:
-    """And nothing is changed."""
+    """A move that is not possible is explained and changes nothing."""
     with pytest.raises(CannotEdit, match=said):
         do(drawing(*GROUPED), do="nudge", step=step, where=where)
 
 
 def test_a_step_is_removed_and_the_one_that_takes_its_place_is_told() -> None:
-    """So that the focus stays where one works; a group that was emptied stays, and lint says so."""
+    """The focus stays where the administrator works.
+
+    A section that was emptied stays, and lint reports it.
+    """
     gone = do(drawing(*GROUPED), do="remove", step="1.0")
     assert (order(gone.document), gone.at, gone.said) == (
         ["identification", ["away", "totp"], "login"],
@@ -216,7 +217,7 @@ def test_a_step_is_removed_and_the_one_that_takes_its_place_is_told() -> None:
 
 
 def test_a_copy_has_names_of_its_own() -> None:
-    """A group with all that is in it."""
+    """A section is copied with all that is in it."""
     copied = do(drawing(*GROUPED), do="duplicate", step="1")
     assert order(copied.document) == [
         "identification",
@@ -228,14 +229,14 @@ def test_a_copy_has_names_of_its_own() -> None:
 
 
 def test_a_step_is_put_into_a_group_of_its_own() -> None:
-    """Which takes its place, in a lane too."""
+    """The section takes the step's position, in a lane too."""
     wrapped = do(drawing(*BRANCHED), do="wrap", step="2")
     assert shape(draw(wrapped.document))[1][1] == ["At home", [["group", ["", ["password-h"]]]]]
     assert wrapped.document.steps[2].steps[0].when is None
 
 
 def test_a_new_name_is_taken_up_by_conditions_and_tests() -> None:
-    """Wherever the step is meant, and nowhere else."""
+    """The new name replaces the old one wherever the step is meant, and nowhere else."""
     again = {
         "stage": "deny",
         "when": 'steps.how.choice == "steps.how" && "x" in person.groups && steps.how_long.decision == ""',
@@ -264,7 +265,7 @@ def test_a_new_name_is_taken_up_by_conditions_and_tests() -> None:
 
 
 def test_what_a_step_says_is_changed_one_by_one() -> None:
-    """What is not named stays; an empty condition is none."""
+    """What is not named stays, and an empty condition removes it."""
     document = drawing(*SHIPPED)
     changed = do(
         document, do="change", step="1", when="person.admin", on_refusal="continue", settings={"free": 2}
@@ -296,7 +297,7 @@ def test_what_is_no_document_is_refused_with_its_place(wanted: dict[str, Any]) -
 
 
 def test_a_whole_document_keeps_the_name_and_the_purpose() -> None:
-    """Undone, or written by hand: it is still this flow."""
+    """After an undo or a manual edit it is still this flow."""
     written = {"flow": "other", "for": "part", "title": "By hand", "steps": [{"stage": "deny"}]}
     replaced = do(drawing(*SHIPPED), do="replace", document=written, said="Undone.")
     assert (replaced.document.flow, replaced.document.designation, replaced.said) == (
@@ -320,7 +321,7 @@ def test_a_whole_document_keeps_the_name_and_the_purpose() -> None:
     ],
 )
 def test_what_is_no_edit(wanted: dict[str, Any]) -> None:
-    """Refused at the door."""
+    """A malformed edit is refused before it is applied."""
     with pytest.raises(ValidationError):
         EDIT.validate_python(wanted)
 
@@ -336,7 +337,7 @@ def test_what_is_no_edit(wanted: dict[str, Any]) -> None:
     ],
 )
 def test_places_that_are_not_there(wanted: dict[str, Any]) -> None:
-    """A drawing that is no longer current, or a hand-made request."""
+    """A position of an outdated page or of a forged request is refused."""
     with pytest.raises(CannotEdit):
         do(drawing(*GROUPED), **wanted)
 
@@ -351,7 +352,7 @@ MOVES = st.one_of(
 
 @given(st.sampled_from([GROUPED, BRANCHED]), st.lists(MOVES, max_size=6))
 def test_moving_loses_nothing(start: tuple[Any, ...], moves: list[tuple[str, str, str]]) -> None:
-    """Whatever is moved wherever: the same steps are there, each once, with their settings."""
+    """After any moves the same steps are there, each once, with their settings."""
     document = drawing(*start)
     before = {each.card.step.id: each.card.step.settings for each in spots(draw(document))}
     for kind, step, to in moves:
@@ -364,7 +365,7 @@ def test_moving_loses_nothing(start: tuple[Any, ...], moves: list[tuple[str, str
             ).document
         except CannotEdit:
             continue
-        except RefusedFlow:  # groups too deep in each other
+        except RefusedFlow:  # sections nested too deep
             continue
     after = [each.card.step for each in spots(draw(document))]
     assert {step.id: step.settings for step in after if not step.id.startswith("group")} == before

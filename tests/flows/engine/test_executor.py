@@ -1,6 +1,4 @@
-"""How a run moves: every sentence of the engine's promise, seen by the person who walks or by somebody who
-attacks.
-"""
+"""Every promise of the engine about a run, as the person in it or an attacker sees it."""
 
 import threading
 from collections.abc import Callable
@@ -35,7 +33,7 @@ Doors = Callable[..., Door]
 
 
 def probing(**settings: Any) -> dict[str, Any]:
-    """A step that does as told."""
+    """Return a step whose behavior its settings choose."""
     return {"stage": "probe", "settings": settings}
 
 
@@ -43,8 +41,9 @@ def probing(**settings: Any) -> dict[str, Any]:
 
 
 def test_a_password_typed_into_a_stale_tab_is_not_taken_for_another_step(door: Doors) -> None:
-    """traps.md: the form carries the step; the current question is shown again, and nothing of the answer is
-    kept.
+    """traps.md: the form carries the step, so a stale answer shows the current question again.
+
+    Nothing of the answer is stored.
     """
     name = door().page()
     password = name.submit(name="alice")
@@ -72,9 +71,7 @@ def test_a_reload_shows_what_was_kept(third_party: None, acme: Tenant, door: Doo
 
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_reading_applies_no_effect(third_party: None, acme: Tenant, door: Doors, method: str) -> None:
-    """D30, Keycloak #26100, authentik's finish stage: an outcome with effects is a Continue button until
-    somebody presses it.
-    """
+    """D30, Keycloak #26100, authentik's finish stage: an outcome with effects waits for Continue."""
     draw(probing(enter="mark"))
     seen = door().page()
     for _ in range(3):
@@ -99,7 +96,7 @@ def test_effects_of_every_outcome_are_applied_once(
 
 
 def test_a_run_that_leaves_goes_where_the_stage_said(third_party: None, acme: Tenant, door: Doors) -> None:
-    """B4: by 303, so that nothing posted is posted again; and its page leads there ever after."""
+    """B4: it redirects with 303, so that nothing is posted twice, and its page redirects there ever after."""
     draw(probing(submit="leave"))
     seen = door().page()
     for response in (
@@ -122,7 +119,7 @@ def test_a_token_belongs_to_one_run_and_one_step(door: Doors) -> None:
 
 
 def test_a_token_is_not_taken_after_another_browser_copied_the_page(door: Doors) -> None:
-    """Login CSRF: an attacker's own form, with a token of the attacker's own run, signs nobody else in."""
+    """Login CSRF: an attacker's own form, with a token of the attacker's own run, signs no one else in."""
     attacker, victim = door().page(), door().page()
     assert victim.door.http.post(attacker.path, {**attacker.hidden, "name": "bob"}).status_code == 404
     assert victim.submit(token=attacker.hidden["token"], name="bob").step == "identification"
@@ -133,8 +130,9 @@ def test_a_token_is_not_taken_after_another_browser_copied_the_page(door: Doors)
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_two_tabs_finish_in_either_order(door: Doors, order: tuple[int, int]) -> None:
-    """authentik #6954: a run of one tab never breaks that of another, although signing in changes the
-    session's key.
+    """A run of one tab never breaks that of another (authentik #6954).
+
+    It holds although signing in changes the session's key.
     """
     browser = door()
     devices = [browser.start(), browser.start()]
@@ -150,7 +148,7 @@ def test_two_tabs_finish_in_either_order(door: Doors, order: tuple[int, int]) ->
 
 
 def test_signing_in_as_somebody_else_ends_what_the_browser_had_under_way(door: Doors) -> None:
-    """D30: bob's browser cannot finish what alice began; her consent page is dead in his hands."""
+    """D30: bob's browser cannot finish what alice began, and her consent page is dead for him."""
     browser = door()
     started = browser.start()
     alice = browser.sign_in().submit(user_code=started.user_code)
@@ -168,7 +166,7 @@ def test_signing_in_as_somebody_else_ends_what_the_browser_had_under_way(door: D
 
 
 def test_a_living_session_is_not_asked_again(door: Doors) -> None:
-    """identification, password and login are known before; the device's code and consent are asked."""
+    """Identification, password and login are known before; the device's code and consent are asked."""
     browser = door()
     browser.approve(browser.start())
     started = browser.start()
@@ -182,8 +180,9 @@ def test_a_living_session_is_not_asked_again(door: Doors) -> None:
 
 
 def test_consent_is_asked_for_every_device(door: Doors) -> None:
-    """Spring's verification filter, Keycloak #26100: a complete link, a session and an earlier consent still
-    wait for a POST.
+    """Spring's verification filter, Keycloak #26100: consent always waits for a POST.
+
+    A complete link, a session and an earlier consent do not replace it.
     """
     browser = door()
     browser.approve(browser.start())
@@ -195,7 +194,7 @@ def test_consent_is_asked_for_every_device(door: Doors) -> None:
 
 
 def test_a_step_that_gives_nothing_is_never_passed_over(acme: Tenant, door: Doors) -> None:
-    """A deny in the way is met by whoever is signed in already, too."""
+    """A person who is already signed in meets a deny step too."""
     browser = door()
     started = browser.start()
     browser.approve(started)
@@ -214,7 +213,7 @@ def test_a_step_that_gives_nothing_is_never_passed_over(acme: Tenant, door: Door
 
 
 def test_switching_asks_as_if_nobody_were_signed_in(door: Doors) -> None:
-    """``?switch`` is how somebody else comes in; the session goes on until they do."""
+    """``?switch`` lets another person sign in; the session goes on until they do."""
     browser = door()
     browser.sign_in()
     assert browser.page("/device?switch").step == "identification"
@@ -223,8 +222,9 @@ def test_switching_asks_as_if_nobody_were_signed_in(door: Doors) -> None:
 
 @pytest.mark.parametrize("how", ["signed out", "session ended", "deactivated", "password changed elsewhere"])
 def test_a_run_ends_with_its_session(acme: Tenant, door: Doors, how: str) -> None:
-    """CVE-2025-29928, CVE-2025-53942: each advance first checks that the session lives and the person is
-    active.
+    """CVE-2025-29928, CVE-2025-53942: each advance first checks the session and the person.
+
+    The session must be alive and the person active.
     """
     browser = door()
     started = browser.start()
@@ -296,8 +296,9 @@ def test_claiming_the_same_person_again_keeps_the_proof(acme: Tenant, door: Door
 def test_a_stage_cannot_prove_another_person_or_give_what_it_does_not_declare(
     third_party: None, acme: Tenant, door: Doors, way: str
 ) -> None:
-    """BrokenFlow: a second factor of nobody's, or a session out of thin air, refuses the run and tells the
-    administrator.
+    """BrokenFlow: a proof of no known person, or an undeclared session, refuses the run.
+
+    An event notifies the administrator.
     """
     draw("identification", probing(submit=way))
     refused = door().page().submit(name="alice").submit(answer="x")
@@ -309,7 +310,7 @@ def test_a_stage_cannot_prove_another_person_or_give_what_it_does_not_declare(
 
 
 def test_needs_that_are_unmet_when_it_comes_to_it_refuse_the_run(acme: Tenant, door: Doors) -> None:
-    """identified is not authenticated: a condition that leaves the password out does not sign anybody in."""
+    """Identified is not authenticated: a condition that leaves the password out signs no one in."""
     draw(
         "identification",
         {"stage": "password", "when": 'request.agent == "never"'},
@@ -329,7 +330,7 @@ def test_needs_that_are_unmet_when_it_comes_to_it_refuse_the_run(acme: Tenant, d
 def test_a_stage_that_was_taken_away_refuses_the_run(
     third_party: None, acme: Tenant, settings: Any, door: Doors
 ) -> None:
-    """A wheel that was removed: runs under way and new ones are refused, never a step passed over."""
+    """A removed wheel refuses new runs and those under way; no step is passed over."""
     draw("identification", "password", "word", "login", "device_code", "consent", "finish")
     seen = door().page().submit(name="alice").submit(password="alice-password-1")
     assert seen.step == "word"
@@ -347,7 +348,7 @@ def test_a_stage_that_was_taken_away_refuses_the_run(
 def test_a_run_expires_after_thirty_minutes_with_no_worker_running(
     door: Doors, clock: time_machine.Traveller, step: str
 ) -> None:
-    """CVE-2025-64708: expiry is judged when read; the answer that comes too late does nothing."""
+    """CVE-2025-64708: expiry is judged when read, and the answer that comes too late does nothing."""
     browser = door()
     seen = walk_to(browser, step, browser.start())
     clock.shift(timedelta(minutes=29, seconds=59))
@@ -362,7 +363,7 @@ def test_a_run_expires_after_thirty_minutes_with_no_worker_running(
 def test_the_last_page_stays_readable_until_the_run_expires(
     door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """``Show(last=True)`` ends the run; its page goes with it."""
+    """``Show(last=True)`` ends the run, and its page expires with it."""
     browser = door()
     last = browser.approve(browser.start())
     clock.shift(timedelta(minutes=29))
@@ -376,7 +377,7 @@ def test_the_last_page_stays_readable_until_the_run_expires(
 def test_the_sweep_deletes_expired_runs_of_every_tenant_and_no_other(
     door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """In batches, and a second sweep finds nothing; a run that still lives stays."""
+    """The sweep works in batches, a second one finds nothing, and a run that still lives stays."""
     for host in ("acme.test", "other.test"):
         for _ in range(3):
             door(host).page()
@@ -396,8 +397,9 @@ def test_the_sweep_deletes_expired_runs_of_every_tenant_and_no_other(
 def test_two_answers_at_the_same_moment_run_a_step_once(
     transactional_db: None, third_party: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
-    """A double click: both answers are judged, the compare-and-set lets one through, and its effects happen
-    once.
+    """A double click: the compare-and-set lets one of the two judged answers through.
+
+    The effects happen once.
     """
     with tenant_scope(tenants["acme"]):
         draw(probing(submit="meet"))
@@ -420,11 +422,10 @@ def test_two_answers_at_the_same_moment_run_a_step_once(
 def test_two_sign_ins_at_the_same_moment_open_one_session(
     transactional_db: None, third_party: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
-    """The losers of the race are rolled back: no session row, no event of their own; and the winner's run
-    goes on.
+    """The losers of the race are rolled back without a session row or an event.
 
-    A loser has no cookie of the session yet, as the second click of a browser has not: that must not end the
-    run.
+    The winner's run goes on. A loser has no cookie of the session yet, as the second click of a browser has
+    not: that must not end the run.
     """
     with tenant_scope(tenants["acme"]):
         draw(*SHIPPED)
@@ -447,7 +448,7 @@ def test_two_sign_ins_at_the_same_moment_open_one_session(
 
 
 def _at_once(*functions: Callable[[], None]) -> None:
-    """Runs them in threads; what one raises is raised here."""
+    """Run the functions in threads and raise what one of them raises."""
     failed: list[BaseException] = []
 
     def guarded(function: Callable[[], None]) -> None:
@@ -467,7 +468,10 @@ def _at_once(*functions: Callable[[], None]) -> None:
 def test_an_effect_that_was_lost_rolls_the_whole_step_back(
     third_party: None, acme: Tenant, door: Doors
 ) -> None:
-    """All of the step's effects or none: the first one's row is gone, the page says why, and asks again."""
+    """A step applies all of its effects or none.
+
+    The first one's row is gone, and the page says why and asks again.
+    """
     draw(probing(submit="lose"))
     seen = door().page().submit(answer="x")
     assert seen.step == "probe"
@@ -479,7 +483,7 @@ def test_an_effect_that_was_lost_rolls_the_whole_step_back(
 def test_an_effect_that_was_lost_for_good_ends_the_run(
     third_party: None, acme: Tenant, door: Doors, at: str
 ) -> None:
-    """Nothing that could be entered would help."""
+    """The run ends, because nothing that could be entered would help."""
     draw(probing(**{at: "lose for good"}))
     seen = door().page().submit(answer="x")
     assert (seen.title, row_of(seen).state["end"]["kind"], events("probe.marked")) == (
@@ -493,7 +497,7 @@ def test_an_effect_that_was_lost_for_good_ends_the_run(
 def test_a_crash_gives_no_attempt_back_and_leaves_the_run_where_it_was(
     third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Attempts are charged before they are judged; neither an exception nor a lost race gives one back."""
+    """Attempts are charged before they are judged, and neither an exception nor a lost race returns one."""
     draw(probing(submit="crash", tries=2))
     seen = door().page()
     seen.door.http.raise_request_exception = False
@@ -528,9 +532,7 @@ def _crashed_before_login(door: Doors, monkeypatch: pytest.MonkeyPatch) -> Seen:
 def test_a_crash_between_two_steps_leaves_nobody_signed_in_and_the_run_goes_on(
     third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The step that was decided stays so; the next GET comes to the sign-in, which waits for a press of
-    Continue.
-    """
+    """The decided step stays decided, and the next GET shows the sign-in, which waits for Continue."""
     seen = _crashed_before_login(door, monkeypatch)
     assert (facts_of(seen), Session.objects.count()) == ({"person", "proof"}, 0)
     resumed = seen.door.page(seen.path)
@@ -542,7 +544,7 @@ def test_a_crash_between_two_steps_leaves_nobody_signed_in_and_the_run_goes_on(
 def test_a_forged_post_does_not_carry_on_a_run_that_stands_between_two_steps(
     third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B19: a token in every form, also where the engine has to go on before it can show one."""
+    """B19: every form has a token, also where the engine has to go on before it can show one."""
     seen = _crashed_before_login(door, monkeypatch)
     seen.door.http.post(seen.path, {"step": "login", "token": "0" * 64})
     assert Session.objects.count() == 0
@@ -565,7 +567,7 @@ def test_runs_are_limited_by_address(settings: Any, door: Doors, clock: time_mac
 
 
 def test_a_tenant_without_a_flow_says_so(door: Doors, db: None) -> None:
-    """A page, not an error of the server."""
+    """It shows a page, not a server error."""
     with tenant_scope(Tenant.objects.get(name="other")):
         Flow.objects.update(live=None)
     seen = door("other.test").page()
@@ -577,7 +579,7 @@ def test_a_tenant_without_a_flow_says_so(door: Doors, db: None) -> None:
 
 
 def test_publishing_in_between_leaves_a_run_on_its_version(acme: Tenant, door: Doors) -> None:
-    """The person who is on the way is not surprised; whoever comes next walks the new one."""
+    """A run under way keeps its version, and the next run uses the new one."""
     seen = door().page()
     draw({"stage": "deny", "settings": {"message": "Closed."}}, *SHIPPED)
     assert seen.submit(name="alice").step == "password"
@@ -585,7 +587,7 @@ def test_publishing_in_between_leaves_a_run_on_its_version(acme: Tenant, door: D
 
 
 def _strict(acme: Tenant, *steps: Any) -> None:
-    """The television asks for a flow of its own."""
+    """Publish a flow of these steps that the television's application requires."""
     draw(*steps, flow="strict", default=False)
     Application.objects.filter(name="tv").update(flows={"device_code": "strict"})
 
@@ -593,7 +595,7 @@ def _strict(acme: Tenant, *steps: Any) -> None:
 def test_a_run_goes_on_in_the_flow_that_the_application_requires(
     third_party: None, acme: Tenant, door: Doors
 ) -> None:
-    """What was learned stays known; what that flow demands more is asked before consent."""
+    """What was learned stays known, and what that flow requires in addition is asked before consent."""
     _strict(acme, "identification", "password", "login", "word", "device_code", "consent", "finish")
     browser = door()
     started = browser.start()
@@ -607,7 +609,7 @@ def test_a_run_goes_on_in_the_flow_that_the_application_requires(
 def test_typing_the_code_at_the_weaker_flow_does_not_reach_consent(
     third_party: None, acme: Tenant, door: Doors
 ) -> None:
-    """An application whose own flow demands more: no answer at the word's page but the word leads on."""
+    """In the application's own flow, which demands more, only the right word leads on to consent."""
     _strict(acme, "identification", "password", "login", "word", "device_code", "consent", "finish")
     browser = door()
     started = browser.start()
@@ -623,8 +625,9 @@ def test_typing_the_code_at_the_weaker_flow_does_not_reach_consent(
 
 
 def test_an_open_consent_page_does_not_outlive_a_stricter_flow(acme: Tenant, door: Doors) -> None:
-    """The administrator tightened the application while somebody was reading: the approval is refused, the
-    device told nothing.
+    """The approval is refused when the administrator tightened the application meanwhile.
+
+    The device receives no decision.
     """
     browser = door()
     started = browser.start()
@@ -636,8 +639,9 @@ def test_an_open_consent_page_does_not_outlive_a_stricter_flow(acme: Tenant, doo
 
 
 def test_approving_itself_refuses_the_wrong_flow(acme: Tenant, door: Doors) -> None:
-    """The verb, not only the engine, holds the application to its flow; and the neighbour's session approves
-    nothing.
+    """The verb, not only the engine, holds the application to its flow.
+
+    A session of another tenant approves nothing.
     """
     browser = door()
     started = browser.start()
@@ -656,7 +660,7 @@ def test_approving_itself_refuses_the_wrong_flow(acme: Tenant, door: Doors) -> N
 
 
 def test_an_application_whose_flow_is_gone_connects_nobody(acme: Tenant, door: Doors) -> None:
-    """Not the default flow instead: a refusal, and an event that names what is missing."""
+    """The default flow does not replace it: the run is refused, and an event names what is missing."""
     Application.objects.filter(name="tv").update(flows={"device_code": "vanished"})
     browser = door()
     started = browser.start()
@@ -666,7 +670,7 @@ def test_an_application_whose_flow_is_gone_connects_nobody(acme: Tenant, door: D
 
 
 def test_a_person_who_may_not_use_the_application_is_told_before_consent(acme: Tenant, door: Doors) -> None:
-    """CVE-2024-38371: the access check comes at approval too; bob is not in the group."""
+    """CVE-2024-38371: access is checked at approval too; bob is not in the group."""
     browser = door()
     started = browser.start("staff-console", "openid")
     refused = browser.sign_in("bob", "bob-password-22").submit(user_code=started.user_code)

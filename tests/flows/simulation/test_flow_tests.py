@@ -1,6 +1,4 @@
-"""Tests that stand beside a flow: a company tests its sign-in, and a flow that fails its own tests is not
-published.
-"""
+"""A company tests its sign-in, and a flow that fails its own tests is not published."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +22,7 @@ PASSES = {"identification": "passes", "password": "passes", "totp": "passes"}
 
 
 def flow(*tests: dict[str, Any], steps: tuple[Any, ...] = STRICT) -> FlowDocument:
-    """A flow for signing in with these tests."""
+    """Return a flow for signing in with these tests."""
     return drawing(
         *steps,
         flow="strict",
@@ -34,7 +32,7 @@ def flow(*tests: dict[str, Any], steps: tuple[Any, ...] = STRICT) -> FlowDocumen
 
 
 def failures(*tests: dict[str, Any], **more: Any) -> list[tuple[str, str]]:
-    """Where and what."""
+    """Return the path and the message of each failure."""
     return [(".".join(map(str, each.path)), each.message) for each in rehearse(flow(*tests, **more), {})]
 
 
@@ -66,9 +64,7 @@ GOOD = (
 
 
 def test_tests_that_pass(acme: Tenant) -> None:
-    """Staff from outside need the code, everybody else does not; with people who are invented and people who
-    exist.
-    """
+    """Only staff from outside need the code, whether people are simulated or real."""
     with connection.execute_wrapper(only_select):
         assert failures(*GOOD) == []
     assert publish(flow(*GOOD), by="test").changed
@@ -109,15 +105,16 @@ def test_tests_that_pass(acme: Tenant) -> None:
 def test_each_expectation_that_fails_is_named(
     acme: Tenant, test: dict[str, Any], path: str, said: str
 ) -> None:
-    """With its place in the document, what came instead, and why."""
+    """The failure has its place in the document, what came instead, and why."""
     found = failures(test)
     assert any(each[0] == path and said in each[1] for each in found), found
 
 
 @pytest.mark.parametrize("password", ["bob-password-22", "wrong"])
 def test_a_test_guesses_no_password(acme: Tenant, password: str) -> None:
-    """Whoever may edit a flow learns nothing about anybody's password from its tests: right and wrong ones
-    end alike.
+    """Right and wrong passwords end alike in a test.
+
+    An administrator who may edit a flow learns nothing about any password from its tests.
     """
     test = {"person": "bob", "answers": {**PASSES, "password": {"password": password}}}
     said = (
@@ -129,8 +126,10 @@ def test_a_test_guesses_no_password(acme: Tenant, password: str) -> None:
 
 
 def test_a_test_tells_nothing_of_anybody(acme: Tenant) -> None:
-    """Whoever may edit a flow need not be allowed to look at people: what a condition read of somebody real
-    is left out, and a test of somebody invented cannot name another one.
+    """An administrator who may edit a flow need not be allowed to view people.
+
+    What a condition read of a real person is left out, and a test of a simulated person cannot name another
+    one.
     """
     ((_, said),) = failures({"person": "alice", "answers": PASSES, "expect": {"totp": "done"}})
     assert said.startswith(
@@ -143,7 +142,7 @@ def test_a_test_tells_nothing_of_anybody(acme: Tenant) -> None:
 
 
 def test_every_failing_test_is_told(acme: Tenant) -> None:
-    """Not only the first."""
+    """Every failing test is reported, not only the first."""
     wrong = {"answers": PASSES, "expect": {"totp": "done"}}
     assert [path for path, _ in failures(GOOD[0], wrong, GOOD[1], {**wrong, "ends": "denied"})] == [
         "tests.1.expect.totp",
@@ -153,7 +152,7 @@ def test_every_failing_test_is_told(acme: Tenant) -> None:
 
 
 def test_a_flow_that_fails_its_tests_is_not_published(acme: Tenant) -> None:
-    """The live version stays; nothing is written."""
+    """The live version stays, and nothing is written."""
     publish(flow(*GOOD), by="test")
     before, count = live_version("authentication"), Version.objects.count()
     lax = ("identification", "password", "login")
@@ -164,7 +163,7 @@ def test_a_flow_that_fails_its_tests_is_not_published(acme: Tenant) -> None:
 
 
 def test_tests_see_the_sub_flows(acme: Tenant) -> None:
-    """As they would be frozen into this version."""
+    """They are as they would be frozen into this version."""
     publish(drawing({"stage": "totp", "when": STAFF_OUTSIDE}, flow="factor", **{"for": "part"}), by="test")
     steps = ("identification", "password", {"flow": "factor"}, "login")
     proved = {"identification": "passes", "password": "passes"}
@@ -186,7 +185,7 @@ def test_people_of_the_neighbour_are_nobody_here(acme: Tenant, other: Tenant) ->
 
 
 def test_a_group_that_was_left_by_a_refusal(acme: Tenant) -> None:
-    """``expect`` names what became of it at last."""
+    """``expect`` names the last decision about it."""
     steps = (
         {"group": "box", "on_refusal": "continue", "steps": [{"stage": "deny"}, {"stage": "choice"}]},
         *STRICT,
@@ -205,13 +204,13 @@ def test_a_group_that_was_left_by_a_refusal(acme: Tenant) -> None:
     ],
 )
 def test_a_test_that_is_none_is_refused(change: dict[str, Any]) -> None:
-    """A misspelt expectation is no expectation that holds."""
+    """A misspelled expectation is not one that holds."""
     with pytest.raises(ValueError, match="validation error"):
         flow({"answers": PASSES, **change})
 
 
 def test_a_blueprint_carries_its_tests(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
-    """The document is stored and read back with them; the example in the product's own words."""
+    """The document, an example of the product, is stored and read back with them."""
     stored = publish(flow(*GOOD), by="test").version.document
     assert FlowDocument.model_validate(stored) == flow(*GOOD)
     assert "tests" not in drawing(*SHIPPED).as_json()

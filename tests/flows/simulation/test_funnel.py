@@ -1,4 +1,7 @@
-"""The funnel: how many came to each step of a version and what became of them, and nothing of anybody."""
+"""The funnel counts how many reached each step of a version and what became of them.
+
+It stores nothing about any person.
+"""
 
 import threading
 from collections.abc import Callable
@@ -26,7 +29,7 @@ Doors = Callable[..., Door]
 
 
 def counted(version: Version | None = None) -> dict[str, tuple[int, int, int, int]]:
-    """Reached, finished, refused and left, by step."""
+    """Return how many reached, finished, were refused and left, by step."""
     version = version or live_version("device_code")
     assert version is not None
     return {
@@ -36,7 +39,7 @@ def counted(version: Version | None = None) -> dict[str, tuple[int, int, int, in
 
 
 def swept() -> int:
-    """One sweep as the worker does it, in the tenant in scope."""
+    """Run one sweep as the worker does it, in the tenant in scope."""
     return sweep(timezone.now())
 
 
@@ -64,7 +67,7 @@ def test_what_became_of_those_who_came(acme: Tenant, door: Doors, clock: time_ma
 
 
 def test_how_long_it_took(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """From the moment a step was asked to its decision; the median as a power of two seconds."""
+    """The time runs from asking a step to its decision, and the median is a power of two seconds."""
     for seconds in (1, 3, 100):
         browser = door()
         seen = browser.page()
@@ -89,7 +92,7 @@ def test_how_long_it_took(acme: Tenant, door: Doors, clock: time_machine.Travell
     [(0, 1), (1, 1), (1000, 1), (1001, 2), (2000, 2), (2001, 4), (1_024_000, 1024), (9_000_000, 2048)],
 )
 def test_the_buckets(milliseconds: int, median: int) -> None:
-    """Up to and with 1, 2, 4 … seconds; whatever took longer is in the last."""
+    """Buckets end with 1, 2, 4 … seconds, and the last holds everything that took longer."""
     count = Count()
     count.note("finished", milliseconds)
     assert count.median_seconds == median
@@ -97,7 +100,7 @@ def test_the_buckets(milliseconds: int, median: int) -> None:
 
 
 def test_nobody_finished() -> None:
-    """No time then, and no division by nothing."""
+    """There is no time then, and no division by zero."""
     count = Count()
     count.note("left", 500)
     assert (count.median_seconds, count.mean_seconds, count.reached) == (0, 0.0, 1)
@@ -106,7 +109,7 @@ def test_nobody_finished() -> None:
 def test_a_second_sweep_counts_nothing_twice(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """Nor does the page that is looked at again afterwards, nor the deleting when the run has expired."""
+    """Neither a page that is viewed again afterwards nor the deletion of the expired run counts."""
     browser = door()
     last = browser.approve(browser.start())
     swept()
@@ -124,9 +127,7 @@ def test_a_second_sweep_counts_nothing_twice(
 def test_a_finished_run_counts_so_however_late_it_is_swept(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """The worker stood still for an hour, and somebody looked at the last page meanwhile, which had
-    expired.
-    """
+    """It counts when the worker stood still for an hour and the expired last page was viewed meanwhile."""
     browser = door()
     last = browser.approve(browser.start())
     clock.shift(timedelta(hours=1))
@@ -139,7 +140,7 @@ def test_a_finished_run_counts_so_however_late_it_is_swept(
 def test_two_sweeps_at_the_same_moment_count_once(
     transactional_db: None, tenants: dict[str, Tenant], door: Doors
 ) -> None:
-    """Two workers, as after a restart that overlaps."""
+    """Two workers run at once, as after a restart that overlaps."""
     for _ in range(6):
         browser = door()
         browser.sign_in().submit(user_code=browser.start().user_code).submit(decision="deny")
@@ -167,8 +168,9 @@ def test_two_sweeps_at_the_same_moment_count_once(
 
 
 def test_nothing_of_a_person_is_left(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """Counts know steps, numbers and times; once a run has expired its row is gone, with name, address and
-    browser.
+    """Counts contain steps, numbers and times only.
+
+    Once a run has expired its row is gone, with name, address and browser.
     """
     browser = door(address="203.0.113.77", agent="Very rare browser")
     browser.approve(browser.start())
@@ -199,7 +201,7 @@ def test_nothing_of_a_person_is_left(acme: Tenant, door: Doors, clock: time_mach
 def test_each_version_has_its_own(
     acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """A run counts for the version that it walked, and for no other tenant."""
+    """A run counts for its own version, and for no other tenant."""
     door().page().submit(name="alice")
     old = live_version("device_code")
     new = draw("identification", "password", "login", "device_code", "consent", "finish", title="New").version
@@ -228,7 +230,7 @@ def test_a_run_that_went_on_in_an_applications_own_flow_counts_in_both(acme: Ten
 
 
 def test_steps_of_groups_and_sub_flows_count_under_their_own_names(acme: Tenant, door: Doors) -> None:
-    """And a refusal that went on is a refusal of the step, not of the run."""
+    """A refusal that went on is a refusal of the step, not of the run."""
     publish(
         drawn({"stage": "choice", "id": "q"}, {"stage": "deny"}, flow="part", **{"for": "part"}), by="test"
     )
@@ -249,7 +251,7 @@ def test_steps_of_groups_and_sub_flows_count_under_their_own_names(acme: Tenant,
 def test_a_deleted_flow_takes_its_counts_along(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """And a sweep does not stumble over runs that had left it."""
+    """A sweep does not fail on runs that had left it."""
     own = draw(
         "identification", "password", "login", "device_code", "consent", flow="own", default=False
     ).version

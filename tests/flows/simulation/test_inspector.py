@@ -1,5 +1,6 @@
-"""The inspector: a run's path with its reasons, its facts without secrets, its timing; of this
-tenant only.
+"""The inspector shows a run's path with reasons and timing, and its facts without secrets.
+
+It shows runs of this tenant only.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ REST = ("login", "device_code", "consent", "finish")
 def test_the_path_with_its_reasons_and_times(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """Each box in its order: what became of it, why, and when; the last one still asks."""
+    """Each step in its order has its decision, its reason and its time, and the last one still asks."""
     publish(drawing({"stage": "choice", "id": "q"}, flow="part", **{"for": "part"}), by="test")
     staff = {"group": "staff", "when": '"staff" in person.groups', "steps": [{"flow": "part"}]}
     draw(
@@ -69,7 +70,7 @@ def test_the_path_with_its_reasons_and_times(
 
 
 def test_secrets_are_left_out_by_their_type(acme: Tenant, door: Doors) -> None:
-    """The user code is sealed, so that no name of a fact needs to be known; what is open is shown."""
+    """The user code is sealed, so no name of a fact needs to be known, and other facts are shown."""
     browser = door()
     started = browser.start()
     seen = browser.sign_in().submit(user_code=started.user_code)
@@ -85,7 +86,7 @@ def test_secrets_are_left_out_by_their_type(acme: Tenant, door: Doors) -> None:
 
 
 def test_nested_secrets_too(acme: Tenant, door: Doors) -> None:
-    """In lists and in maps, whoever's stage put them there."""
+    """Secrets in lists and in maps are left out, in facts of any stage."""
     seen = door().page()
     row = row_of(seen)
     deep = {"$sealed": Sealed.of("the deep secret").sealed}
@@ -99,7 +100,7 @@ def test_nested_secrets_too(acme: Tenant, door: Doors) -> None:
 
 @pytest.mark.parametrize("end", ["denied", "expired", "last", "refused"])
 def test_how_it_ended(acme: Tenant, door: Doors, clock: time_machine.Traveller, end: str) -> None:
-    """And why, in the words that the person read."""
+    """The reason is shown in the words that the person read."""
     browser = door()
     if end == "refused":
         draw("identification", {"stage": "password", "when": 'request.agent == "never"'}, *REST)
@@ -122,7 +123,7 @@ def test_how_it_ended(acme: Tenant, door: Doors, clock: time_machine.Traveller, 
 
 
 def test_a_run_that_went_on_in_another_flow_shows_both(acme: Tenant, door: Doors) -> None:
-    """What was asked before the code told which application it is stands first."""
+    """What was asked before the code identified the application comes first."""
     draw(
         "identification",
         "password",
@@ -159,7 +160,10 @@ def test_a_run_of_a_stage_that_is_gone_can_still_be_looked_at(
 
 
 def test_another_tenants_run_is_as_if_it_did_not_exist(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """The same answer as for one that never was; and a list of runs under way knows its own tenant only."""
+    """The response is the same as for one that never was.
+
+    A list of runs under way contains its own tenant only.
+    """
     ours, theirs = row_of(door().page()), row_of(door("other.test").page())
     messages = []
     for identifier in (theirs.identifier, "0" * 32, ""):
@@ -174,7 +178,7 @@ def test_another_tenants_run_is_as_if_it_did_not_exist(acme: Tenant, other: Tena
 
 
 def test_runs_under_way_are_the_ones_that_are_not_over(acme: Tenant, door: Doors) -> None:
-    """Newest first."""
+    """They are listed newest first."""
     browser = door()
     done = browser.approve(browser.start())
     first, second = door().page(), door().page()

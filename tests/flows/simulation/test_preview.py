@@ -1,5 +1,6 @@
-"""The preview: every step's page as people will see it, and nothing is written, sent or read about
-anybody.
+"""The preview shows every step's page as people will see it.
+
+Nothing about any person is written, sent or read.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ FACTORS = ("identification", "password", "totp", "login")
 
 @pytest.fixture(autouse=True)
 def only_reads(acme: Tenant) -> Iterator[None]:
-    """Every statement but SELECT is refused, and nobody is pretended afterwards."""
+    """Refuse every statement but SELECT, and check that no one is simulated afterwards."""
     with connection.execute_wrapper(only_select):
         yield
     assert known() is None
@@ -33,12 +34,12 @@ def only_reads(acme: Tenant) -> Iterator[None]:
 
 
 def seen(step: str, *steps: Any, wrong: bool = False, **more: Any) -> list[Preview]:
-    """Of a drawn flow."""
+    """Return the previews of this step in a flow of these steps."""
     return previews(drawing(*(steps or SHIPPED), **more), {}, step, wrong=wrong)
 
 
 def told(shown: Preview) -> tuple[str, str]:
-    """Kind and title of the page."""
+    """Return the kind and the title of the page."""
     assert shown.page, shown
     return shown.page.kind, shown.page.title
 
@@ -54,13 +55,16 @@ def told(shown: Preview) -> tuple[str, str]:
     ],
 )
 def test_each_step_of_the_shipped_flow_has_its_page(step: str, kind: str, title: str, person: str) -> None:
-    """As if the steps before had passed, for somebody invented; before anybody is named, nobody is."""
+    """It is shown for a simulated person, as if the steps before had passed.
+
+    Before a person is named, no one is.
+    """
     (shown,) = seen(step)
     assert (told(shown), shown.page and shown.page.person) == ((kind, title), person)
 
 
 def test_consent_shows_an_invented_device() -> None:
-    """A code, a device and an application that do not exist, so that the page looks as it will."""
+    """The code, the device and the application are simulated, so that the page looks as it will."""
     (shown,) = seen("consent")
     assert shown.page
     context = shown.page.context
@@ -70,8 +74,9 @@ def test_consent_shows_an_invented_device() -> None:
 
 
 def test_a_step_without_a_page_tells_what_it_does() -> None:
-    """Signing in after a password shows nothing; signing out as the first step asks, because nobody has said
-    go on.
+    """Signing in after a password shows nothing.
+
+    As the first step, signing out asks, because no one has pressed Continue yet.
     """
     (login,) = seen("login")
     assert (login.page, [effect["effect"] for effect in login.effects]) == (None, ["SignIn"])
@@ -80,7 +85,10 @@ def test_a_step_without_a_page_tells_what_it_does() -> None:
 
 
 def test_people_meet_different_pages() -> None:
-    """Whoever has an app enters its code; whoever has none sets one up or is refused, as the settings say."""
+    """A person with an app enters its code.
+
+    A person without one sets one up or is refused, as the settings say.
+    """
     refused = seen("totp", *FACTORS)
     assert [(shown.face, *told(shown)) for shown in refused] == [
         ("guarded", "ask", "Enter the code"),
@@ -94,14 +102,14 @@ def test_people_meet_different_pages() -> None:
 
 
 def test_what_an_invented_person_holds_is_counted() -> None:
-    """The page of a recovery code says how many are left, as it would to somebody who has set them up."""
+    """The page of a recovery code says how many are left, as for a person who has set them up."""
     shown = seen("recovery_code", *FACTORS[:2], "recovery_code")[0]
     assert shown.page
     assert shown.page.description == "You have 10 codes left. Each code works once."
 
 
 def test_secrets_on_it_are_invented_anew() -> None:
-    """Two looks show two secrets: neither was kept, neither is anybody's."""
+    """Two previews show two secrets: neither is stored, and neither belongs to any person."""
     steps = (*FACTORS, "totp_setup")
     keys = [
         shown.page.context["secret"] for _ in range(2) for shown in seen("totp_setup", *steps) if shown.page
@@ -119,7 +127,7 @@ def test_secrets_on_it_are_invented_anew() -> None:
     ],
 )
 def test_with_an_error(step: str, field: str, said: str) -> None:
-    """The form as it comes back after a wrong answer, or after none where any would do."""
+    """The form is shown as after a wrong answer, or after an empty one where any other would do."""
     (shown,) = seen(step, wrong=True)
     assert shown.page
     assert shown.page.form
@@ -127,7 +135,7 @@ def test_with_an_error(step: str, field: str, said: str) -> None:
 
 
 def test_an_error_costs_nobody_an_attempt(door: Callable[..., Door]) -> None:
-    """However often one looks: no attempt is counted, no event is written, and the waiting device waits."""
+    """No attempt is counted, no event is written, and the waiting device waits, however often it is shown."""
     events, attempts = Event.objects.count(), Attempt.objects.count()
     for _ in range(3):
         seen("device_code", wrong=True)
@@ -137,14 +145,14 @@ def test_an_error_costs_nobody_an_attempt(door: Callable[..., Door]) -> None:
 @pytest.mark.parametrize("wrong", [False, True], ids=["at-first", "wrong"])
 @pytest.mark.parametrize("kind", sorted(stages()))
 def test_every_stage_can_be_shown(kind: str, wrong: bool) -> None:
-    """Alone, in a part: what it needs is invented, and no stage is at a loss."""
+    """Alone in a sub-flow, each stage has a preview: what it needs is simulated."""
     for shown in seen(kind, kind, flow="part", wrong=wrong, **{"for": "part"}):
         assert not shown.message
         assert shown.page or shown.effects or kind in ("login", "reauthenticate")
 
 
 def test_stages_of_others(third_party: None) -> None:
-    """One that raises is told apart from one that is not installed and from settings that are wrong."""
+    """One that raises is distinguished from one that is not installed and from one with wrong settings."""
     crash = {"stage": "probe", "settings": {"enter": "meet"}}
     (shown,) = seen("probe", crash)
     assert shown.message == "This stage can't be previewed without a real run (IndexError)."
@@ -156,14 +164,14 @@ def test_stages_of_others(third_party: None) -> None:
 
 
 def test_steps_that_are_not_there() -> None:
-    """Unknown ones, and boxes that ask nothing themselves."""
+    """Unknown steps, sections and sub-flows have no preview."""
     for step in ("nonsense", "box"):
         with pytest.raises(KeyError):
             seen(step, {"group": "box", "steps": [{"stage": "deny"}]})
 
 
 def test_steps_of_parts_and_groups() -> None:
-    """By their ids in the run."""
+    """They are named by their ids in the run."""
     part = drawing("totp", flow="factor", **{"for": "part"})
     document: FlowDocument = drawing("identification", "password", {"flow": "factor"})
     assert told(previews(document, {"factor": part}, "factor.totp")[0]) == ("ask", "Enter the code")

@@ -1,4 +1,4 @@
-"""The dry run: says what every step would do, and writes nothing at all."""
+"""The dry run says what every step would do and writes nothing at all."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ NAME, PASSWORD = {"name": "alice"}, {"password": "alice-password-1"}
 
 
 def _rows() -> dict[str, list[Any]]:
-    """Everything in the database."""
+    """Return every row of the database, by table."""
     return {
         model._meta.db_table: list(model._base_manager.order_by("pk").values_list())
         for model in apps.get_models()
@@ -38,14 +38,15 @@ def _rows() -> dict[str, list[Any]]:
 
 @pytest.fixture
 def user_code(acme: Tenant, door: Callable[..., Door]) -> str:
-    """Of a device that waits."""
+    """Return the user code of a device that waits."""
     return door().start().user_code
 
 
 @pytest.fixture
 def nothing_written(user_code: str) -> Iterator[None]:
-    """While the test runs every statement but SELECT is refused; afterwards every row of every table is as it
-    was.
+    """Refuse every statement but SELECT during the test.
+
+    Afterwards every row of every table is as it was.
     """
     before = _rows()
     with connection.execute_wrapper(only_select):
@@ -56,18 +57,18 @@ def nothing_written(user_code: str) -> Iterator[None]:
 
 
 def walk(answers: dict[str, Any], *steps: Any, **more: Any) -> list[Report]:
-    """A dry run of the drawn flow, or of the live one."""
+    """Return the reports of a dry run of these steps, or of the live flow."""
     document: FlowDocument = drawing(*steps) if steps else document_of(live_version("device_code"))  # type: ignore[arg-type]
     return simulate(document, answers, **more)
 
 
 def outcome(reports: list[Report]) -> tuple[str, str]:
-    """The last step and what it came to."""
+    """Return the last step and its decision."""
     return reports[-1].step, reports[-1].decision
 
 
 def test_approving_names_its_effects_and_does_not_approve(nothing_written: None, user_code: str) -> None:
-    """All the way to the last page: the device is approved in the report alone."""
+    """The dry run reaches the last page, and the device is approved in the report alone."""
     answers = {
         "identification": NAME,
         "password": PASSWORD,
@@ -87,7 +88,7 @@ def test_approving_names_its_effects_and_does_not_approve(nothing_written: None,
 
 
 def test_denying_names_its_effect(nothing_written: None, user_code: str) -> None:
-    """And the device goes on waiting."""
+    """The device goes on waiting."""
     answers = {
         "identification": NAME,
         "password": PASSWORD,
@@ -131,14 +132,14 @@ def test_denying_names_its_effect(nothing_written: None, user_code: str) -> None
 def test_every_other_way_ends_by_asking(
     nothing_written: None, answers: dict[str, Any], step: str, said: str
 ) -> None:
-    """Unknown, inactive, wrong, empty, missing: no attempt is counted, no event written."""
+    """Unknown, inactive, wrong, empty or missing: no attempt is counted, no event written."""
     reports = walk(answers)
     assert outcome(reports) == (step, "asks")
     assert said in reports[-1].message
 
 
 def test_attempts_are_not_counted(nothing_written: None) -> None:
-    """A hundred wrong passwords in dry runs leave the door as open as before."""
+    """A hundred wrong passwords in dry runs use no attempt of a real sign-in."""
     for _ in range(10):
         assert outcome(walk({"identification": NAME, "password": {"password": "wrong"}})) == (
             "password",
@@ -163,7 +164,7 @@ def test_a_drawn_refusal_and_what_is_passed_over(nothing_written: None) -> None:
 
 
 def test_a_broken_flow_is_reported(nothing_written: None) -> None:
-    """Where the engine would refuse the run."""
+    """It is reported where the engine would refuse the run."""
     reports = walk({}, "consent")
     assert (reports[-1].decision, reports[-1].message) == (
         "broken",
@@ -175,7 +176,7 @@ def test_a_broken_flow_is_reported(nothing_written: None) -> None:
 
 
 def test_what_is_known_before(nothing_written: None) -> None:
-    """As with a living session."""
+    """Facts can be given, as a living session gives them."""
     reports = walk({}, person="alice", request=Circumstances(signed_in=("pwd",), session_age=60))
     assert [(r.step, r.decision) for r in reports] == [
         *((step, "known before") for step in SHIPPED[:3]),
@@ -184,7 +185,7 @@ def test_what_is_known_before(nothing_written: None) -> None:
 
 
 def test_secrets_of_effects_are_left_out(acme: Tenant) -> None:
-    """An old hash is upgraded in the report, and neither hash stands there."""
+    """An old hash is upgraded in the report, and the report contains neither hash."""
     old = PBKDF2PasswordHasher().encode("alice-password-1", "somesaltsomesaltsomesalt", iterations=1000)
     Person.objects.filter(username="alice").update(password=old)
     reports = walk({"identification": NAME, "password": PASSWORD})
@@ -196,7 +197,7 @@ def test_secrets_of_effects_are_left_out(acme: Tenant) -> None:
 
 
 def test_every_way_of_a_third_party_stage(third_party: None, nothing_written: None) -> None:
-    """Whoever wrote the stage: its effects are listed, its secrets are not."""
+    """The effects of a third-party stage are listed, its secrets are not."""
     for way, decision in {
         "mark": "done",
         "deny and mark": "denied",
@@ -214,7 +215,7 @@ def test_every_way_of_a_third_party_stage(third_party: None, nothing_written: No
     )
 
 
-# --- somebody who does not exist ----------------------------------------------------------------------------
+# --- simulated people ---------------------------------------------------------------------------------------
 
 SOMEBODY = InventedPerson(
     username="Newcomer",
@@ -247,7 +248,7 @@ CLAIM = {"identification": {"name": "newcomer"}}
     ],
 )
 def test_conditions_know_an_invented_person(nothing_written: None, when: str, applies: bool) -> None:
-    """Groups, credentials, attributes: as if there were a row."""
+    """Groups, credentials and attributes are known as if there were a row."""
     reports = walk(CLAIM, "identification", {"stage": "choice", "when": when}, person=SOMEBODY)
     assert reports[1].decision == ("asks" if applies else "passed over")
     assert reports[1].condition is not None
@@ -255,7 +256,7 @@ def test_conditions_know_an_invented_person(nothing_written: None, when: str, ap
 
 
 def test_the_reason_names_what_is_about_the_request_and_the_configuration(nothing_written: None) -> None:
-    """What the condition read of these, as it was, and nothing of the person."""
+    """It names what the condition read of these, and nothing of the person."""
     when = '"staff" in person.groups && request.ip.within(tenant.networks)'
     (_, report) = walk(
         CLAIM,
@@ -291,7 +292,7 @@ def test_the_reason_names_what_is_about_the_request_and_the_configuration(nothin
 def test_the_reason_tells_the_time_as_the_condition_looks_at_it(
     nothing_written: None, when: str, told: str
 ) -> None:
-    """In its time zone, to the minute."""
+    """The time is in the condition's time zone, to the minute."""
     at = Circumstances(time="2026-11-28T16:40:37.972659+00:00")
     (report,) = walk({}, {"stage": "deny", "when": when}, request=at)[:1]
     assert report.condition is not None
@@ -299,7 +300,7 @@ def test_the_reason_tells_the_time_as_the_condition_looks_at_it(
 
 
 def test_nothing_is_pretended_after_the_walk(nothing_written: None) -> None:
-    """Not within another walk either, and not when the walk failed."""
+    """Nothing is simulated within another dry run or after a failed one either."""
     walk(CLAIM, person=SOMEBODY)
     assert (known(), people.claim("newcomer", ["username"])["id"], people.find(PK)) == (None, None, None)
     assert outcome(walk({**CLAIM, "password": "passes"}))[1] == "broken"
@@ -311,7 +312,10 @@ def test_nothing_is_pretended_after_the_walk(nothing_written: None) -> None:
 
 
 def test_an_invented_person_has_no_password(nothing_written: None) -> None:
-    """None that could be guessed, not the empty one either; a real code is asked of a real row."""
+    """A simulated person has no password that could be guessed, not the empty one either.
+
+    A real code is asked of a real row.
+    """
     for password in ("", "password", "!", "newcomer"):
         assert outcome(walk({**CLAIM, "password": {"password": password}}, person=SOMEBODY)) == (
             "password",
@@ -328,7 +332,7 @@ def test_an_invented_person_has_no_password(nothing_written: None) -> None:
 
 
 def test_an_invented_person_never_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Through the real door, even while a walk is under way on this very thread."""
+    """They cannot sign in on the real pages, even while a dry run is under way on this very thread."""
     seen = door().page()
     with inventing(Invented("newcomer", credentials=("password",))):
         for password in ("", "newcomer", "password"):
@@ -340,7 +344,7 @@ def test_an_invented_person_never_signs_in(acme: Tenant, door: Callable[..., Doo
 
 
 def test_an_invented_person_hides_nobody(acme: Tenant) -> None:
-    """Somebody who exists under another name is still found, and their password is still judged."""
+    """A real person of another name is still found, and their password is still judged."""
     assert outcome(walk({"identification": NAME, "password": PASSWORD}, person=SOMEBODY)) == (
         "device_code",
         "asks",
@@ -379,7 +383,7 @@ def test_an_invented_person_hides_nobody(acme: Tenant) -> None:
     ],
 )
 def test_conditions_know_the_circumstances(nothing_written: None, request_: Circumstances, when: str) -> None:
-    """From where, when, with what session."""
+    """Conditions see the address, the time and the session."""
     reports = walk({}, {"stage": "choice", "when": when}, person="alice", request=request_)
     assert outcome(reports) == ("choice", "asks"), reports[-1]
 
@@ -394,7 +398,7 @@ def test_conditions_know_the_circumstances(nothing_written: None, request_: Circ
     ],
 )
 def test_conditions_know_the_request_that_is_taken_for_granted(nothing_written: None, when: str) -> None:
-    """A device that nobody has: its application, its scopes, its address and its age."""
+    """A simulated device has its application, its scopes, its address and its age."""
     asked = Circumstances(
         application="tv",
         scopes=("openid", "email"),
@@ -406,11 +410,11 @@ def test_conditions_know_the_request_that_is_taken_for_granted(nothing_written: 
     assert outcome(reports) == ("choice", "asks"), reports[-1]
 
 
-# --- passes, refuses, what is shown -------------------------------------------------------------------------
+# --- passes, refuses, pages ---------------------------------------------------------------------------------
 
 
 def test_a_step_whose_result_is_taken_for_granted(nothing_written: None) -> None:
-    """Its facts name the person of the walk and how the stage proves, and its effects are none."""
+    """Its facts name the person of the dry run and how the stage proves, and it has no effects."""
     answers = {"identification": "passes", "password": "passes", "totp": "passes"}
     reports = walk(answers, "identification", "password", "totp", "login", "device_code", person=SOMEBODY)
     assert [(report.step, report.decision) for report in reports][:4] == [
@@ -433,7 +437,7 @@ def test_a_proof_of_nobody_is_broken(nothing_written: None) -> None:
 
 
 def test_a_step_that_is_told_to_refuse(nothing_written: None) -> None:
-    """Ends the walk, or leaves its box, as the real one would."""
+    """It ends the dry run, or leaves its section, as the real one would."""
     reports = walk({"choice": "refuses"}, "choice", "deny")
     assert [(report.step, report.decision) for report in reports] == [("choice", "denied")]
     box = {"group": "box", "on_refusal": "continue", "steps": [{"stage": "choice"}, {"stage": "prompt"}]}
@@ -452,7 +456,7 @@ def test_a_step_that_is_told_to_refuse(nothing_written: None) -> None:
 
 
 def test_what_a_page_would_show(nothing_written: None) -> None:
-    """Title, description and fields, and what the answer told."""
+    """The report has the title, the description and the fields, and what the answer resulted in."""
     options = [{"value": "a", "title": "Apple"}, {"value": "b", "title": "Berry"}]
     settings = {"title": "Which one?", "text": "Choose well.", "options": options}
     reports = walk(
@@ -472,7 +476,7 @@ def test_what_a_page_would_show(nothing_written: None) -> None:
 
 
 def test_secrets_that_are_shown_once_are_not_reported(nothing_written: None) -> None:
-    """A new authenticator secret stands on the page and never in a report."""
+    """A new authenticator secret is on the page and never in a report."""
     answers = {"identification": "passes", "password": "passes"}
     factor = {"stage": "totp", "settings": {"missing": "set_up"}}
     reports = walk(answers, "identification", "password", factor, person=InventedPerson())
@@ -481,7 +485,7 @@ def test_secrets_that_are_shown_once_are_not_reported(nothing_written: None) -> 
 
 
 def test_sub_flows_in_a_dry_run(nothing_written: None) -> None:
-    """Given as they are, published or not; one that is missing is broken, never empty."""
+    """Sub-flows are given as they are, published or not; one that is missing is broken, never empty."""
     part = drawing({"stage": "choice", "id": "inner"}, flow="part", **{"for": "part"})
     document = drawing({"flow": "part"}, {"stage": "choice", "id": "after"})
     reports = simulate(document, {"part.inner": {"choice": "yes"}}, parts={"part": part})
@@ -502,12 +506,13 @@ def test_the_neighbours_people_are_nobody(nothing_written: None, other: Tenant) 
         assert people.find(acme) is None  # type: ignore[arg-type]
 
 
-# --- for whoever tries in the console -----------------------------------------------------------------------
+# --- dry runs in the console --------------------------------------------------------------------------------
 
 
 def test_what_could_be_guessed_is_not_judged(nothing_written: None, user_code: str) -> None:
-    """Right and wrong answers alike, of every stage that proves somebody or counts attempts; what guesses
-    nothing is judged still.
+    """No answer of a stage that proves a person or counts attempts is judged, right or wrong.
+
+    A stage at which nothing can be guessed is still judged.
     """
     for password in ("alice-password-1", "wrong"):
         reports = walk({"identification": NAME, "password": {"password": password}}, judges=False)
@@ -523,8 +528,9 @@ def test_what_could_be_guessed_is_not_judged(nothing_written: None, user_code: s
 
 
 def test_a_step_without_an_answer_passes_where_one_says_so(nothing_written: None) -> None:
-    """All of them but those at which it is to stop; what decides by itself does so, and only what was taken
-    for granted is marked.
+    """All steps pass but those at which the dry run is to stop.
+
+    A step that decides by itself does so, and only what was taken for granted is marked.
     """
     reports = walk({}, person=SOMEBODY, stops=())
     assert [(report.step, report.decision) for report in reports] == [
@@ -543,7 +549,7 @@ def test_a_step_without_an_answer_passes_where_one_says_so(nothing_written: None
 
 
 def test_consent_of_a_device_that_was_assumed(nothing_written: None) -> None:
-    """Its page is shown and answered as the real one's; the effects name a device that nobody has."""
+    """Its page is shown and answered as the real one's, and the effects name a simulated device."""
     proved = dict.fromkeys(("identification", "password", "device_code"), "passes")
     reports = walk(proved, person=SOMEBODY)
     assert (outcome(reports), reports[-1].shows and reports[-1].shows["title"]) == (
@@ -566,7 +572,10 @@ def test_consent_of_a_device_that_was_assumed(nothing_written: None) -> None:
 
 
 def test_nobody_is_named_by_whoever_may_not_look_at_people(nothing_written: None) -> None:
-    """Neither as the one who walks nor by typing a name: somebody of the tenant ends as nobody does."""
+    """A person of the tenant ends as an unknown one does.
+
+    It holds for the person of the dry run and for a name that is typed.
+    """
     with pytest.raises(NobodyThere):
         walk({}, person="alice", names=False)
     for name in ("alice", "nobody"):
