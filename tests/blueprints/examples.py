@@ -86,7 +86,7 @@ def kind_of(seen: Seen) -> str:
     return seen.step.rpartition(".")[2]
 
 
-def walk(
+def run_flow(
     browser: Door,
     started: Started | None = None,
     name: str = "alice",
@@ -116,6 +116,6 @@ def yes(seen: Seen) -> None:
     assert seen.submit(decision="approve").title in ("Approved – return to your device", "Connected")
 
 
-def told(device: Door, started: Started, **more: Any) -> str:
+def token_error(device: Door, started: Started, **more: Any) -> str:
     """Return what the device receives when it polls: an OAuth error, or "" with its tokens."""
     return str(device.poll(started, **more).json().get("error", ""))

@@ -95,9 +95,9 @@ def test_without_any_tenant(db: None) -> None:
 def test_many_tenants_are_not_all_listed(tenants: dict[str, Tenant]) -> None:
     """The first twenty are listed, and how many more there are."""
     Tenant.objects.bulk_create([Tenant(name=f"t{number}", title="T") for number in range(100)])
-    told = refused("flow", "list", "--tenant", "x")
-    assert told.endswith("and 82 more.")
-    assert len(told) < 200
+    message = refused("flow", "list", "--tenant", "x")
+    assert message.endswith("and 82 more.")
+    assert len(message) < 200
 
 
 def test_results_of_one_blueprint(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
@@ -119,17 +119,17 @@ def test_a_flow_that_is_not_live(acme: Tenant) -> None:
     )
 
 
-def test_apply_tells_programs_what_it_did(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
+def test_apply_reports_to_programs_what_it_did(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """Standard output is the plan as it was applied and the generated secrets, once, and nothing else."""
     text = "tenant: acme\n---\nperson: clerk\npassword: !secret clerk-password\n"
     code, out = ran("blueprint", "apply", write_blueprint(text), "--json", "--generate-secrets")
-    told = json.loads(out)
-    assert (code, told["counts"]["create"], [each["name"] for each in told["generated"]]) == (
+    report = json.loads(out)
+    assert (code, report["counts"]["create"], [each["name"] for each in report["generated"]]) == (
         0,
         1,
         ["clerk-password"],
     )
-    assert len(told["generated"][0]["value"]) > 20
+    assert len(report["generated"][0]["value"]) > 20
 
 
 def test_problems_have_places_for_programs(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
@@ -146,8 +146,8 @@ def test_problems_have_places_for_programs(tenants: dict[str, Tenant], write_blu
 def test_converting_to_where_nothing_can_be_written(tmp_path: Path, out: str) -> None:
     """It is a missing folder, a folder, or a file in place of a folder."""
     (tmp_path / "file").touch()
-    told = refused("blueprint", "convert", "authentik", AUTHENTIK, "--out", tmp_path / out)
-    assert told.startswith(f"{tmp_path / out} can't be written: ")
+    message = refused("blueprint", "convert", "authentik", AUTHENTIK, "--out", tmp_path / out)
+    assert message.startswith(f"{tmp_path / out} can't be written: ")
 
 
 def test_converting_onto_itself(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from blueprints.files.apply import apply
 from blueprints.files.plan import make_plan
 from flows.documents.designations import DESIGNATIONS
 from flows.documents.versions import live_names, live_version
-from tests.blueprints.examples import PEOPLE, SHIPPED, add, at, give_passwords, kind_of, told, walk
+from tests.blueprints.examples import PEOPLE, SHIPPED, add, at, give_passwords, kind_of, run_flow, token_error
 from tests.factors import code, codes_on, give_totp, kinds, secret_on
 from tests.kit import Door
 
@@ -65,7 +65,7 @@ def test_signing_in_and_out(shipped: None, host: str) -> None:
         kind_of(browser.page("/sign-in").submit(name="alice").submit(password="bob-password-22"))
         == "password"
     )
-    walk(browser, path="/sign-in")
+    run_flow(browser, path="/sign-in")
     assert "Signed in as" in browser.page("/").text
     assert (
         "You're not signed in."
@@ -82,9 +82,9 @@ def test_connecting_a_device(shipped: None, host: str) -> None:
     """A device is approved and refused."""
     device, browser = Door(host), Door(host)
     first, second = (device.start("demo-device", "openid") for _ in range(2))
-    walk(browser, first, consent={"decision": "approve"})
-    walk(browser, second, consent={"decision": "deny"})
-    assert (told(device, first), told(device, second)) == ("", "access_denied")
+    run_flow(browser, first, consent={"decision": "approve"})
+    run_flow(browser, second, consent={"decision": "deny"})
+    assert (token_error(device, first), token_error(device, second)) == ("", "access_denied")
 
 
 @pytest.mark.parametrize("host", CUSTOMERS.values())
@@ -94,11 +94,11 @@ def test_setting_up_how_one_signs_in(shipped: None, clock: Clock, host: str) -> 
     From then on every way in asks for one of them, as the person chooses.
     """
     browser = Door(host)
-    page = walk(browser, path="/credentials", what={"choice": "totp"})
+    page = run_flow(browser, path="/credentials", what={"choice": "totp"})
     secret = secret_on(page)
     page.submit(code=code(0, secret))
     clock.shift(30)
-    page = walk(
+    page = run_flow(
         browser, path="/credentials", totp={"code": code(0, secret)}, what={"choice": "recovery_code"}
     )
     codes = codes_on(page)
@@ -106,22 +106,24 @@ def test_setting_up_how_one_signs_in(shipped: None, clock: Clock, host: str) -> 
     assert (len(codes), set(kinds())) == (10, {"recovery_code", "totp"})
     clock.shift(60)
     for path in ("/device", "/sign-in", "/credentials"):
-        page = walk(Door(host), path=path)
+        page = run_flow(Door(host), path=path)
         assert page.title == "Confirm it's you"
         assert kind_of(page.submit(choice="totp")) == "totp"
-    assert kind_of(walk(Door(host), how={"choice": "totp"}, totp={"code": code(0, secret)})) == "device_code"
     assert (
-        kind_of(walk(Door(host), how={"choice": "recovery_code"}, recovery_code={"code": codes[0]}))
+        kind_of(run_flow(Door(host), how={"choice": "totp"}, totp={"code": code(0, secret)})) == "device_code"
+    )
+    assert (
+        kind_of(run_flow(Door(host), how={"choice": "recovery_code"}, recovery_code={"code": codes[0]}))
         == "device_code"
     )
-    assert kind_of(walk(Door(host), name="bob")) == "device_code"
+    assert kind_of(run_flow(Door(host), name="bob")) == "device_code"
 
 
 def test_a_password_alone_changes_no_second_factor(shipped: None) -> None:
     """A person who has one uses it before another can replace it."""
     with at("acme"):
         give_totp()
-    page = walk(Door("login.acme.example"), path="/credentials", what={"choice": "totp"})
+    page = run_flow(Door("login.acme.example"), path="/credentials", what={"choice": "totp"})
     assert kind_of(page) == "totp"
     assert kind_of(page.submit(code="000000")) == "totp"
 

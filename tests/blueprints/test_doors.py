@@ -108,7 +108,7 @@ def empty(db: None) -> Tenant:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes)
-def test_what_is_exported_goes_in_again(empty: Tenant, walk: Sequence[Any]) -> None:
+def test_what_is_exported_goes_in_again(empty: Tenant, sequence: Sequence[Any]) -> None:
     """The plan of the export has no problem, no change and no note.
 
     Another tenant that it is applied to exports the same bytes.
@@ -117,7 +117,7 @@ def test_what_is_exported_goes_in_again(empty: Tenant, walk: Sequence[Any]) -> N
         file = Path(folder, "b.yaml")
         file.write_text(emit([{"tenant": "acme"}, *FIRST]))
         apply([file], name="b")
-        for what, first, second in walk:
+        for what, first, second in sequence:
             with (
                 suppress(
                     BadBlueprint, edit.Refused, edit.NotThere, versions.RefusedFlow, versions.NoSuchVersion
@@ -129,7 +129,7 @@ def test_what_is_exported_goes_in_again(empty: Tenant, walk: Sequence[Any]) -> N
             text = export()
         file.write_text(text)
         plan = make_plan([file])
-        assert (plan.effective, plan.missing, plan.notes) == ([], [], []), (walk, text)
+        assert (plan.effective, plan.missing, plan.notes) == ([], [], []), (sequence, text)
         there = text.replace("tenant: acme", "tenant: other")
         file.write_text(there)
         apply([file], name="other")

@@ -35,8 +35,8 @@ from tests.blueprints.examples import (
     move,
     path_of,
     put,
-    told,
-    walk,
+    run_flow,
+    token_error,
     yes,
 )
 from tests.factors import code, give_codes, give_totp, secret_on
@@ -171,7 +171,7 @@ def test_a_person_of_an_example_comes_in_by_a_link() -> None:
         link = make_link(Person.objects.get(username="alice"), by="test")
     page = Door("login.acme.example").page(f"/recover/{link}")
     assert page.submit(password="alice-password-1").title == "Password changed"
-    assert kind_of(walk(door())) == "device_code"
+    assert kind_of(run_flow(door())) == "device_code"
 
 
 def test_tv_app(example: Callable[[str], None], clock: Clock) -> None:
@@ -180,22 +180,22 @@ def test_tv_app(example: Callable[[str], None], clock: Clock) -> None:
     television, browser = door(), door()
     started = television.start("acme-tv", "openid offline_access films:watch films:buy")
     assert started.answer["expires_in"] == 300
-    page = walk(browser, started)
+    page = run_flow(browser, started)
     assert "Watch the films that you have paid for" in page.text
     assert "Buy films" not in page.text
-    assert told(television, started) == "authorization_pending"
+    assert token_error(television, started) == "authorization_pending"
     yes(page)
     clock.shift(6)
     tokens = tokens_of(television.poll(started))
     assert tokens["scope"].split() == ["openid", "offline_access", "films:watch"]
     assert "access_token" in tokens_of(refresh(television, tokens["refresh_token"], "acme-tv"))
     second = television.start("acme-tv", "openid")
-    walk(browser, second).submit(decision="deny")
-    assert told(television, second) == "access_denied"
+    run_flow(browser, second).submit(decision="deny")
+    assert token_error(television, second) == "access_denied"
     third = television.start("acme-tv", "openid")
     clock.shift(301)
-    assert kind_of(walk(browser, third)) == "device_code"
-    assert told(television, third) == "expired_token"
+    assert kind_of(run_flow(browser, third)) == "device_code"
+    assert token_error(television, third) == "expired_token"
 
 
 def test_tv_app_is_not_weaker_than_what_ships(example: Callable[[str], None]) -> None:
@@ -205,15 +205,15 @@ def test_tv_app_is_not_weaker_than_what_ships(example: Callable[[str], None]) ->
         give_totp("alice")
         (recovery, *_more) = give_codes("bob")
     started = door().start("acme-tv", "openid")
-    page = walk(door(), started)
+    page = run_flow(door(), started)
     assert kind_of(page) == "totp"
     assert kind_of(page.submit(code="000000")) == "totp"
     assert kind_of(page.submit(code=code())) == "device_code"
-    assert kind_of(walk(door(), started, "bob")) == "recovery_code"
-    yes(walk(door(), started, "bob", recovery_code={"code": recovery}))
+    assert kind_of(run_flow(door(), started, "bob")) == "recovery_code"
+    yes(run_flow(door(), started, "bob", recovery_code={"code": recovery}))
     theirs = door(tenant="other").start("other-tv", "openid")
-    assert kind_of(walk(door(), theirs, totp={"code": code(1)})) == "device_code"
-    yes(walk(door(tenant="other"), theirs))
+    assert kind_of(run_flow(door(), theirs, totp={"code": code(1)})) == "device_code"
+    yes(run_flow(door(tenant="other"), theirs))
 
 
 def test_cli(example: Callable[[str], None], clock: Clock) -> None:
@@ -223,13 +223,13 @@ def test_cli(example: Callable[[str], None], clock: Clock) -> None:
     with at("acme"):
         give_totp("alice")
     started = here.start("acme-cli", "openid deploy")
-    yes(walk(door(), started, "bob"))
-    assert told(here, started) == ""
+    yes(run_flow(door(), started, "bob"))
+    assert token_error(here, started) == ""
     started = far.start("acme-cli", "openid deploy")
-    refused = walk(door(), started, "bob")
+    refused = run_flow(door(), started, "bob")
     assert "This command line runs on another network than you." in refused.text
-    assert told(far, started) == "authorization_pending"
-    page = walk(door(), started)
+    assert token_error(far, started) == "authorization_pending"
+    page = run_flow(door(), started)
     assert kind_of(page) == "totp"
     yes(page.submit(code=code()).submit(user_code=started.user_code))
     clock.shift(6)
@@ -242,12 +242,12 @@ def test_cli_is_for_developers(example: Callable[[str], None], tmp_path: Path) -
     add("tenant: acme\n---\nperson: bob\ngroups: []\n", tmp_path)
     device = door()
     started = device.start("acme-cli", "openid")
-    assert "have access to Acme command line" in walk(door(), started, "bob").text
-    assert told(device, started) == "authorization_pending"
+    assert "have access to Acme command line" in run_flow(door(), started, "bob").text
+    assert token_error(device, started) == "authorization_pending"
     theirs = door(tenant="other")
     started = theirs.start("other-cli", "openid")
-    yes(walk(door(tenant="other"), started, "bob"))
-    assert told(theirs, started) == ""
+    yes(run_flow(door(tenant="other"), started, "bob"))
+    assert token_error(theirs, started) == ""
 
 
 @pytest.mark.parametrize("inside", [INSIDE, "2001:db8:1::17"])
@@ -259,19 +259,19 @@ def test_staff_set_up_a_second_factor_in_the_office(
     Outside the code is asked for, of a living session too.
     """
     example("staff-second-factor")
-    page = walk(door(inside))
+    page = run_flow(door(inside))
     assert page.title == "Set up your authenticator app"
     secret = secret_on(page)
     assert kind_of(page.submit(code=code(0, secret))) == "device_code"
     clock.shift(60)
     browser, device = door(inside), door()
     started = device.start("acme-mail", "openid")
-    assert kind_of(walk(browser, started)) == "consent"
+    assert kind_of(run_flow(browser, started)) == "consent"
     move(browser, OUTSIDE)
-    page = walk(browser, started)
+    page = run_flow(browser, started)
     assert kind_of(page) == "totp"
     yes(page.submit(code=code(0, secret)).submit(user_code=started.user_code))
-    assert told(device, started) == ""
+    assert token_error(device, started) == ""
 
 
 @pytest.mark.parametrize("path", ["/device", "/sign-in", "/credentials"])
@@ -279,25 +279,25 @@ def test_staff_without_a_second_factor_are_refused_outside(example: Callable[[st
     """Every way in refuses them, above all setting one up with nothing but a password."""
     example("staff-second-factor")
     browser = door()
-    refused = walk(browser, path=path)
+    refused = run_flow(browser, path=path)
     assert "From outside the office you need a second factor." in refused.text
     assert "Signed in as" not in browser.page("/").text
-    assert kind_of(walk(door(tenant="other"), path=path)) == ""
+    assert kind_of(run_flow(door(tenant="other"), path=path)) == ""
 
 
-def test_everybody_else_needs_none(example: Callable[[str], None]) -> None:
+def test_everyone_else_needs_none(example: Callable[[str], None]) -> None:
     """Bob is not staff: a password is enough everywhere, until he sets up a second factor."""
     example("staff-second-factor")
     for address in (INSIDE, OUTSIDE):
         device = door(address)
         started = device.start("acme-mail", "openid")
-        yes(walk(door(address), started, "bob"))
-        assert told(device, started) == ""
+        yes(run_flow(door(address), started, "bob"))
+        assert token_error(device, started) == ""
     with at("acme"):
         give_totp("bob")
         codes = give_codes("bob")
-    assert kind_of(walk(door(INSIDE), name="bob")) == "device_code"
-    page = walk(door(), name="bob")
+    assert kind_of(run_flow(door(INSIDE), name="bob")) == "device_code"
+    page = run_flow(door(), name="bob")
     assert page.title == "Confirm it's you"
     page = page.submit(choice="recovery_code")
     assert kind_of(page) == "recovery_code"
@@ -313,7 +313,7 @@ def test_contractors_name_a_sponsor_in_office_hours(example: Callable[[str], Non
     example("contractors")
     device, browser = door(), door()
     started = device.start("acme-scanner", "openid offline_access")
-    page = walk(browser, name="bob")
+    page = run_flow(browser, name="bob")
     assert page.title == "Who asked you to come?"
     assert kind_of(page.submit(sponsor="alice@elsewhere.example")) == "sponsor"
     assert kind_of(page.submit(sponsor="")) == "sponsor"
@@ -322,7 +322,7 @@ def test_contractors_name_a_sponsor_in_office_hours(example: Callable[[str], Non
         assert Person.objects.get(username="bob").attributes == {"sponsor": "alice@acme.example"}
     with at("other"):
         assert Person.objects.get(username="bob").attributes == {}
-    yes(walk(browser, started, "bob"))
+    yes(run_flow(browser, started, "bob"))
     assert "refresh_token" not in tokens_of(device.poll(started))
 
 
@@ -339,11 +339,11 @@ def test_contractors_are_kept_out_at_other_times(
     clock.move_to(datetime.fromisoformat(f"{moment}:00+00:00"))
     example("contractors")
     for path in ("/device", "/sign-in"):
-        assert "Contractors can sign in from Monday to Friday" in walk(door(), name="bob", path=path).text
+        assert "Contractors can sign in from Monday to Friday" in run_flow(door(), name="bob", path=path).text
     device = door()
     started = device.start("acme-scanner", "openid")
-    yes(walk(door(), started))
-    assert told(device, started) == ""
+    yes(run_flow(door(), started))
+    assert token_error(device, started) == ""
 
 
 def test_a_contractors_session_of_noon_is_not_enough_at_night(
@@ -353,7 +353,7 @@ def test_a_contractors_session_of_noon_is_not_enough_at_night(
     clock.move_to(datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
     example("contractors")
     browser = door()
-    assert kind_of(walk(browser, name="bob", sponsor={"sponsor": "alice@acme.example"})) == "device_code"
+    assert kind_of(run_flow(browser, name="bob", sponsor={"sponsor": "alice@acme.example"})) == "device_code"
     clock.shift(4 * 3600)
     assert "Contractors can sign in from Monday to Friday" in browser.page().text
 
@@ -365,14 +365,14 @@ def test_an_admin_scope_asks_for_the_password_again(example: Callable[[str], Non
     """
     example("admin-scope")
     device, browser = door(), door()
-    yes(walk(browser, device.start("acme-shop", "openid shop:admin")))
+    yes(run_flow(browser, device.start("acme-shop", "openid shop:admin")))
     clock.shift(301)
-    assert kind_of(walk(browser, device.start("acme-shop", "openid shop:read"))) == "consent"
+    assert kind_of(run_flow(browser, device.start("acme-shop", "openid shop:read"))) == "consent"
     started = device.start("acme-shop", "openid shop:read shop:admin")
-    page = walk(browser, started)
+    page = run_flow(browser, started)
     assert (kind_of(page), page.title) == ("reauthenticate", "Confirm it's you")
     assert kind_of(page.submit(password="bob-password-22")) == "reauthenticate"
-    assert told(device, started) == "authorization_pending"
+    assert token_error(device, started) == "authorization_pending"
     yes(page.submit(password="alice-password-1"))
     clock.shift(6)
     tokens = tokens_of(device.poll(started))
@@ -388,12 +388,12 @@ def test_an_admin_scope_is_for_administrators(example: Callable[[str], None]) ->
     example("admin-scope")
     device = door()
     started = device.start("acme-shop", "openid shop:admin")
-    assert "Only administrators of the shop may connect this." in walk(door(), started, "bob").text
-    assert told(device, started) == "access_denied"
-    assert kind_of(walk(door(), started)) == "device_code"
+    assert "Only administrators of the shop may connect this." in run_flow(door(), started, "bob").text
+    assert token_error(device, started) == "access_denied"
+    assert kind_of(run_flow(door(), started)) == "device_code"
     started = device.start("acme-shop", "openid shop:read")
-    yes(walk(door(), started, "bob"))
-    assert told(device, started) == ""
+    yes(run_flow(door(), started, "bob"))
+    assert token_error(device, started) == ""
 
 
 def test_two_brands_the_first_has_rules(example: Callable[[str], None], clock: Clock) -> None:
@@ -404,15 +404,15 @@ def test_two_brands_the_first_has_rules(example: Callable[[str], None], clock: C
     example("two-brands")
     device, browser = door(), door()
     started = device.start("acme-north", "openid")
-    page = walk(browser, started)
+    page = run_flow(browser, started)
     assert page.title == "Welcome to Acme North"
     assert kind_of(page.submit()) == "rules"
-    assert told(device, started) == "authorization_pending"
+    assert token_error(device, started) == "authorization_pending"
     yes(page.submit(north_rules="on"))
     clock.shift(6)
-    assert told(device, started) == ""
-    yes(walk(browser, device.start("acme-north", "openid")))
-    assert walk(door(), device.start("acme-north", "openid"), "bob").title == "Welcome to Acme North"
+    assert token_error(device, started) == ""
+    yes(run_flow(browser, device.start("acme-north", "openid")))
+    assert run_flow(door(), device.start("acme-north", "openid"), "bob").title == "Welcome to Acme North"
 
 
 def test_two_brands_the_second_asks_where_the_code_stands(example: Callable[[str], None]) -> None:
@@ -420,13 +420,13 @@ def test_two_brands_the_second_asks_where_the_code_stands(example: Callable[[str
     example("two-brands")
     device, browser = door(), door()
     swindlers, own = (device.start("acme-south", "openid") for _ in range(2))
-    page = walk(browser, swindlers)
+    page = run_flow(browser, swindlers)
     assert page.title == "Where does this code stand?"
     assert kind_of(page.submit()) == "where"
     assert "We have refused this device" in page.submit(choice="message").text
-    assert told(device, swindlers) == "access_denied"
-    yes(walk(browser, own, where={"choice": "screen"}))
-    assert told(device, own) == ""
+    assert token_error(device, swindlers) == "access_denied"
+    yes(run_flow(browser, own, where={"choice": "screen"}))
+    assert token_error(device, own) == ""
 
 
 def test_kiosk(example: Callable[[str], None]) -> None:
@@ -438,12 +438,12 @@ def test_kiosk(example: Callable[[str], None]) -> None:
     screen, elsewhere = door(INSIDE), door(OUTSIDE)
     started = screen.start("acme-kiosk", "openid")
     assert started.answer["expires_in"] == 180
-    assert "Kiosks are connected by their operators." in walk(door(INSIDE), started, "bob").text
-    assert told(screen, started) == "authorization_pending"
-    yes(walk(door(OUTSIDE), started))
+    assert "Kiosks are connected by their operators." in run_flow(door(INSIDE), started, "bob").text
+    assert token_error(screen, started) == "authorization_pending"
+    yes(run_flow(door(OUTSIDE), started))
     foreign = elsewhere.start("acme-kiosk", "openid")
-    assert "not on the office network" in walk(door(INSIDE), foreign).text
-    assert told(elsewhere, foreign) == "access_denied"
+    assert "not on the office network" in run_flow(door(INSIDE), foreign).text
+    assert token_error(elsewhere, foreign) == "access_denied"
 
 
 def test_kiosk_gets_its_tokens_and_nothing_lasting(example: Callable[[str], None]) -> None:
@@ -452,7 +452,7 @@ def test_kiosk_gets_its_tokens_and_nothing_lasting(example: Callable[[str], None
     for tenant in ("acme", "other"):
         screen = door("2001:db8:1::40", tenant)
         started = screen.start(f"{tenant}-kiosk", "openid offline_access")
-        yes(walk(door(tenant=tenant), started))
+        yes(run_flow(door(tenant=tenant), started))
         assert "refresh_token" not in tokens_of(screen.poll(started))
 
 
@@ -471,7 +471,10 @@ def test_many_tenants_is_refused_without_its_secret() -> None:
         apply([file])
     assert everything() == before
     made: dict[str, str] = {}
-    apply([file], generate=lambda plan, told: made.update({tenant: value for tenant, _, value in told}))
+    apply(
+        [file],
+        generate=lambda plan, generated: made.update({tenant: value for tenant, _, value in generated}),
+    )
     assert len(set(made.values())) == 2
     assert make_plan([file]).effective == []
 
@@ -500,10 +503,10 @@ def test_many_tenants(
             "invalid_client",
         )
         started = box.start("box", "openid orders:read", client_secret=secret[tenant])
-        page = walk(door(tenant=tenant), started)
+        page = run_flow(door(tenant=tenant), started)
         if tenant == "acme":
             assert page.title == "Set up your authenticator app"
             page = page.submit(code=code(0, secret_on(page))).submit(user_code=started.user_code)
         assert f"See your orders at {tenant.title()}" in page.text
         yes(page)
-        assert told(box, started, client_secret=secret[tenant]) == ""
+        assert token_error(box, started, client_secret=secret[tenant]) == ""

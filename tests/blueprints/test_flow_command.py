@@ -155,10 +155,10 @@ def test_a_draft_goes_live_and_back_again(acme: Tenant, write_blueprint: Write) 
         == "connect-a-device: version 1 is live.\n"
     )
     kinds = ("flow.published", "flow.rolled_back")
-    told = [
+    recorded = [
         (each.kind, each.data["note"]) for each in Event.objects.filter(kind__in=kinds).order_by("-pk")[:2]
     ]
-    assert told == [("flow.rolled_back", "too short"), ("flow.published", "shorter")]
+    assert recorded == [("flow.rolled_back", "too short"), ("flow.published", "shorter")]
     assert refused("publish", "connect-a-device")[0] == "connect-a-device has no draft."
 
 
@@ -227,7 +227,7 @@ def test_a_bad_draft_is_not_published(acme: Tenant) -> None:
         (["inspect", "0" * 32], "No such run in this tenant"),
     ],
 )
-def test_a_mistake_is_told_plainly(acme: Tenant, arguments: list[str], said: str) -> None:
+def test_a_mistake_is_reported_plainly(acme: Tenant, arguments: list[str], said: str) -> None:
     """It is reported with the nearest right name, and no traceback."""
     assert said in refused(*arguments)[0]
 
@@ -268,9 +268,9 @@ def test_each_step_says_why(acme: Tenant) -> None:
     assert """when "staff" in person.groups is true""" in " ".join(said.split())
     assert "message: Not for staff." in said
     assert said.endswith("connect-a-device, version 2: ends as denied.\n")
-    invented = "username=bob,credentials=password,attributes.team=sales,role=admin"
+    simulated = "username=bob,credentials=password,attributes.team=sales,role=admin"
     said = flow(
-        "simulate", "connect-a-device", "--invent", invented, "--answer", 'identification={"name": "bob"}'
+        "simulate", "connect-a-device", "--invent", simulated, "--answer", 'identification={"name": "bob"}'
     )
     assert "deny            passed over" in said
     assert "shows: Enter your password, fields: password" in said
@@ -315,7 +315,7 @@ def test_a_living_session_and_circumstances(acme: Tenant) -> None:
         "--scope",
         "openid email",
     ]
-    walk = [
+    arguments = [
         "simulate",
         "connect-a-device",
         "--draft",
@@ -325,18 +325,18 @@ def test_a_living_session_and_circumstances(acme: Tenant) -> None:
         "device_code=passes",
         *given,
     ]
-    said = flow(*walk, "--session-age", "2h")
+    said = flow(*arguments, "--session-age", "2h")
     assert "login           known before" in said
     assert said.endswith("ends as denied.\n")
-    assert flow(*walk, "--session-age", "1h").endswith("ends as finished.\n")
+    assert flow(*arguments, "--session-age", "1h").endswith("ends as finished.\n")
 
 
 def test_json_is_the_same_for_programs(acme: Tenant) -> None:
     """It is one document, and the exit code is the same."""
-    told = json.loads(
+    report = json.loads(
         flow_as_json("simulate", "connect-a-device", "--answer", "identification=name=bob", "--json")
     )
-    assert (told["ends"], [(step["step"], step["decision"]) for step in told["steps"]]) == (
+    assert (report["ends"], [(step["step"], step["decision"]) for step in report["steps"]]) == (
         "asks",
         [("identification", "done"), ("password", "asks")],
     )

@@ -89,10 +89,10 @@ def test_what_is_passed_over_is_named(tenants: dict[str, Tenant], tmp_path: Path
     for name in ("b.yaml.bak", "c.json", "README"):
         (tmp_path / name).write_text(scope("b"))
     (tmp_path / "more").symlink_to("texts")
-    told = ", ".join(
+    names = ", ".join(
         str(tmp_path / name) for name in ("README", "b.yaml.bak", "c.json", "empty.yaml", "more")
     )
-    assert f"Note: No document found in {told}." in blueprint("plan", tmp_path)
+    assert f"Note: No document found in {names}." in blueprint("plan", tmp_path)
     for number in range(30):
         (tmp_path / f"z{number}.txt").touch()
     assert "and 15 more." in blueprint("apply", tmp_path)
@@ -255,7 +255,7 @@ def test_a_file_that_vanishes_meanwhile(
     assert not Result.objects.filter(by="blueprint folder", succeeded=False).exists()
 
 
-def test_what_is_left_out_is_told_once(
+def test_what_is_left_out_is_logged_once(
     tenants: dict[str, Tenant], folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged once, and again only when it changes."""

@@ -115,8 +115,8 @@ def test_two_at_once_are_one_after_the_other(installation: Installation, write_b
             installation.start("blueprint", "apply", file, "--name", word[0], "--var", f"word={word}")
             for word in words
         ]
-        told = [command.finish() for command in commands]
-        assert all(re.search(r"30[01] (created|changed)", each) for each in told), told
+        outputs = [command.finish() for command in commands]
+        assert all(re.search(r"30[01] (created|changed)", each) for each in outputs), outputs
         assert titles(installation) in ({words[0]}, {words[1]})
         assert (
             installation.rows(
@@ -177,7 +177,9 @@ def test_a_hand_that_never_rests_is_not_overwritten(
     """After a few attempts apply gives up, with nothing written."""
     count = iter(range(1000))
     monkeypatch.setattr(
-        applying, "_hash_secrets", lambda *told: save_person("alice", name=f"By hand {next(count)}", by="bob")
+        applying,
+        "_hash_secrets",
+        lambda *arguments: save_person("alice", name=f"By hand {next(count)}", by="bob"),
     )
     with pytest.raises(StateMoved):
         apply([write_blueprint(ALICE)])

@@ -146,9 +146,7 @@ def test_a_fact_that_is_only_given_in_a_group_is_missing_outside(acme: Tenant, d
 # --- sub-flows ----------------------------------------------------------------------------------------------
 
 
-def test_a_sub_flow_is_walked_where_it_is_named_and_sees_its_own_steps_only(
-    acme: Tenant, door: Doors
-) -> None:
+def test_a_sub_flow_runs_where_it_is_named_and_sees_its_own_steps_only(acme: Tenant, door: Doors) -> None:
     """Its ``steps.way`` is its own step and not the outer flow's step of that name.
 
     Its facts are the run's.
@@ -292,7 +290,7 @@ def test_a_refused_consent_cannot_be_gone_round(acme: Tenant, door: Doors) -> No
 # --- the values of a stage ----------------------------------------------------------------------------------
 
 
-def test_a_stage_tells_only_what_it_declares(third_party: None, acme: Tenant, door: Doors) -> None:
+def test_a_stage_gives_only_the_values_it_declares(third_party: None, acme: Tenant, door: Doors) -> None:
     """A value that ``words`` does not name refuses the run: conditions read only what lint has seen."""
     draw(step("probe", settings={"submit": "tattle"}))
     seen = door().page().submit(answer="x")
@@ -303,7 +301,7 @@ def test_a_stage_tells_only_what_it_declares(third_party: None, acme: Tenant, do
 # --- what is known before -----------------------------------------------------------------------------------
 
 
-def test_a_stage_that_asks_anew_is_entered_although_the_session_proves_all_of_it(
+def test_a_stage_that_asks_again_is_entered_although_the_session_proves_all_of_it(
     acme: Tenant, door: Doors
 ) -> None:
     """With ``reauthenticate`` of 0s the session alone is never enough, and no other step is asked."""
@@ -414,7 +412,7 @@ def test_a_proof_is_kept_for_a_runs_lifetime_at_most(
     assert (seen.step, facts_of(seen)) == ("password", {"person"})
 
 
-def test_nobody_takes_up_again_what_another_person_was_refused(acme: Tenant, door: Doors) -> None:
+def test_no_one_continues_what_another_person_was_refused(acme: Tenant, door: Doors) -> None:
     """The button on alice's refused page asks for her password again after bob signed in at the browser."""
     draw("identification", "password", shut("closed", 'person.username == "alice"'), *REST)
     browser = door()
@@ -429,7 +427,7 @@ def test_nobody_takes_up_again_what_another_person_was_refused(acme: Tenant, doo
     assert Session.objects.filter(person__username="alice").count() == 0
 
 
-def test_a_run_that_somebody_elses_sign_in_ended_keeps_nothing(acme: Tenant, door: Doors) -> None:
+def test_a_run_that_another_persons_sign_in_ended_keeps_nothing(acme: Tenant, door: Doors) -> None:
     """A run under way that another person's sign-in ended keeps nothing, not even the name."""
     totp_flow()
     browser = door()

@@ -14,7 +14,7 @@ PROVED = {**ALICE, "proof": {"person": 7, "method": "pwd"}, "second_factor": {"p
 EVERYTHING = {"person", "proof", "second_factor", "signed_in", "request", "consent"}
 
 
-def test_claiming_somebody_else_drops_proofs_session_and_consent() -> None:
+def test_claiming_another_person_drops_proofs_session_and_consent() -> None:
     """The request stays: it belongs to the device and not to the person."""
     facts = {
         **PROVED,
@@ -26,7 +26,7 @@ def test_claiming_somebody_else_drops_proofs_session_and_consent() -> None:
     assert facts == {"person": {"id": 8, "name": "bob"}, "request": {"device": 5}}
 
 
-def test_claiming_nobody_drops_them_too() -> None:
+def test_claiming_an_unknown_name_drops_them_too() -> None:
     """An unknown name is another person than the known one before it."""
     facts = dict(PROVED)
     learn(facts, {"person": {"id": None, "name": "nobody"}}, {"person"})
@@ -42,7 +42,7 @@ def test_a_proof_names_the_claimed_person(name: str, person: int | None) -> None
 
 
 @pytest.mark.parametrize("claimed", [{}, {"person": {"id": None, "name": "nobody"}}])
-def test_nobody_cannot_be_proved(claimed: dict[str, object]) -> None:
+def test_an_unknown_person_cannot_be_proved(claimed: dict[str, object]) -> None:
     """A proof without a known person is none, even one that names no one itself."""
     with pytest.raises(BrokenFlow):
         learn(dict(claimed), {"proof": {"person": None, "method": "pwd"}}, EVERYTHING)

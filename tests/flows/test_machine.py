@@ -94,7 +94,7 @@ BROWSERS = st.integers(0, 1)
 WHO = st.sampled_from(PEOPLE)
 
 
-class Walks(RuleBasedStateMachine):
+class Runs(RuleBasedStateMachine):
     """Two browsers, any number of tabs, two people, an administrator and a clock.
 
     Every page ever seen may be answered again.
@@ -140,7 +140,7 @@ class Walks(RuleBasedStateMachine):
         opened = [self._met(door.page("/device")) for door in self.doors]
         return multiple(
             *(
-                self._walk(seen, who, far)
+                self._advance(seen, who, far)
                 for seen, who, far in zip(opened, PEOPLE, (first, second), strict=True)
             )
         )
@@ -172,7 +172,7 @@ class Walks(RuleBasedStateMachine):
     @rule(target=tabs, seen=tabs, who=WHO, approve=st.booleans())
     def goes_on(self, seen: Seen, who: str, approve: bool) -> Seen:
         """Give several right answers in a row from the current page; otherwise hardly a run would end."""
-        seen = self._walk(seen.door.page(seen.path), who, 7)
+        seen = self._advance(seen.door.page(seen.path), who, 7)
         return self._approve(seen) if approve else seen
 
     @rule(target=tabs, seen=tabs, fields=st.sampled_from(WORTHLESS), reload=st.booleans())
@@ -262,7 +262,7 @@ class Walks(RuleBasedStateMachine):
     # --- what must always hold --------------------------------------------------------------------------------------  # noqa: E501
 
     @invariant()
-    def whoever_is_signed_in_gave_password_and_code(self) -> None:
+    def everyone_signed_in_gave_password_and_code(self) -> None:
         """They gave them in this browser and for this person."""
         for browser in (0, 1):
             if session := self._living(browser):
@@ -271,7 +271,7 @@ class Walks(RuleBasedStateMachine):
                 assert name in self.factors[browser], f"{name} is signed in without a code"
 
     @invariant()
-    def no_run_holds_a_proof_that_nobody_gave(self) -> None:
+    def no_run_holds_a_proof_that_was_not_given(self) -> None:
         """In a run that can still go on, a proof names the claimed person and was given in this browser.
 
         It is also young or in a session.
@@ -347,7 +347,7 @@ class Walks(RuleBasedStateMachine):
         assert self._decided() == decided or seen.step == "login"
         return self._met(shown)
 
-    def _walk(self, seen: Seen, who: str, answers: int) -> Seen:
+    def _advance(self, seen: Seen, who: str, answers: int) -> Seen:
         for _ in range(answers):
             if seen.step in ("consent", ""):
                 break
@@ -432,7 +432,7 @@ def _session_of(door: Door) -> Any:
     return sessions.find(cookie.value) if cookie else None
 
 
-def walk(examples: int, steps: int, *more: Phase) -> None:
+def run_machine(examples: int, steps: int, *more: Phase) -> None:
     """Run the machine.
 
     Shrinking a failure takes minutes, so only the long test does it.
@@ -445,18 +445,18 @@ def walk(examples: int, steps: int, *more: Phase) -> None:
         "phases": (Phase.generate, *more),
     }
     run_state_machine_as_test(
-        Walks, settings=settings(max_examples=examples, stateful_step_count=steps, **kept)
+        Runs, settings=settings(max_examples=examples, stateful_step_count=steps, **kept)
     )
 
 
 @pytest.mark.timeout(110)
 def test_no_proof_is_left_out(tenants: dict[str, Tenant]) -> None:
     """No short run leaves a proof out, on every run of the suite."""
-    walk(10, 20)
+    run_machine(10, 20)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_no_proof_is_left_out_on_long_walks(tenants: dict[str, Tenant]) -> None:
+def test_no_proof_is_left_out_on_long_runs(tenants: dict[str, Tenant]) -> None:
     """No long run leaves a proof out."""
-    walk(50, 60, Phase.shrink)
+    run_machine(50, 60, Phase.shrink)

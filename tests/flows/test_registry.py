@@ -146,6 +146,6 @@ def test_a_live_flow_whose_stage_is_gone_shows_in_the_check(
     draw("identification", "password", "word", "login", "device_code", "consent", "finish")
     settings.STAGE_PACKAGES = ["stages"]
     stages.cache_clear()
-    told = [message for message in run_checks(databases=["default"]) if message.id == "foyer.W001"]
-    assert len(told) == 1
-    assert "Flow connect-a-device of tenant acme: steps.2.stage: Unknown stage word." in told[0].msg
+    found = [message for message in run_checks(databases=["default"]) if message.id == "foyer.W001"]
+    assert len(found) == 1
+    assert "Flow connect-a-device of tenant acme: steps.2.stage: Unknown stage word." in found[0].msg

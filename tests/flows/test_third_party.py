@@ -12,8 +12,8 @@ import pytest
 
 from tests.house.source import ROOT
 
-WALK = '''
-"""Walks a flow with the badge in it, as a JSON client."""
+CLIENT = '''
+"""Run a flow with the badge in it, as a JSON client."""
 import pytest
 from pathlib import Path
 from django.test import Client
@@ -44,7 +44,7 @@ steps:
 
 
 @pytest.mark.django_db
-def test_walk(tmp_path: Path) -> None:
+def test_client(tmp_path: Path) -> None:
     file = tmp_path / "acme.yaml"
     file.write_text(FLOW)
     apply([file])
@@ -124,7 +124,7 @@ def test_a_wheel_with_one_file(tmp_path: Path) -> None:
         "no:cacheprovider",
     )
     assert " passed" in contract
-    (project / "test_walk.py").write_text(WALK)
+    (project / "test_client.py").write_text(CLIENT)
     assert "3 passed" in run(
         tmp_path,
         site,

@@ -172,7 +172,7 @@ EMPTY = {
         {"request": {"device": 0, "application": 0}},
     ],
 )
-def test_nobody_and_nothing_have_the_same_words_with_empty_values(
+def test_no_one_and_nothing_have_the_same_variables_with_empty_values(
     acme: Tenant, facts: dict[str, Any]
 ) -> None:
     """No error distinguishes an unknown name from a known one.
@@ -201,7 +201,7 @@ def test_the_neighbours_rows_do_not_exist(acme: Tenant, other: Tenant) -> None:
         )
 
 
-def test_somebody_invented_has_every_word(acme: Tenant, django_assert_num_queries: Any) -> None:
+def test_a_simulated_person_has_every_variable(acme: Tenant, django_assert_num_queries: Any) -> None:
     """A dry run about a simulated person has the same variables and queries no table."""
     facts = {"person": {"id": PK, "name": "bob"}}
     with (

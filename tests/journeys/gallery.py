@@ -333,4 +333,4 @@ def _signing_in_with_them(scene: Scene, person: Person) -> Iterator[tuple[str, P
     yield "recovery-code-wrong", person
 
 
-WALKS = [second_factors, questions, signing_in, entering_a_code, deciding, endings, accounts_and_errors]
+SCENES = [second_factors, questions, signing_in, entering_a_code, deciding, endings, accounts_and_errors]

@@ -50,10 +50,10 @@ def test_a_form_that_takes_its_time_says_so_and_is_sent_once(clerk: Person) -> N
     clerk.fill("Blueprint", "group: cooks")
     button = clerk.page.get_by_role("button", name="Preview changes", exact=True)
     with clerk.page.expect_navigation():
-        told = button.evaluate(
+        label = button.evaluate(
             "button => { for (let n = 0; n < 3; n++) button.click(); return "
             "button.form.querySelector('[role=status]').textContent }"
         )
-    assert told == "Comparing…"
+    assert label == "Comparing…"
     clerk.reads("Preview: 1 to create")
     assert len(asked) == 1

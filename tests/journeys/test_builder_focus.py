@@ -28,12 +28,12 @@ class Hands:
         self.page = person.page
         person.open(f"/console/flows/{flow}/")
 
-    def press(self, key: str, told: str = "") -> "Hands":
+    def press(self, key: str, announced: str = "") -> "Hands":
         """Press a key and wait until its result is announced."""
         self.page.keyboard.press(key)
-        return self.told(told)
+        return self.announces(announced)
 
-    def told(self, words: str = "") -> "Hands":
+    def announces(self, words: str = "") -> "Hands":
         """Wait for the announcement that a screen reader gets, and check where the focus is."""
         if words:
             expect(self.page.locator("#said")).to_contain_text(words)
@@ -50,10 +50,10 @@ class Hands:
         expect(name(self.page, step)).to_be_focused()
         return self
 
-    def go(self, to: Locator, key: str = "Enter", told: str = "") -> "Hands":
+    def go(self, to: Locator, key: str = "Enter", announced: str = "") -> "Hands":
         """Focus this element, as Tab does, and press a key."""
         to.focus()
-        return self.press(key, told)
+        return self.press(key, announced)
 
 
 @pytest.fixture
@@ -97,15 +97,15 @@ def test_every_action_keeps_the_focus(hands: Callable[..., Hands]) -> None:
         with page.expect_response("**/edit") as answered:
             page.keyboard.press("Enter")
         expect(page.locator("#builder")).not_to_have_attribute("data-said", "")
-        at.told()
+        at.announces()
         if answered.value.status == 200:
             at.press("Control+z", "Undo")
     undo, redo = page.get_by_role("button", name="Undo"), page.get_by_role("button", name="Redo")
     at.go(name(page, "finish"), "Alt+ArrowUp", "finish moved")
     at.go(name(page, "finish"), "d", "finish-2 added")
-    at.go(undo, told="Undo: finish-2 added")
+    at.go(undo, announced="Undo: finish-2 added")
     expect(undo).to_be_focused()
-    at.go(redo, told="Redo: finish-2 added")
+    at.go(redo, announced="Redo: finish-2 added")
     expect(undo).to_be_focused()  # there is nothing more to redo
     while undo.is_enabled():
         at.press("Enter", "Undo")
@@ -131,23 +131,23 @@ def test_the_panels_keep_the_focus(hands: Callable[..., Hands]) -> None:
     expect(page.get_by_label("Networks")).to_be_focused()
     at.go(page.get_by_role("button", name="Remove condition"))
     expect(page.get_by_label("Add a condition")).to_be_focused()
-    at.go(page.locator("#panel").get_by_role("button", name="Save").last, told="entry").on("entry")
+    at.go(page.locator("#panel").get_by_role("button", name="Save").last, announced="entry").on("entry")
     for panel in ("Add", "Flow", "YAML"):
         at.go(page.locator(".switch").get_by_role("link", name=panel, exact=True))
         expect(page.locator("#panel :focus")).to_have_count(1)
     text = page.get_by_label("YAML")
     text.fill("steps: [")
-    at.go(page.get_by_role("button", name="Apply"), told="Fix the errors below")
+    at.go(page.get_by_role("button", name="Apply"), announced="Fix the errors below")
     expect(text).to_be_focused()
     text.fill("flow: panels\ntitle: Other\nfor: device_code\nsteps: []\n")
-    at.go(page.get_by_role("button", name="Apply"), told="YAML applied")
+    at.go(page.get_by_role("button", name="Apply"), announced="YAML applied")
     expect(text).to_be_focused()
     at.go(page.locator(".switch").get_by_role("link", name="Flow", exact=True))
     at.press("End")
     page.keyboard.type(" title")
     at.press("Enter", "Flow changed")
     at.go(page.locator(".switch").get_by_role("link", name="Add", exact=True))
-    at.go(page.locator("[data-what][data-name=deny]"), told="deny added").on("deny")
+    at.go(page.locator("[data-what][data-name=deny]"), announced="deny added").on("deny")
     at.press("Delete", "deny removed")
     at.press("Control+z", "Undo: deny removed").on("deny")
 
@@ -233,7 +233,8 @@ def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Si
             page.get_by_label("Actions for login").focus()
             slow.press("Enter")
             slow.go(
-                page.get_by_role("button", name="Duplicate").locator("visible=true"), told="Nothing is lost"
+                page.get_by_role("button", name="Duplicate").locator("visible=true"),
+                announced="Nothing is lost",
             )
         else:
             page.keyboard.type("x")
@@ -242,10 +243,11 @@ def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Si
         if how == "key":
             slow.press("Enter")
             expect(page.get_by_role("alert")).to_have_count(0)
-            slow.told().go(page.get_by_role("button", name="Undo"), told="Undo")
+            slow.announces().go(page.get_by_role("button", name="Undo"), announced="Undo")
         else:
             slow.go(
-                page.get_by_role("button", name="Overwrite with mine"), told="Overwrote the other changes"
+                page.get_by_role("button", name="Overwrite with mine"),
+                announced="Overwrote the other changes",
             )
             slow.press("ArrowDown")
             assert page.evaluate("document.activeElement.matches('.step .name')")

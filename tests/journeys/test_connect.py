@@ -67,11 +67,11 @@ def test_a_device_is_connected(
         device, tokens["access_token"], typ="at+jwt", audience=issuer, client_id="tv", sub=claims["sub"]
     )
     assert set(access["scope"].split()) == {"openid", "profile", "email", "offline_access"}
-    told = device.http.get(
+    userinfo = device.http.get(
         device.provider["userinfo_endpoint"], headers={"Authorization": f"Bearer {tokens['access_token']}"}
     ).json()
-    assert told["sub"] == claims["sub"]
-    assert told["email"] == f"alice@{title.lower()}.test"
+    assert userinfo["sub"] == claims["sub"]
+    assert userinfo["email"] == f"alice@{title.lower()}.test"
     again = device.refresh(tokens["refresh_token"])
     assert again["refresh_token"] != tokens["refresh_token"]
     assert verified(device, again["access_token"], typ="at+jwt", audience=issuer)["sub"] == claims["sub"]

@@ -27,17 +27,17 @@ def test_what_a_search_found_is_said(acme: Tenant, new_person: Sits) -> None:
         save_person(name, by="test")
     person = new_person()
     enter(person, acme)
-    page, told = person.page, person.page.locator("#told[role=status]")
+    page, announced = person.page, person.page.locator("#told[role=status]")
     person.open("/console/people/")
     for words, said in (("carol", "2 results"), ("carola", "1 result"), ("nobody at all", "No results")):
         page.get_by_role("searchbox").fill(words)
-        expect(told).to_have_text(said)
+        expect(announced).to_have_text(said)
     person.open("/console/flows/connect-a-device/try?which=1")
     page.get_by_label("Answer to password").select_option("refuses")
-    expect(told).to_contain_text("password")
+    expect(announced).to_contain_text("password")
     person.open("/console/flows/connect-a-device/compare?old=1&new=1")
     page.locator("select[name=new]").select_option("draft")
-    expect(told).to_contain_text("difference")
+    expect(announced).to_contain_text("difference")
     person.open("/console/flows/connect-a-device/")
     search = page.get_by_label("Search steps")
     search.fill("device code")
@@ -81,7 +81,7 @@ def test_the_keys_are_shown(acme: Tenant, new_person: Sits) -> None:
     expect(thumb.page.get_by_role("button", name="Menu")).to_have_attribute("aria-expanded", "false")
 
 
-def test_an_own_other_window_is_no_somebody_else(acme: Tenant, new_person: Sits) -> None:
+def test_an_own_other_window_is_no_other_person(acme: Tenant, new_person: Sits) -> None:
     """A collision with one's own other window says so."""
     save_draft("own", drawing(*SHIPPED, flow="own").as_json(), by="bob", revision=None)
     person = new_person()

@@ -32,7 +32,7 @@ def states(person: Person, other: Person) -> Iterator[str]:
     expect(page.locator("[data-best] li").first).to_be_visible()
     yield "stages searched"
     page.locator(".found summary").click()
-    yield "what is to mend"
+    yield "errors to fix"
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
     yield "the keys"
@@ -54,10 +54,10 @@ def states(person: Person, other: Person) -> Iterator[str]:
     yield "a wrong setting"
     person.open("/console/flows/connect-a-device/try")
     expect(page.locator("#path .end")).to_be_visible()
-    yield "a walk with its result"
+    yield "a dry run with its result"
     person.open("/console/flows/connect-a-device/try?address=nonsense")
     expect(page.locator("#path .bad")).to_be_visible()
-    yield "a walk of nobody"
+    yield "a dry run with a wrong address"
     person.open("/console/people/?q=nobody-at-all")
     yield "a search without a result"
     person.open("/console/events/?area=nonsense")

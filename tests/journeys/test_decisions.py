@@ -73,7 +73,7 @@ def test_a_wrong_code_is_said_at_the_field_and_kept(device: Device, person: Pers
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/St_Johns"])
-def test_when_it_goes_on_is_told_in_ones_own_time(
+def test_when_it_goes_on_is_shown_in_ones_own_time(
     device: Device, new_person: Callable[..., Person], zone: str
 ) -> None:
     """The text has the minutes, and the time is that of the reader's clock.
@@ -123,7 +123,7 @@ def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person])
 
     They wait equally long.
     """
-    told, person = {}, new_person(java_script_enabled=False)
+    texts, person = {}, new_person(java_script_enabled=False)
     with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as clock:
         for name in ("alice", "nobody-of-this-name", "inactive"):
             person.open()
@@ -133,8 +133,8 @@ def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person])
                 person.fill("Password", "wrong")
                 person.press("Sign in")
             person.reads("Too many attempts.")
-            told[name] = person.text.replace(name, "NAME")
-        assert len(set(told.values())) == 1, told
+            texts[name] = person.text.replace(name, "NAME")
+        assert len(set(texts.values())) == 1, texts
         clock.shift(timedelta(minutes=20))
         person.fill("Password", "wrong")
         person.press("Sign in")
@@ -227,7 +227,7 @@ def test_a_form_without_an_answer_decides_nothing(device: Device, person: Person
 
 
 @pytest.mark.parametrize("client_id", ["tv", "staff-console"])
-def test_who_may_not_use_an_application_is_told_so(
+def test_who_may_not_use_an_application_is_refused(
     client_id: str, new_device: Callable[..., Device], new_person: Callable[..., Person]
 ) -> None:
     """CVE-2024-38371: an application's groups count on the device path too."""

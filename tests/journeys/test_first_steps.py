@@ -83,6 +83,6 @@ def test_the_first_steps_lead_to_a_device_that_is_signed_in(
     owner.open("/console/first-steps/")
     assert ticked(owner) == 4
     owner.reads("all set")
-    assert time.monotonic() - begun < 180, "longer than three minutes, and nobody hesitated"
+    assert time.monotonic() - begun < 180, "longer than three minutes without a pause"
     owner.open("/console/")
     expect(owner.page.get_by_role("heading", name="Get started")).to_have_count(0)

@@ -126,7 +126,7 @@ def test_a_line_that_breaks_is_taken_up_again(auditor: Person, acme: Tenant) -> 
     expect(rows.nth(1)).to_contain_text("alice denied tv")
 
 
-def test_a_story_goes_on_by_itself_and_ends_with_the_button(
+def test_a_timeline_goes_on_by_itself_and_ends_with_the_button(
     clerk: Person, new_person: People, device: ByOAuth2Client
 ) -> None:
     """Entered, approved and connected appear by themselves.
@@ -261,7 +261,7 @@ def test_five_hundred_events_a_second_for_a_minute(
     after = used(session)
     growth = (after["JSHeapUsedSize"] - before["JSHeapUsedSize"]) / 1e6
     frames.sort()
-    told = {
+    measured = {
         "heap growth MB": growth,
         "slowest frame ms": frames[-1],
         "median frame ms": frames[len(frames) // 2],
@@ -270,14 +270,16 @@ def test_five_hundred_events_a_second_for_a_minute(
         "lag s": lag,
     }
     log.info(
-        "a minute at %d events a second: %s", RATE, {name: round(value, 2) for name, value in told.items()}
+        "a minute at %d events a second: %s",
+        RATE,
+        {name: round(value, 2) for name, value in measured.items()},
     )
     assert flood.published == RATE * SECONDS
-    assert flood.late < SECONDS / 5, told
-    assert growth < 10, told
+    assert flood.late < SECONDS / 5, measured
+    assert growth < 10, measured
     assert max(counts) <= 200
     assert shown == sorted(set(shown), reverse=True)
     assert after["Nodes"] < before["Nodes"] + 2000
     assert after["JSEventListeners"] < before["JSEventListeners"] + 100
-    assert frames[len(frames) * 9 // 10] < 500, told
-    assert pressed < 2, told
+    assert frames[len(frames) * 9 // 10] < 500, measured
+    assert pressed < 2, measured

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from idp.tenancy.models import Tenant
 from tests.journeys.devices import Device
-from tests.journeys.gallery import WALKS, Scene
+from tests.journeys.gallery import SCENES, Scene
 from tests.journeys.people import Person
 
 SIZES = {390: 844, 1280: 800}
@@ -30,9 +30,9 @@ CLIPPED = """() => [...document.querySelectorAll('h1, p, button, a, label, dd, d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk.__name__)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 def test_every_page_reads_well(
-    walk: Callable[[Scene], Any],
+    scene: Callable[[Scene], Any],
     acme: Tenant,
     new_person: Callable[..., Person],
     new_device: Callable[..., Device],
@@ -43,7 +43,7 @@ def test_every_page_reads_well(
     """
     seen = []
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
-        for name, person in walk(Scene(new_person, new_device, clock, {})):
+        for name, person in scene(Scene(new_person, new_device, clock, {})):
             seen.append(name)
             assert person.page.get_by_role("heading", level=1).count() == 1, name
             _look(name, person)

@@ -68,7 +68,7 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
         "The device gets its tokens",
     } <= set(seen)
     assert seen[-3:] == ["Access token", "ID token", "The application calls userinfo"]
-    story = page.locator("#steps")
+    timeline = page.locator("#steps")
     for text in (
         "POST /application/o/device/ HTTP/1.1",
         "event: approved",
@@ -76,18 +76,18 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
         '"typ": "at+jwt"',
         "RFC 8628 § 3.2",
     ):
-        expect(story).to_contain_text(text)
+        expect(timeline).to_contain_text(text)
     page.get_by_role("button", name="Refresh tokens", exact=True).click()
-    expect(story).to_contain_text("The application refreshes its tokens")
+    expect(timeline).to_contain_text("The application refreshes its tokens")
     expect(page.locator("#steps h2", has_text="Access token")).to_have_count(2)
-    told = re.findall(
-        r'"(?:access_token|refresh_token|id_token|device_code)": "([^"]+)"', story.text_content() or ""
+    printed = re.findall(
+        r'"(?:access_token|refresh_token|id_token|device_code)": "([^"]+)"', timeline.text_content() or ""
     )
     kept = page.evaluate(
         "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, history.state])"
     )
-    assert len(told) == 7
-    assert not [secret for secret in told if secret in kept]
+    assert len(printed) == 7
+    assert not [secret for secret in printed if secret in kept]
 
 
 def test_a_denial_reaches_the_page(editor: Person, new_person: Callable[..., Person]) -> None:

@@ -74,11 +74,11 @@ def test_somebody_else_signs_in_meanwhile(
     second.sees("Approved – return to your device")
     tokens = theirs.poll()
     assert isinstance(tokens, dict)
-    told = theirs.http.get(
+    userinfo = theirs.http.get(
         theirs.provider["userinfo_endpoint"], headers={"Authorization": f"Bearer {tokens['access_token']}"}
     ).json()
-    assert told["preferred_username"] == "bob"
-    assert verified(theirs, tokens["id_token"], typ="JWT", audience="tv")["sub"] == told["sub"]
+    assert userinfo["preferred_username"] == "bob"
+    assert verified(theirs, tokens["id_token"], typ="JWT", audience="tv")["sub"] == userinfo["sub"]
     person.press("Start again")
     person.sees("Connect a device")
     person.reads("bob")

@@ -40,7 +40,7 @@ def decision(person: Person, step: str) -> str:
     return person.page.locator(f"#step-{step} .decision").inner_text()
 
 
-def test_a_walk_is_changed_kept_published_and_undone(editor: Person) -> None:
+def test_a_dry_run_is_changed_saved_published_and_undone(editor: Person) -> None:
     """Each change starts a new dry run without leaving the page and is in the URL.
 
     The stored test is shown before publishing.

@@ -95,7 +95,7 @@ def test_the_tokens_are_those_of_the_application(moved: Tenant) -> None:
     assert token["refresh_token"]
 
 
-def test_a_second_factor_is_asked_from_whoever_has_one(moved: Tenant) -> None:
+def test_a_second_factor_is_asked_of_those_who_have_one(moved: Tenant) -> None:
     """``not_configured_action: skip``: a person with an app must use it, in the device's flow too."""
     with tenant_scope(moved):
         give_totp("alice")
@@ -354,7 +354,7 @@ def test_prompts(tmp_path: Path) -> None:
     assert outcome.noted("pass", "type password")
 
 
-def test_a_confidential_client_names_its_secret_and_never_tells_it(tmp_path: Path) -> None:
+def test_a_confidential_client_names_its_secret_and_never_shows_it(tmp_path: Path) -> None:
     """CVE-2026-40166: the secret of the file is in neither the text nor the notes."""
     app = APPLICATION.replace(
         "client_type: public", "client_type: confidential\n    client_secret: do-not-tell-0123456789"
@@ -372,7 +372,7 @@ def test_a_missing_secret_is_made_when_asked(tmp_path: Path, write_blueprint: Wr
     made: list[str] = []
     apply(
         [write_blueprint(convert([written(tmp_path, app)]).text)],
-        generate=lambda plan, told: made.extend(f"{owner} {name}" for owner, name, _ in told),
+        generate=lambda plan, generated: made.extend(f"{owner} {name}" for owner, name, _ in generated),
     )
     assert made == ["default tv-client-secret"]
     with tenant_scope(Tenant.objects.get(name="default")):

@@ -70,7 +70,7 @@ def loaded(file: Path) -> dict[str, Any]:
     return dict(yaml.load(file.read_text(), _Loader))  # noqa: S506 a loader of plain data
 
 
-def told(file: Path, data: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+def conversion_of(file: Path, data: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     """Return what the data becomes: the text, and the notes without their lines."""
     file.write_text(yaml.dump(data, Dumper=_Dumper, sort_keys=False))
     made = convert([file])
@@ -143,9 +143,9 @@ SAYS_NOTHING = {
     ("b-mfa", "policy_engine_mode"): "its policies are never asked",
     ("device", "designation"): "the brand says what it is for",
     ("devices", "designation"): "the brand says what it is for",
-    ("device", "authentication"): "whoever connects a device signs in",
-    ("devices", "authentication"): "whoever connects a device signs in",
-    ("setup", "authentication"): "whoever sets something up signs in",
+    ("device", "authentication"): "a person who connects a device signs in",
+    ("devices", "authentication"): "a person who connects a device signs in",
+    ("setup", "authentication"): "a person who sets something up signs in",
     ("brand", "flow_authentication"): "it is the only flow for that",
     ("brand", "flow_invalidation"): "it is the only flow for that",
     ("provider", "client_secret"): "it is never written down, and always noted",
@@ -161,7 +161,7 @@ def test_no_attribute_is_lost_in_silence(tmp_path: Path, sample: Path) -> None:
     It does not change if the attribute was a default or means nothing.
     """
     data, file = loaded(sample), tmp_path / sample.name
-    before, silent = told(file, data), list[str]()
+    before, silent = conversion_of(file, data), list[str]()
     for at, part, key in spots(data):
         entry = data["entries"][at]
         model, name, value = entry["model"].rpartition(".")[2], entry.get("id", ""), entry[part][key]
@@ -170,11 +170,13 @@ def test_no_attribute_is_lost_in_silence(tmp_path: Path, sample: Path) -> None:
         without, instead = copy.deepcopy(data), copy.deepcopy(data)
         del without["entries"][at][part][key]
         instead["entries"][at][part][key] = other(value)
-        if (model, key, value if isinstance(value, str | bool) else "") not in DEFAULTS and told(
+        if (model, key, value if isinstance(value, str | bool) else "") not in DEFAULTS and conversion_of(
             file, without
         ) == before:
             silent.append(f"without: {entry} {key}")
-        if told(file, instead) == before and not any(re.search(rf"\b{key}\b", note) for note in before[1]):
+        if conversion_of(file, instead) == before and not any(
+            re.search(rf"\b{key}\b", note) for note in before[1]
+        ):
             silent.append(f"other: {entry} {key}")
     assert not silent, "\n".join(silent)
 
@@ -282,7 +284,7 @@ def test_nothing_odd_stops_it(
         where, key = draw.draw(st.sampled_from(list(places(data["entries"]))))
         where[key] = copy.deepcopy(draw.draw(st.sampled_from(ODD)))
     file = tmp_path / sample.name
-    text, _ = told(file, data)
+    text, _ = conversion_of(file, data)
     try:
         plans(tmp_path / "ours.yaml", text, monkeypatch)
     except BadBlueprint as bad:

@@ -108,7 +108,7 @@ def test_tags_are_data(tmp_path: Path, tag: str, title: str) -> None:
         ("!KeyOf nothing", "a text is expected"),
     ],
 )
-def test_what_the_file_does_not_tell_is_noted(tmp_path: Path, tag: str, why: str) -> None:
+def test_what_the_file_does_not_contain_is_noted(tmp_path: Path, tag: str, why: str) -> None:
     """Nothing is guessed: the value is left out, and the note has its line."""
     title, notes = titled(tmp_path, tag)
     assert title == ""
@@ -484,12 +484,12 @@ def test_junk_in_any_place(tmp_path: Path, junk: str) -> None:
         except BadBlueprint:
             continue
         for name in (each["flow"] for each in outcome.documents if "flow" in each):
-            walked = [step.split(" when ")[0] for step in outcome.steps(name)]
-            before = walked[: walked.index("login")] if "login" in walked else ["deny"]
+            kinds = [step.split(" when ")[0] for step in outcome.steps(name)]
+            before = kinds[: kinds.index("login")] if "login" in kinds else ["deny"]
             assert "deny" in before or {"identification", "password", "totp"} <= set(before), (
                 key,
                 WHOLE[start:end],
-                walked,
+                kinds,
             )
         for each in outcome.documents:
             closed = each.get("active") is False or each.get("groups") or not each.get("grants")

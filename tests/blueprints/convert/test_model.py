@@ -23,18 +23,15 @@ DESCRIBED += (
 
 
 @dataclass(frozen=True)
-class Somebody:
+class Subject:
     """A person as conditions read them."""
 
     username: str
     groups: tuple[str, ...]
 
 
-EVERYBODY = [
-    Somebody(name, chosen)
-    for name in ("alice", "bob")
-    for n in range(3)
-    for chosen in combinations(GROUPS, n)
+SUBJECTS = [
+    Subject(name, chosen) for name in ("alice", "bob") for n in range(3) for chosen in combinations(GROUPS, n)
 ]
 
 
@@ -60,7 +57,7 @@ class Bound:
             f"{{{attrs}}}}}"
         )
 
-    def passes(self, person: Somebody | None, sauce: bool) -> bool:
+    def passes(self, person: Subject | None, sauce: bool) -> bool:
         """Return the result for this person; None is a person who is not known yet."""
         below = {"staff": {"staff", "night"}, "night": {"night"}}
         if self.what == "sauce":
@@ -72,13 +69,13 @@ class Bound:
         return said is not self.negate
 
 
-def agree(policies: Iterable[Bound], mode: str, person: Somebody | None, sauce: bool) -> bool:
+def agree(policies: Iterable[Bound], mode: str, person: Subject | None, sauce: bool) -> bool:
     """Return the result of authentik's engine; no policies at all agree."""
     found = [each.passes(person, sauce) for each in policies if each.enabled]
     return not found or (all(found) if mode == "all" else any(found))
 
 
-def holds(condition: str, person: Somebody) -> bool:
+def holds(condition: str, person: Subject) -> bool:
     """Return whether one of our conditions is true of this person."""
     python = condition.replace("&&", " and ").replace("||", " or ").replace("!(", " not (")
     return bool(eval(python, {"__builtins__": {}}, {"person": person}))  # noqa: S307 our own text
@@ -125,9 +122,7 @@ def compared(folder: Path, bound: list[Bound], said: dict[str, bool], mode: str,
     condition = next(each for each in steps if each.startswith("login" if opens else "totp")).partition(
         " when "
     )[2]
-    for person, signed_in, planned, reached in product(
-        EVERYBODY, (True, False), (True, False), (True, False)
-    ):
+    for person, signed_in, planned, reached in product(SUBJECTS, (True, False), (True, False), (True, False)):
         there = (
             agree(bound, mode, person if signed_in else None, planned)
             if said.get("evaluate_on_plan")
@@ -172,7 +167,7 @@ def test_flows_let_in_whom_they_let_in(tmp_path: Path, bound: list[Bound], mode:
     entries = [flow, SECRET_SAUCE, DESCRIBED, *(each.written("flow", at) for at, each in enumerate(bound))]
     steps = converted([written(tmp_path, *entries)]).steps()
     refusing = [each.partition(" when ")[2] for each in steps if each.startswith("deny")]
-    for person, planned in product(EVERYBODY, (True, False)):
+    for person, planned in product(SUBJECTS, (True, False)):
         here = not any(not condition or holds(condition, person) for condition in refusing)
         assert agree(bound, mode, None, planned) or not here, (person, planned, steps)
 
@@ -184,7 +179,7 @@ def test_applications_are_for_whom_they_were(tmp_path: Path, bound: list[Bound],
     app = APPLICATION.replace("{name: TV, provider", f"{{policy_engine_mode: {mode}, name: TV, provider")
     entries = [app, SECRET_SAUCE, DESCRIBED, *(each.written("app", at) for at, each in enumerate(bound))]
     made = converted([written(tmp_path, *entries)]).one("application")
-    for person, sauce in product(EVERYBODY, (True, False)):
+    for person, sauce in product(SUBJECTS, (True, False)):
         here = made.get("active", True) and (
             not made.get("groups") or bool({*made["groups"]} & {*person.groups})
         )

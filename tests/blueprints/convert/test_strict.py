@@ -134,7 +134,7 @@ def test_policies_of_a_flow_are_asked_of_strangers(tmp_path: Path, what: str) ->
     assert steps[3] != "deny"  # the person is already known
 
 
-def test_policies_of_a_stage_that_nobody_asks_are_told(tmp_path: Path) -> None:
+def test_policies_that_are_never_evaluated_are_noted(tmp_path: Path) -> None:
     """A source that authentik never runs stands in the comment and changes nothing.
 
     Without policies the flags mean nothing.
@@ -203,11 +203,11 @@ def test_a_policy_that_passes_where_it_fails_is_not_a_condition(tmp_path: Path, 
         ]
     )
     assert outcome.steps()[2] == "totp"
-    told = converted(
+    outcome = converted(
         [written(tmp_path, SIGN_IN, mfa(), bound("b-mfa", more="failure_result: true, timeout: 5"))]
     )
-    assert told.noted("failure_result: a policy that fails passes there")
-    assert told.noted("timeout is not converted")
+    assert outcome.noted("failure_result: a policy that fails passes there")
+    assert outcome.noted("timeout is not converted")
 
 
 @pytest.mark.parametrize("order", ["!Env X", "first", "[1]", "true", "!KeyOf flow"])
@@ -239,7 +239,7 @@ def test_a_brand_never_takes_the_name_of_the_default_one(tmp_path: Path) -> None
     assert names == ["default", "b-test"]
 
 
-def test_a_flow_only_for_those_who_are_signed_in_signs_nobody_in(tmp_path: Path) -> None:
+def test_a_flow_only_for_those_who_are_signed_in_signs_no_one_in(tmp_path: Path) -> None:
     """``require_authenticated`` on a flow for signing in: no one from outside can use it in authentik."""
     outcome = converted(
         [
@@ -274,7 +274,7 @@ ALICE = "- {model: authentik_core.user, id: alice, identifiers: {username: alice
         ([GROUPS.replace("ATTRS", "users: [7d4c3a10]")], "", STAFF),
     ],
 )
-def test_who_is_in_a_group_as_far_as_the_files_tell(
+def test_who_is_in_a_group_as_far_as_the_files_show(
     tmp_path: Path, entries: list[str], may: str, surely: str
 ) -> None:
     """A possible member that the files do not show is asked by a guard, and not let in by an opening.
@@ -424,7 +424,7 @@ def test_nothing_lives_longer_than_it_did(tmp_path: Path, attr: str, key: str, e
     assert found or outcome.noted("authentik_core.application TV is omitted")
 
 
-def test_nobody_gets_the_administration(tmp_path: Path) -> None:
+def test_no_one_gets_the_administration(tmp_path: Path) -> None:
     """A scope mapping with a name of ours gives neither a scope nor a way to ask for it."""
     for name in ("foyer:write", "Foyer:read", "foyer:anything", "two words", "."):
         mapping = (
@@ -557,8 +557,8 @@ def test_a_person_called_as_the_first_administrator(tmp_path: Path) -> None:
         SIGN_IN.replace("Sign in", "x" * 300),
     ],
 )
-def test_what_our_validator_refuses_is_told_in_words(tmp_path: Path, entry: str) -> None:
+def test_what_our_validator_refuses_is_described_in_words(tmp_path: Path, entry: str) -> None:
     """It is not described in those of a library: no types, no patterns."""
     outcome = converted([written(tmp_path, entry)])
-    told = " ".join(str(note) for note in outcome.notes)
-    assert not re.search(r"should|Value error|\.\.|pattern", told), told
+    notes = " ".join(str(note) for note in outcome.notes)
+    assert not re.search(r"should|Value error|\.\.|pattern", notes), notes

@@ -85,10 +85,10 @@ def test_only_what_a_document_says_is_changed(acme: Tenant, write_blueprint: Wri
         600,
         True,
     )
-    told = Event.objects.filter(kind__in=("person.changed", "application.changed")).values_list(
+    recorded = Event.objects.filter(kind__in=("person.changed", "application.changed")).values_list(
         "actor", "target"
     )
-    assert sorted(told) == [("blueprint", "alice"), ("blueprint", "tv")]
+    assert sorted(recorded) == [("blueprint", "alice"), ("blueprint", "tv")]
 
 
 def test_the_order_of_the_files_does_not_matter(acme: Tenant, write_blueprint: Write) -> None:
@@ -277,7 +277,7 @@ def test_the_command_names_every_problem(tenants: dict[str, Tenant], write_bluep
     assert lines[3] == "Nothing was applied."
 
 
-def test_publishing_from_a_blueprint_is_told(acme: Tenant, write_blueprint: Write) -> None:
+def test_publishing_from_a_blueprint_is_recorded(acme: Tenant, write_blueprint: Write) -> None:
     """The author and the note of the version and one event say who changed what."""
     text = (
         "tenant: acme\n---\nflow: connect-a-device\ntitle: Another\nfor: device_code\nsteps: [{stage: "

@@ -43,7 +43,7 @@ def command(*arguments: str) -> tuple[int, str]:
     return int(ended.value.code or 0), out.getvalue()
 
 
-def told(kind: str) -> list[dict[str, Any]]:
+def events_of(kind: str) -> list[dict[str, Any]]:
     """Return the events of this kind in the tenant in scope."""
     return [event for event in since(0, most=1000).rows if event["kind"] == kind]
 
@@ -78,7 +78,7 @@ def test_each_key_with_who_and_when(acme: Tenant, other: Tenant, clock: time_mac
     assert "device_code" in str(flow.keys)
 
 
-def test_every_kind_tells_who(acme: Tenant, write_blueprint: Write) -> None:
+def test_every_kind_names_its_author(acme: Tenant, write_blueprint: Write) -> None:
     """The author is named for a tenant, scope, mail or group that was changed or removed."""
     apply([write_blueprint(MAIL, "mail.yaml")])
     change_tenant(by="alice", title="Acme, Inc.", domains=["acme.test"], approved=True)
@@ -98,12 +98,12 @@ def test_every_kind_tells_who(acme: Tenant, write_blueprint: Write) -> None:
         "mail": "alice",
         "person": "",
     }
-    assert told("scope.changed")[0]["data"] == {"keys": ["description"]}
+    assert events_of("scope.changed")[0]["data"] == {"keys": ["description"]}
     forget_wording("recovery", by="bob")
     assert [(each.keys[0].new, each.by) for each in drifted() if each.kind == "mail"] == [("deleted", "bob")]
 
 
-def test_a_secret_drifts_without_being_told(acme: Tenant) -> None:
+def test_a_secret_drifts_without_being_shown(acme: Tenant) -> None:
     """The report says only that the secret of a person or an application is another one."""
     alice = by_username("alice")
     assert alice
@@ -137,7 +137,7 @@ def test_the_command_says_it_with_an_exit_code(acme: Tenant) -> None:
     assert command("--tenant", "other")[0] == 0
 
 
-def test_it_is_told_once_and_its_end_too(acme: Tenant, other: Tenant) -> None:
+def test_it_is_reported_once_and_its_end_too(acme: Tenant, other: Tenant) -> None:
     """The task stores it for the console.
 
     Only its beginning and its end are events, in its own tenant.
@@ -150,7 +150,7 @@ def test_it_is_told_once_and_its_end_too(acme: Tenant, other: Tenant) -> None:
     save_person("alice", by="bob", name="B.")
     look_for_drift()
     assert [each["keys"][0]["new"] for each in stored()] == ["B."]
-    (event,) = told("blueprint.drifted")
+    (event,) = events_of("blueprint.drifted")
     assert (event["target"], event["data"]) == (
         "alice",
         {"blueprint": "acme", "what": "person", "keys": ["name"], "by": "bob"},
@@ -159,12 +159,12 @@ def test_it_is_told_once_and_its_end_too(acme: Tenant, other: Tenant) -> None:
     look_for_drift()
     look_for_drift()
     assert stored() == []
-    assert len(told("blueprint.drift_ended")) == 1
+    assert len(events_of("blueprint.drift_ended")) == 1
     with tenant_scope(other):
-        assert told("blueprint.drifted") == []
+        assert events_of("blueprint.drifted") == []
 
 
-def test_applying_again_mends_it(acme: Tenant, write_blueprint: Write) -> None:
+def test_applying_again_fixes_it(acme: Tenant, write_blueprint: Write) -> None:
     """What was noted is gone at once."""
     save_person("alice", by="bob", name="A.")
     look_for_drift()

@@ -80,7 +80,7 @@ def elsewhere() -> Iterator[None]:
 def again(path: Path, name: str) -> str:
     """Return the export of an empty system after this file was applied to it."""
     with elsewhere():
-        apply([path], generate=lambda *told: None)
+        apply([path], generate=lambda *generated: None)
         return exported("--tenant", name)
 
 
@@ -155,16 +155,16 @@ def test_a_secret_that_was_named_is_named_again(tenants: dict[str, Tenant], writ
     box = {"application": "box", "type": "confidential", "client_secret": Secret("box")}
     text = emit([{"tenant": "acme"}, {"person": "clerk", "password": Secret("carols")}, box])
     apply([write_blueprint(text)])
-    told = exported("--tenant", "acme")
-    assert "person: clerk\npassword: !secret carols\n" in told
-    assert "client_secret: !secret box\n" in told
-    assert planned(write_blueprint(told, "again.yaml")) == []
+    text = exported("--tenant", "acme")
+    assert "person: clerk\npassword: !secret carols\n" in text
+    assert "client_secret: !secret box\n" in text
+    assert planned(write_blueprint(text, "again.yaml")) == []
     with tenant_scope(tenants["acme"]):
         save_application("box", by="alice", secret_hash=digest("another"))
         keep("box-client-secret", "taken by something else", by="test")
-    told = exported("--tenant", "acme")
-    assert "client_secret: !secret box-client-secret-2\n" in told
-    assert planned(write_blueprint(told, "third.yaml")) == []
+    text = exported("--tenant", "acme")
+    assert "client_secret: !secret box-client-secret-2\n" in text
+    assert planned(write_blueprint(text, "third.yaml")) == []
 
 
 def test_lists_that_were_emptied_and_things_that_were_switched_off(
@@ -211,7 +211,7 @@ def test_one_flow_with_its_parts_and_nothing_else(tenants: dict[str, Tenant], wr
     )
 
 
-def test_a_flow_that_is_tried_with_somebody_of_the_tenant(
+def test_a_flow_that_is_tested_with_a_person_of_the_tenant(
     tenants: dict[str, Tenant], write_blueprint: Write
 ) -> None:
     """On an empty system that person is created with it, with their groups and attributes."""
@@ -358,7 +358,7 @@ def test_any_tenant_is_a_fixed_point(db: None, tmp_path: Path, wished: list[dict
     path, out = tmp_path / "wished.yaml", tmp_path / "exported.yaml"
     path.write_text(emit(wished), encoding="utf-8")
     with elsewhere():
-        apply([path], generate=lambda *told: None)
+        apply([path], generate=lambda *generated: None)
         assert planned(path) == []
         first = exported("--tenant", "acme")
         out.write_text(first, encoding="utf-8")

@@ -142,28 +142,28 @@ def test_each_kind_key_by_key(acme: Tenant, write_blueprint: Write) -> None:
 def test_exit_codes_and_words(acme: Tenant, write_blueprint: Write, settings: Any) -> None:
     """0 is no change, 2 changes, 1 an error; there are no colors unless a terminal shows them."""
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\n---\nscope: new\ntitle: New\n")
-    code, told = command("plan", file)
-    assert (code, told.splitlines()[:4]) == (
+    code, output = command("plan", file)
+    assert (code, output.splitlines()[:4]) == (
         2,
         ["+ acme: scope new", "    title: New", "~ acme: person alice", "    name: Alice → A"],
     )
-    assert told.splitlines()[4:6] == [
+    assert output.splitlines()[4:6] == [
         ("Note: Takes over 1 object of acme from the blueprint acme, which then no longer prunes it."),
         "blueprint: 1 to create, 1 to change",
     ]
-    assert "\x1b" not in told
+    assert "\x1b" not in output
     assert command("apply", file)[0] == 0
     assert command("plan", file) == (0, "blueprint: 2 unchanged\n")
-    code, told = command("plan", write_blueprint("tenant: acme\n---\nperson: alice\nnam: A\n", "b.yaml"))
+    code, output = command("plan", write_blueprint("tenant: acme\n---\nperson: alice\nnam: A\n", "b.yaml"))
     assert code == 1
-    assert told.splitlines()[0].endswith("b.yaml:4:1: nam: Unknown key. Did you mean name?")
+    assert output.splitlines()[0].endswith("b.yaml:4:1: nam: Unknown key. Did you mean name?")
 
 
 def test_as_json(acme: Tenant, write_blueprint: Write) -> None:
     """The JSON contains the same, with the state that apply --expect takes."""
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\ngroups: []\n")
-    code, told = command("plan", "--json", file)
-    found = json.loads(told)
+    code, output = command("plan", "--json", file)
+    found = json.loads(output)
     assert code == 2
     assert found["counts"] == {"create": 0, "update": 1, "delete": 0, "unchanged": 0}
     assert found["changes"] == [
@@ -183,19 +183,19 @@ def test_as_json(acme: Tenant, write_blueprint: Write) -> None:
 
 def test_what_a_file_says_does_not_reach_the_terminal_as_it_is(acme: Tenant, write_blueprint: Write) -> None:
     """A name with control characters would clear the screen, or hide the line before it."""
-    _, told = command(
+    _, output = command(
         "plan",
         write_blueprint(
             'tenant: acme\n---\ngroup: "\\e[2J\\u202e"\n---\nperson: alice\nname: "\\e]0;x\\a"\n'
         ),
     )
-    assert "group: It must not hold U+001B (ESCAPE)." in told
-    assert "name: It must not hold U+001B (ESCAPE)." in told
-    _, told = command(
+    assert "group: It must not hold U+001B (ESCAPE)." in output
+    assert "name: It must not hold U+001B (ESCAPE)." in output
+    _, output = command(
         "plan", write_blueprint('tenant: acme\n---\nperson: alice\nattributes: {a: 1}\n"\\e[2J\\u202e": 1\n')
     )
-    assert "\ufffd[2J\ufffd: Unknown key." in told
-    assert not set("\x1b\x07\u202e") & set(told)
+    assert "\ufffd[2J\ufffd: Unknown key." in output
+    assert not set("\x1b\x07\u202e") & set(output)
 
 
 def test_references_in_any_order_across_files(acme: Tenant, write_blueprint: Write) -> None:
@@ -240,9 +240,9 @@ def part(name: str, *inner: str) -> str:
 def test_a_circle_shows_its_way(acme: Tenant, write_blueprint: Write, text: str, ways: list[str]) -> None:
     """Every flow of it is listed, wherever it is entered."""
     found = refused(write_blueprint(f"tenant: acme\n{text}"))
-    told = [each.rpartition(": ")[2].removesuffix(".").split(" → ") for each in found if "Circular" in each]
-    assert sorted(sorted(set(way)) for way in told) == sorted(sorted(set(way.split(" → "))) for way in ways)
-    assert all(way[0] == way[-1] for way in told)
+    loops = [each.rpartition(": ")[2].removesuffix(".").split(" → ") for each in found if "Circular" in each]
+    assert sorted(sorted(set(way)) for way in loops) == sorted(sorted(set(way.split(" → "))) for way in ways)
+    assert all(way[0] == way[-1] for way in loops)
 
 
 @pytest.mark.slow
@@ -325,10 +325,10 @@ def test_what_conditions_hardly_mean_is_noted(acme: Tenant, write_blueprint: Wri
         (f"{head}4.when: line 1, column 1: The tenant has no trusted networks, so every address is outside."),
     ]
     better = DOUBTFUL.replace('"Newcomers"', '"newcomers"').replace("|| request", "&& request")
-    told = make_plan(
+    notes = make_plan(
         [write_blueprint(f"tenant: acme\nnetworks: [192.0.2.0/24]\n---\n{better}---\ngroup: newcomers\n")]
     ).notes
-    assert [each for each in told if "group" in each or "networks" in each] == []
+    assert [each for each in notes if "group" in each or "networks" in each] == []
     apply([file])
     assert [each for each in make_plan([file]).notes if "when" in each] == []
 
@@ -414,7 +414,7 @@ def test_what_belongs_to_one_alone_changes_hands(acme: Tenant, write_blueprint: 
     assert Person.objects.get(email="clerk@acme.test").username == "driver"
 
 
-def test_two_that_want_the_same_are_told(acme: Tenant, write_blueprint: Write) -> None:
+def test_two_that_want_the_same_are_refused(acme: Tenant, write_blueprint: Write) -> None:
     """Two in one file are refused before anything is written; another tenant's do not count."""
     twice = "person: evaluator\nemail: x@acme.test\n---\nperson: intruder\nemail: X@acme.test\n"
     twice += "---\napplication: a\nclient_id: c\n---\napplication: b\nclient_id: c\n"
@@ -443,9 +443,9 @@ def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
     Afterwards they exist.
     """
     file = write_blueprint(MISSING)
-    code, told = command("plan", file)
+    code, output = command("plan", file)
     assert code == 2
-    assert told.count("! acme: the secret key is missing") == 1
+    assert output.count("! acme: the secret key is missing") == 1
     enter = "manage.py secret set key --tenant acme"
     assert [each.partition(": ")[2] for each in refused(file)] == [
         (
@@ -453,17 +453,19 @@ def test_missing_secrets(acme: Tenant, write_blueprint: Write) -> None:
             "use --generate-secrets."
         )
     ]
-    code, told = command("apply", "--generate-secrets", file)
-    (line,) = [line for line in told.splitlines() if "shown only now" in line]
+    code, output = command("apply", "--generate-secrets", file)
+    (line,) = [line for line in output.splitlines() if "shown only now" in line]
     value = line.split(" is ")[1].split()[0]
-    assert told.count(value) == 1
+    assert output.count(value) == 1
     assert Entered.objects.get(name="key").value == value
     assert Door("acme.test").sign_in("clerk", value).step == "device_code"
     assert command("apply", "--generate-secrets", file) == (0, "blueprint: 3 unchanged\n".replace("3", "2"))
 
 
 @pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
-def test_a_secret_that_nobody_saw_is_not_kept(acme: Tenant, write_blueprint: Write, json: list[str]) -> None:
+def test_a_secret_that_was_not_shown_is_not_stored(
+    acme: Tenant, write_blueprint: Write, json: list[str]
+) -> None:
     """Where it cannot be printed, nothing is applied, and the next attempt creates another one."""
 
     class Full(StringIO):
@@ -475,8 +477,8 @@ def test_a_secret_that_nobody_saw_is_not_kept(acme: Tenant, write_blueprint: Wri
         call_command("blueprint", "apply", "--generate-secrets", *json, str(file), stdout=Full())
     assert not Entered.objects.exists()
     assert not Application.objects.filter(name="vault").exists()
-    code, told = command("apply", "--generate-secrets", *json, file)
-    assert (code, Entered.objects.get(name="key").value in told) == (0, True)
+    code, output = command("apply", "--generate-secrets", *json, file)
+    assert (code, Entered.objects.get(name="key").value in output) == (0, True)
     assert '"generated": []' in command("apply", "--generate-secrets", "--json", file)[1]
 
 
@@ -493,8 +495,8 @@ def test_expect_refuses_when_the_state_moved(acme: Tenant, write_blueprint: Writ
     before = everything()
     with pytest.raises(StateMoved):
         apply([file], expect=state)
-    code, told = command("apply", file, "--expect", state)
-    assert (code, told.splitlines()[-1]) == (1, "Nothing was applied.")
+    code, output = command("apply", file, "--expect", state)
+    assert (code, output.splitlines()[-1]) == (1, "Nothing was applied.")
     assert everything() == before
     other = write_blueprint("tenant: acme\n---\nperson: alice\nname: B\nemail: a@acme.test\n", "other.yaml")
     assert make_plan([other]).state != make_plan([file]).state
@@ -543,7 +545,7 @@ def test_unchanged_objects_cost_no_queries(
     counted = {}
     for objects in (10, 300):
         file = write_blueprint(many(objects // 5))
-        apply([file], generate=lambda *told: None)
+        apply([file], generate=lambda *generated: None)
         for verb in (make_plan, apply):
             with CaptureQueriesContext(
                 connection,

@@ -117,7 +117,7 @@ NONE = "acme no longer has a default flow for authentication: no one can sign in
 
 
 @pytest.mark.parametrize(
-    ("steps", "told"),
+    ("steps", "noted"),
     [
         ("{stage: deny}, {stage: identification}, {stage: password}, {stage: login}", True),
         ("{stage: identification}, {stage: password}, {stage: login}, {stage: deny}", True),
@@ -170,8 +170,8 @@ NONE = "acme no longer has a default flow for authentication: no one can sign in
         ),
     ],
 )
-def test_a_plan_says_when_nobody_can_sign_in_any_more(
-    acme: Tenant, write_blueprint: Write, steps: str, told: bool
+def test_a_plan_says_when_no_one_can_sign_in_any_more(
+    acme: Tenant, write_blueprint: Write, steps: str, noted: bool
 ) -> None:
     """A deny step without a condition is reported, wherever it stands.
 
@@ -179,7 +179,7 @@ def test_a_plan_says_when_nobody_can_sign_in_any_more(
     """
     apply([write_blueprint(SIGN_IN)])
     plan = make_plan([write_blueprint(SIGN_IN.partition("steps:")[0] + f"steps: [{steps}]\n")])
-    assert [note for note in plan.notes if "always true" not in note] == ([DENY] if told else [])
+    assert [note for note in plan.notes if "always true" not in note] == ([DENY] if noted else [])
 
 
 def test_a_plan_says_when_the_flow_for_signing_in_goes(acme: Tenant, write_blueprint: Write) -> None:

@@ -227,7 +227,7 @@ def test_what_a_file_says_moves_no_cursor(write_blueprint: Write) -> None:
     ]
 
 
-def test_more_problems_than_anybody_reads_are_not_looked_for(write_blueprint: Write) -> None:
+def test_too_many_problems_are_not_all_collected(write_blueprint: Write) -> None:
     """A malicious file with ten thousand mistakes costs what two hundred cost."""
     with pytest.raises(BadBlueprint) as bad:
         read([write_blueprint("---\nx: 1\n" * 5_000)])

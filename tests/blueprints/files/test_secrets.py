@@ -57,7 +57,7 @@ def test_set_list_remove_without_showing(tenants: dict[str, Tenant], monkeypatch
         run(monkeypatch, "remove", "smtp", "--tenant", "acme")
 
 
-def test_it_is_encrypted_and_told_without_its_value(
+def test_it_is_encrypted_and_reported_without_its_value(
     tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     """The value is neither in the table nor in the events nor in the log."""
@@ -126,12 +126,12 @@ def test_the_first_apply_with_a_secret_of_ones_own(
 
 def test_a_secret_that_was_made_is_not_missing(db: None, write_blueprint: Callable[..., Path]) -> None:
     """The listing says so, and the value is on its own line, once."""
-    code, told = command("apply", write_blueprint(NORDWIND), "--generate-secrets")
+    code, output = command("apply", write_blueprint(NORDWIND), "--generate-secrets")
     assert code == 0
-    assert "is missing" not in told
-    assert "+ acme: the secret clerk-password was generated and shown once" in told
+    assert "is missing" not in output
+    assert "+ acme: the secret clerk-password was generated and shown once" in output
     assert (
-        len(re.findall(r"^acme: secret clerk-password is \S+ \(shown only now\)$", told, re.MULTILINE)) == 1
+        len(re.findall(r"^acme: secret clerk-password is \S+ \(shown only now\)$", output, re.MULTILINE)) == 1
     )
 
 

@@ -296,11 +296,11 @@ def test_a_secret_is_never_printed(
         with suppress(SystemExit):
             call_command("blueprint", *words, str(path), stdout=out, stderr=out)
     plan = make_plan([path])
-    told = out.getvalue() + caplog.text + repr(plan) + repr(read([path])) + json.dumps(as_json(plan))
-    told += str(list(Event.objects.values_list()))
-    assert "xyzzy" not in told
-    assert "plain-password-of-driver" not in told
-    assert "!secret carols-password" in told
+    output = out.getvalue() + caplog.text + repr(plan) + repr(read([path])) + json.dumps(as_json(plan))
+    output += str(list(Event.objects.values_list()))
+    assert "xyzzy" not in output
+    assert "plain-password-of-driver" not in output
+    assert "!secret carols-password" in output
     assert Door("acme.test").sign_in("clerk", "clerk-password-xyzzy").step == "device_code"
     assert Application.objects.get(name="vault").secret_hash
     assert Person.objects.get(username="clerk").password.startswith("argon2$")

@@ -48,10 +48,10 @@ def test_an_object_is_made_changed_and_deleted(acme: Tenant) -> None:
         assert [(key.key, key.old, key.new) for key in changed.keys] == [("name", "", "Clerk")]
         assert edit.save("person", {"person": "clerk", "name": "Clerk"}, by="alice").keys == ()
         edit.delete("person", "clerk", by="alice")
-        told = (
+        recorded = (
             Event.objects.filter(target="clerk", actor="alice").order_by("pk").values_list("kind", flat=True)
         )
-        first, *_others, last = told
+        first, *_others, last = recorded
         assert (first, last) == ("person.created", "person.deleted")
         with pytest.raises(edit.NotThere):
             edit.delete("person", "clerk", by="alice")
@@ -74,7 +74,9 @@ def test_an_object_is_made_changed_and_deleted(acme: Tenant) -> None:
         ("tenant", {"tenant": "acme", "domains": ["other.test"]}, "domains"),
     ],
 )
-def test_what_is_wrong_is_told_at_its_key(acme: Tenant, kind: str, said: dict[str, object], at: str) -> None:
+def test_what_is_wrong_is_reported_at_its_key(
+    acme: Tenant, kind: str, said: dict[str, object], at: str
+) -> None:
     """Nothing is written."""
     with tenant_scope(acme):
         events = Event.objects.count()

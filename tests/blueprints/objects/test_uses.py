@@ -293,7 +293,9 @@ def test_what_only_a_condition_names_stays(
         assert edit.current(kind, name) is None
 
 
-def test_nobody_publishes_what_lost_its_sub_flow_meanwhile(acme: Tenant, write_blueprint: Write) -> None:
+def test_a_flow_that_lost_its_sub_flow_meanwhile_is_not_published(
+    acme: Tenant, write_blueprint: Write
+) -> None:
     """A flow is refused when its sub-flow is deleted between the check and the write.
 
     No object named the sub-flow then.
@@ -309,7 +311,7 @@ def test_nobody_publishes_what_lost_its_sub_flow_meanwhile(acme: Tenant, write_b
     assert not Flow.objects.filter(name="f").exists()
 
 
-def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
+def test_a_sub_flow_is_not_deleted_while_it_is_published(
     transactional_db: None, tenants: dict[str, Tenant], write_blueprint: Write
 ) -> None:
     """Of two requests at the same moment, the second one is refused.
@@ -317,7 +319,7 @@ def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
     There is never a flow whose sub-flow is gone.
     """
     apply([write_blueprint("tenant: acme\n" + PART)])
-    told: list[str] = []
+    losers: list[str] = []
 
     def publish() -> None:
         with tenant_scope(tenants["acme"]):
@@ -327,14 +329,14 @@ def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
                     by="bob",
                 )
             except versions.RefusedFlow:
-                told.append("publish")
+                losers.append("publish")
 
     def delete() -> None:
         with tenant_scope(tenants["acme"]):
             try:
                 edit.delete("flow", "prove", by="alice")
             except edit.Refused:
-                told.append("delete")
+                losers.append("delete")
 
     with tenant_scope(tenants["acme"]):
         meeting_at(Flow.objects.filter(name="prove"), publish, delete)
@@ -342,7 +344,7 @@ def test_a_sub_flow_is_not_deleted_while_somebody_publishes_it(
         there = set(
             Flow.objects.filter(name__in=["f", "prove"], live__isnull=False).values_list("name", flat=True)
         )
-    assert (told, there) in ((["publish"], set()), (["delete"], {"f", "prove"}))
+    assert (losers, there) in ((["publish"], set()), (["delete"], {"f", "prove"}))
 
 
 def test_a_sub_flow_is_written_before_what_it_is_in(acme: Tenant, write_blueprint: Write) -> None:

@@ -12,7 +12,7 @@ from idp.accounts.models import Group, Person
 from idp.foundation.condition_variables import About
 from idp.tenancy.models import Tenant
 
-NOBODY = About({}, "203.0.113.9", "Test/1.0")
+UNKNOWN = About({}, "203.0.113.9", "Test/1.0")
 TEN = "[" + ",".join(["1"] * 10) + "]"
 BOMB = "['" + "a" * 900 + "']" + ".map(x,x+x+x+x+x+x+x+x+x+x)" * 6 + "[0].size()>0"
 GROWING = {

@@ -181,8 +181,8 @@ def test_hours_are_settled_as_a_clock_would() -> None:
         f"!({HOUR} >= {{0}}) && {HOUR} > {{1}}": lambda hour, one, two: hour < one and hour > two,
     }
     for (source, model), one, two in product(ways.items(), range(0, 25, 4), range(0, 25, 3)):
-        told = [model(hour, one, two) for hour in range(24)]
-        expected = "always" if all(told) else "never" if not any(told) else ""
+        results = [model(hour, one, two) for hour in range(24)]
+        expected = "always" if all(results) else "never" if not any(results) else ""
         found = said(source.format(one, two))
         assert [text.split(" true")[0].split()[-1] for text in found] == ([expected] if expected else []), (
             source.format(one, two)

@@ -17,10 +17,10 @@ from tests.engine import draw, drawing, row_of
 from tests.kit import Door
 
 Doors = Callable[..., Door]
-NOBODY = About({}, "203.0.113.9", "Test/1.0")
+UNKNOWN = About({}, "203.0.113.9", "Test/1.0")
 
 
-def applies(source: str, about: About = NOBODY) -> bool:
+def applies(source: str, about: About = UNKNOWN) -> bool:
     """Return the result of the condition."""
     return compile_condition(source).applies(about)
 
@@ -199,7 +199,7 @@ def test_a_condition_decides_by_who_was_claimed_and_from_where(acme: Tenant, doo
     assert row_of(bob).state["read"]["deny"]["applied"] is False
 
 
-def test_lint_warns_of_a_condition_that_would_tell_which_names_exist(acme: Tenant) -> None:
+def test_lint_warns_of_a_condition_that_would_reveal_which_names_exist(acme: Tenant) -> None:
     """Lint warns of a branch on the person before anything proved who it is."""
     before = drawing(
         "identification",

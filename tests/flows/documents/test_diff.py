@@ -26,7 +26,7 @@ def group(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
     return {"group": name, "steps": list(steps), **more}
 
 
-def told(old: FlowDocument, new: FlowDocument) -> list[str]:
+def shown(old: FlowDocument, new: FlowDocument) -> list[str]:
     """Return the lines as they are shown."""
     return [str(change) for change in difference(old, new)]
 
@@ -69,7 +69,7 @@ def test_each_kind_of_change(old: list[Any], new: list[Any], lines: list[str] | 
     steps = [
         [{"stage": each} if isinstance(each, str) else _whole(each) for each in side] for side in (old, new)
     ]
-    found = told(drawing(*steps[0]), drawing(*steps[1]))
+    found = shown(drawing(*steps[0]), drawing(*steps[1]))
     if lines is None:
         assert len(found) == 1
         assert found[0].startswith("↕ ")
@@ -91,7 +91,7 @@ def test_the_flow_itself() -> None:
         drawing("deny", title="Old"),
         drawing("deny", title="New", default=False, tests=[{"name": "one"}]),
     )
-    assert told(old, new) == [
+    assert shown(old, new) == [
         "~ flow: title: Old → New",
         "~ flow: default: — → false",
         '~ flow: tests: — → [{"name": "one"}]',
@@ -111,13 +111,13 @@ def test_a_step_that_was_moved_and_changed_is_both() -> None:
 def test_a_group_moves_as_one() -> None:
     """Its steps stay where they are, beside each other."""
     old = drawing(group("g", choice("a")), choice("x"), choice("y"))
-    assert told(old, drawing(choice("x"), choice("y"), group("g", choice("a")))) == ["↕ g: first → after y"]
+    assert shown(old, drawing(choice("x"), choice("y"), group("g", choice("a")))) == ["↕ g: first → after y"]
 
 
 def test_long_values_are_cut() -> None:
     """A line stays a line."""
     old, new = (drawing({"stage": "deny", "settings": {"message": letter * 200}}) for letter in "xy")
-    assert all(len(line) < 220 for line in told(old, new))
+    assert all(len(line) < 220 for line in shown(old, new))
 
 
 @pytest.mark.parametrize("order", list(permutations("abcd")))
@@ -211,7 +211,7 @@ def replayed(old: FlowDocument, changes: list[Change]) -> dict[str, list[str]]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents(), documents())
-def test_whoever_does_what_the_lines_say_comes_to_the_new_flow(old: FlowDocument, new: FlowDocument) -> None:
+def test_applying_the_lines_leads_to_the_new_flow(old: FlowDocument, new: FlowDocument) -> None:
     """Order, sections and contents all follow from the lines, which mention nothing that is equal."""
     changes = difference(old, new)
     assert replayed(old, changes) == siblings(tree_of(new.steps))

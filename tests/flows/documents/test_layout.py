@@ -124,13 +124,13 @@ def test_words_of_other_documents_are_not_mixed_up() -> None:
     layout = laid(
         choice("way"), {"flow": "inner", "id": "x"}, {"flow": "inner", "id": "y"}, choice("me"), inner=inner
     )
-    told = {"way": {"choice": "out"}, "x.way": {"choice": "in"}, "y.way": {"choice": "other"}}
-    assert layout.by_id["x.me"].spoken(told)["way.choice"] == "in"
-    assert layout.by_id["y.me"].spoken(told)["way.choice"] == "other"
-    assert layout.by_id["me"].spoken(told)["way.choice"] == "out"
+    values = {"way": {"choice": "out"}, "x.way": {"choice": "in"}, "y.way": {"choice": "other"}}
+    assert layout.by_id["x.me"].spoken(values)["way.choice"] == "in"
+    assert layout.by_id["y.me"].spoken(values)["way.choice"] == "other"
+    assert layout.by_id["me"].spoken(values)["way.choice"] == "out"
 
 
-def test_what_was_not_told_is_empty() -> None:
+def test_a_missing_value_is_empty() -> None:
     """A step that was passed over has its decision, and empty values of the right type."""
     box = laid(choice("a"), choice("me")).by_id["me"]
     assert box.spoken({"a": {"decision": "passed over"}}) == {"a.decision": "passed over", "a.choice": ""}

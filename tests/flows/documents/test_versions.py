@@ -51,11 +51,11 @@ def test_a_changed_document_is_a_new_version_and_the_old_one_stays(acme: Tenant)
 def test_an_unchanged_document_publishes_nothing(acme: Tenant) -> None:
     """It writes neither a version nor an event, however the same document is written."""
     draw(*SHIPPED)
-    before, told = Version.objects.count(), events("flow.published")
+    before, published = Version.objects.count(), events("flow.published")
     spelt_out = [{"id": step, "stage": step, "settings": {}, "when": None} for step in SHIPPED]
     assert not draw(*SHIPPED).changed
     assert not publish(drawing(*spelt_out, default=True), by="test").changed
-    assert (Version.objects.count(), events("flow.published")) == (before, told)
+    assert (Version.objects.count(), events("flow.published")) == (before, published)
 
 
 def test_the_designation_of_a_flow_cannot_change(acme: Tenant) -> None:
@@ -138,7 +138,7 @@ def test_a_draft_may_be_wrong_until_it_is_published(acme: Tenant, door: Doors) -
     assert live_version("device_code") == published.version
 
 
-def test_of_two_editors_nobody_overwrites_the_other(acme: Tenant) -> None:
+def test_of_two_editors_neither_overwrites_the_other(acme: Tenant) -> None:
     """The slower one is refused, and what the faster one wrote is there."""
     save_draft("connect-a-device", written(*SHIPPED, title="Begun"), by="alice", revision=None)
     save_draft("connect-a-device", written(*SHIPPED, title="Alice's"), by="alice", revision=1)
@@ -155,7 +155,7 @@ def test_of_two_editors_nobody_overwrites_the_other(acme: Tenant) -> None:
 
 
 @pytest.mark.parametrize("how", ["published", "discarded"])
-def test_an_editor_whose_draft_is_gone_is_told_so(acme: Tenant, how: str) -> None:
+def test_an_editor_whose_draft_is_gone_is_refused(acme: Tenant, how: str) -> None:
     """It is not taken for the first save of a new draft.
 
     That would silently undo what was published.
@@ -175,7 +175,7 @@ def test_an_editor_whose_draft_is_gone_is_told_so(acme: Tenant, how: str) -> Non
 
 def test_two_first_drafts_at_the_same_moment(transactional_db: None, tenants: dict[str, Tenant]) -> None:
     """One is saved and the other refused, also for a flow that did not exist yet."""
-    gate, kept, told = threading.Barrier(2), list[str](), list[int]()
+    gate, kept, rejected = threading.Barrier(2), list[str](), list[int]()
 
     def save(title: str) -> None:
         with tenant_scope(tenants["acme"]):
@@ -183,7 +183,7 @@ def test_two_first_drafts_at_the_same_moment(transactional_db: None, tenants: di
             try:
                 kept.append(save_draft("brand-new", {"title": title}, by=title, revision=None).author)
             except DraftMoved as moved:
-                told.append(moved.revision)
+                rejected.append(moved.revision)
         connections.close_all()
 
     threads = [threading.Thread(target=save, args=(title,)) for title in ("alice", "bob")]
@@ -191,7 +191,7 @@ def test_two_first_drafts_at_the_same_moment(transactional_db: None, tenants: di
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert (len(kept), told) == (1, [1])
+    assert (len(kept), rejected) == (1, [1])
     with tenant_scope(tenants["acme"]):
         assert [draft.author for draft in Draft.objects.all()] == kept
 
@@ -249,8 +249,8 @@ def test_who_published_what_and_when(acme: Tenant, other: Tenant, clock: time_ma
         (1, first.author, first.note),
     ]
     assert (found[0].created_at - first.created_at).total_seconds() > 3500
-    told = Event.objects.get(kind="flow.published", actor="alice")
-    assert (told.target, told.data) == ("connect-a-device", {"version": 2, "note": "a second title"})
+    event = Event.objects.get(kind="flow.published", actor="alice")
+    assert (event.target, event.data) == ("connect-a-device", {"version": 2, "note": "a second title"})
     with tenant_scope(other):
         assert [each.number for each in history("connect-a-device")] == [1]
     assert history("nothing") == []
@@ -265,8 +265,8 @@ def test_rolling_back_is_one_action(acme: Tenant, door: Doors) -> None:
     assert roll_back("connect-a-device", good, by="alice", note="that was wrong").number == good
     assert door().page().step == "identification"
     assert [each.number for each in history("connect-a-device")] == [3, 2, 1]
-    told = Event.objects.get(kind="flow.rolled_back")
-    assert (told.actor, told.data) == ("alice", {"version": good, "left": 3, "note": "that was wrong"})
+    event = Event.objects.get(kind="flow.rolled_back")
+    assert (event.actor, event.data) == ("alice", {"version": good, "left": 3, "note": "that was wrong"})
     roll_back("connect-a-device", good, by="alice")
     assert events("flow.rolled_back") == 1
     roll_back("connect-a-device", 3, by="alice")
@@ -358,8 +358,8 @@ def test_settings_of_an_older_release_are_upgraded_when_they_are_read(
     monkeypatch.setattr(word, "Word", Word)
     monkeypatch.setattr(Word, "__module__", word.__name__)
     stages.cache_clear()
-    anew = door().page().submit(name="alice").submit(password="alice-password-1")
-    for seen in (under_way, anew):
+    new_run = door().page().submit(name="alice").submit(password="alice-password-1")
+    for seen in (under_way, new_run):
         assert seen.submit(word="sesame").step == "word"
         assert seen.submit(word="FRIEND").step == "device_code"
     stored = history("connect-a-device")[0].document

@@ -44,10 +44,10 @@ def do(drawn: FlowDocument, **wanted: Any) -> Edited:
 def order(document: FlowDocument) -> list[Any]:
     """Return the ids, nested as the steps are."""
 
-    def told(step: StepDocument) -> Any:
-        return [step.id, *map(told, step.steps)] if step.group else step.id
+    def nested(step: StepDocument) -> Any:
+        return [step.id, *map(nested, step.steps)] if step.group else step.id
 
-    return [told(step) for step in document.steps]
+    return [nested(step) for step in document.steps]
 
 
 def shape(cards: tuple[Card, ...]) -> list[Any]:
@@ -199,7 +199,7 @@ def test_where_there_is_no_way_it_is_said(step: str, where: str, said: str) -> N
         do(drawing(*GROUPED), do="nudge", step=step, where=where)
 
 
-def test_a_step_is_removed_and_the_one_that_takes_its_place_is_told() -> None:
+def test_a_step_is_removed_and_the_one_that_takes_its_place_is_named() -> None:
     """The focus stays where the administrator works.
 
     A section that was emptied stays, and lint reports it.

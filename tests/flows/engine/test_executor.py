@@ -212,7 +212,7 @@ def test_a_step_that_gives_nothing_is_never_passed_over(acme: Tenant, door: Door
     assert (seen.step, row_of(seen).state["end"]["kind"]) == ("", "denied")
 
 
-def test_switching_asks_as_if_nobody_were_signed_in(door: Doors) -> None:
+def test_switching_asks_as_if_no_one_were_signed_in(door: Doors) -> None:
     """``?switch`` lets another person sign in; the session goes on until they do."""
     browser = door()
     browser.sign_in()
@@ -258,7 +258,7 @@ def test_the_session_of_another_browser_does_not_carry_a_run(acme: Tenant, door:
 # --- facts --------------------------------------------------------------------------------------------------
 
 
-def test_claiming_somebody_else_drops_every_proof(acme: Tenant, door: Doors) -> None:
+def test_claiming_another_person_drops_every_proof(acme: Tenant, door: Doors) -> None:
     """traps.md, identified is not authenticated: alice's password is no proof of bob."""
     draw(
         "identification",
@@ -321,9 +321,9 @@ def test_needs_that_are_unmet_when_it_comes_to_it_refuse_the_run(acme: Tenant, d
     )
     refused = door().page().submit(name="alice")
     assert refused.title == "Something went wrong"
-    told = Event.objects.get(kind="flow.broken")
-    assert "login was reached without proof" in told.data["why"]
-    assert (told.actor, told.target, Session.objects.count()) == ("alice", "connect-a-device", 0)
+    event = Event.objects.get(kind="flow.broken")
+    assert "login was reached without proof" in event.data["why"]
+    assert (event.actor, event.target, Session.objects.count()) == ("alice", "connect-a-device", 0)
     assert "proof" not in refused.text
 
 
@@ -337,8 +337,8 @@ def test_a_stage_that_was_taken_away_refuses_the_run(
     settings.STAGE_PACKAGES = ["stages"]
     stages.cache_clear()
     assert seen.door.page(seen.path).title == "Something went wrong"
-    anew = door().page().submit(name="alice").submit(password="alice-password-1")
-    assert (anew.title, Session.objects.count(), events("flow.broken")) == ("Something went wrong", 0, 2)
+    new_run = door().page().submit(name="alice").submit(password="alice-password-1")
+    assert (new_run.title, Session.objects.count(), events("flow.broken")) == ("Something went wrong", 0, 2)
 
 
 # --- time, races, crashes -----------------------------------------------------------------------------------
@@ -529,7 +529,7 @@ def _crashed_before_login(door: Doors, monkeypatch: pytest.MonkeyPatch) -> Seen:
     return seen
 
 
-def test_a_crash_between_two_steps_leaves_nobody_signed_in_and_the_run_goes_on(
+def test_a_crash_between_two_steps_leaves_no_one_signed_in_and_the_run_goes_on(
     third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The decided step stays decided, and the next GET shows the sign-in, which waits for Continue."""
@@ -659,7 +659,7 @@ def test_approving_itself_refuses_the_wrong_flow(acme: Tenant, door: Doors) -> N
     assert device_state(started) == "approved"
 
 
-def test_an_application_whose_flow_is_gone_connects_nobody(acme: Tenant, door: Doors) -> None:
+def test_an_application_whose_flow_is_gone_connects_no_one(acme: Tenant, door: Doors) -> None:
     """The default flow does not replace it: the run is refused, and an event names what is missing."""
     Application.objects.filter(name="tv").update(flows={"device_code": "vanished"})
     browser = door()
@@ -669,7 +669,9 @@ def test_an_application_whose_flow_is_gone_connects_nobody(acme: Tenant, door: D
     assert "vanished" in Event.objects.get(kind="flow.broken").data["why"]
 
 
-def test_a_person_who_may_not_use_the_application_is_told_before_consent(acme: Tenant, door: Doors) -> None:
+def test_a_person_who_may_not_use_the_application_is_refused_before_consent(
+    acme: Tenant, door: Doors
+) -> None:
     """CVE-2024-38371: access is checked at approval too; bob is not in the group."""
     browser = door()
     started = browser.start("staff-console", "openid")

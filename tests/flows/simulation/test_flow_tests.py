@@ -125,7 +125,7 @@ def test_a_test_guesses_no_password(acme: Tenant, password: str) -> None:
     ]
 
 
-def test_a_test_tells_nothing_of_anybody(acme: Tenant) -> None:
+def test_a_test_reveals_nothing_of_any_person(acme: Tenant) -> None:
     """An administrator who may edit a flow need not be allowed to view people.
 
     What a condition read of a real person is left out, and a test of a simulated person cannot name another
@@ -141,7 +141,7 @@ def test_a_test_tells_nothing_of_anybody(acme: Tenant) -> None:
     assert "no person can be named here" in found[0][1]
 
 
-def test_every_failing_test_is_told(acme: Tenant) -> None:
+def test_every_failing_test_is_reported(acme: Tenant) -> None:
     """Every failing test is reported, not only the first."""
     wrong = {"answers": PASSES, "expect": {"totp": "done"}}
     assert [path for path, _ in failures(GOOD[0], wrong, GOOD[1], {**wrong, "ends": "denied"})] == [
@@ -175,7 +175,7 @@ def test_tests_see_the_sub_flows(acme: Tenant) -> None:
     assert publish(flow(test, steps=steps), by="test").changed
 
 
-def test_people_of_the_neighbour_are_nobody_here(acme: Tenant, other: Tenant) -> None:
+def test_people_of_another_tenant_are_unknown_here(acme: Tenant, other: Tenant) -> None:
     """A test names people of its own tenant."""
     with tenant_scope(other):
         assert failures({"person": "alice", "answers": PASSES}) == []

@@ -99,7 +99,7 @@ def test_the_buckets(milliseconds: int, median: int) -> None:
     assert sum(count.buckets) == 1
 
 
-def test_nobody_finished() -> None:
+def test_no_one_finished() -> None:
     """There is no time then, and no division by zero."""
     count = Count()
     count.note("left", 500)

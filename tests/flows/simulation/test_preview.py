@@ -38,7 +38,7 @@ def seen(step: str, *steps: Any, wrong: bool = False, **more: Any) -> list[Previ
     return previews(drawing(*(steps or SHIPPED), **more), {}, step, wrong=wrong)
 
 
-def told(shown: Preview) -> tuple[str, str]:
+def kind_and_title(shown: Preview) -> tuple[str, str]:
     """Return the kind and the title of the page."""
     assert shown.page, shown
     return shown.page.kind, shown.page.title
@@ -60,10 +60,10 @@ def test_each_step_of_the_shipped_flow_has_its_page(step: str, kind: str, title:
     Before a person is named, no one is.
     """
     (shown,) = seen(step)
-    assert (told(shown), shown.page and shown.page.person) == ((kind, title), person)
+    assert (kind_and_title(shown), shown.page and shown.page.person) == ((kind, title), person)
 
 
-def test_consent_shows_an_invented_device() -> None:
+def test_consent_shows_a_simulated_device() -> None:
     """The code, the device and the application are simulated, so that the page looks as it will."""
     (shown,) = seen("consent")
     assert shown.page
@@ -73,7 +73,7 @@ def test_consent_shows_an_invented_device() -> None:
     assert not DeviceCode.objects.exists()
 
 
-def test_a_step_without_a_page_tells_what_it_does() -> None:
+def test_a_step_without_a_page_says_what_it_does() -> None:
     """Signing in after a password shows nothing.
 
     As the first step, signing out asks, because no one has pressed Continue yet.
@@ -81,7 +81,7 @@ def test_a_step_without_a_page_tells_what_it_does() -> None:
     (login,) = seen("login")
     assert (login.page, [effect["effect"] for effect in login.effects]) == (None, ["SignIn"])
     (logout,) = seen("logout", "logout", flow="out", **{"for": "logout"})
-    assert told(logout) == ("continue", "Sign out?")
+    assert kind_and_title(logout) == ("continue", "Sign out?")
 
 
 def test_people_meet_different_pages() -> None:
@@ -90,25 +90,25 @@ def test_people_meet_different_pages() -> None:
     A person without one sets one up or is refused, as the settings say.
     """
     refused = seen("totp", *FACTORS)
-    assert [(shown.face, *told(shown)) for shown in refused] == [
+    assert [(shown.face, *kind_and_title(shown)) for shown in refused] == [
         ("guarded", "ask", "Enter the code"),
         ("plain", "denied", "Access denied"),
     ]
     steps = (*FACTORS[:2], {"stage": "totp", "settings": {"missing": "set_up"}})
-    assert [told(shown)[1] for shown in seen("totp", *steps)] == [
+    assert [kind_and_title(shown)[1] for shown in seen("totp", *steps)] == [
         "Enter the code",
         "Set up your authenticator app",
     ]
 
 
-def test_what_an_invented_person_holds_is_counted() -> None:
+def test_what_a_simulated_person_holds_is_counted() -> None:
     """The page of a recovery code says how many are left, as for a person who has set them up."""
     shown = seen("recovery_code", *FACTORS[:2], "recovery_code")[0]
     assert shown.page
     assert shown.page.description == "You have 10 codes left. Each code works once."
 
 
-def test_secrets_on_it_are_invented_anew() -> None:
+def test_secrets_on_it_are_simulated_each_time() -> None:
     """Two previews show two secrets: neither is stored, and neither belongs to any person."""
     steps = (*FACTORS, "totp_setup")
     keys = [
@@ -134,7 +134,7 @@ def test_with_an_error(step: str, field: str, said: str) -> None:
     assert said in str(shown.page.form.errors[field])
 
 
-def test_an_error_costs_nobody_an_attempt(door: Callable[..., Door]) -> None:
+def test_an_error_costs_no_attempt(door: Callable[..., Door]) -> None:
     """No attempt is counted, no event is written, and the waiting device waits, however often it is shown."""
     events, attempts = Event.objects.count(), Attempt.objects.count()
     for _ in range(3):
@@ -160,7 +160,7 @@ def test_stages_of_others(third_party: None) -> None:
     assert "not installed" in shown.message
     (shown,) = seen("probe", {"stage": "probe", "settings": {"tries": "many"}})
     assert "no longer valid" in shown.message
-    assert told(seen("word", *FACTORS[:2], "word")[0]) == ("ask", "Say the word")
+    assert kind_and_title(seen("word", *FACTORS[:2], "word")[0]) == ("ask", "Say the word")
 
 
 def test_steps_that_are_not_there() -> None:
@@ -174,4 +174,4 @@ def test_steps_of_parts_and_groups() -> None:
     """They are named by their ids in the run."""
     part = drawing("totp", flow="factor", **{"for": "part"})
     document: FlowDocument = drawing("identification", "password", {"flow": "factor"})
-    assert told(previews(document, {"factor": part}, "factor.totp")[0]) == ("ask", "Enter the code")
+    assert kind_and_title(previews(document, {"factor": part}, "factor.totp")[0]) == ("ask", "Enter the code")

@@ -56,7 +56,7 @@ def nothing_written(user_code: str) -> Iterator[None]:
     assert cache.get("device-poll:1") is None
 
 
-def walk(answers: dict[str, Any], *steps: Any, **more: Any) -> list[Report]:
+def dry_run(answers: dict[str, Any], *steps: Any, **more: Any) -> list[Report]:
     """Return the reports of a dry run of these steps, or of the live flow."""
     document: FlowDocument = drawing(*steps) if steps else document_of(live_version("device_code"))  # type: ignore[arg-type]
     return simulate(document, answers, **more)
@@ -75,7 +75,7 @@ def test_approving_names_its_effects_and_does_not_approve(nothing_written: None,
         "device_code": {"user_code": user_code},
         "consent": {"decision": "approve"},
     }
-    reports = walk(answers)
+    reports = dry_run(answers)
     assert [(report.step, report.decision) for report in reports] == [
         *((step, "done") for step in SHIPPED[:-1]),
         ("finish", "ends"),
@@ -95,7 +95,7 @@ def test_denying_names_its_effect(nothing_written: None, user_code: str) -> None
         "device_code": {"user_code": user_code},
         "consent": {"decision": "deny"},
     }
-    reports = walk(answers)
+    reports = dry_run(answers)
     assert outcome(reports) == ("consent", "denied")
     assert reports[-1].effects[0]["effect"] == "DenyDevice"
     assert DeviceCode.objects.get().state == "pending"
@@ -133,7 +133,7 @@ def test_every_other_way_ends_by_asking(
     nothing_written: None, answers: dict[str, Any], step: str, said: str
 ) -> None:
     """Unknown, inactive, wrong, empty or missing: no attempt is counted, no event written."""
-    reports = walk(answers)
+    reports = dry_run(answers)
     assert outcome(reports) == (step, "asks")
     assert said in reports[-1].message
 
@@ -141,11 +141,11 @@ def test_every_other_way_ends_by_asking(
 def test_attempts_are_not_counted(nothing_written: None) -> None:
     """A hundred wrong passwords in dry runs use no attempt of a real sign-in."""
     for _ in range(10):
-        assert outcome(walk({"identification": NAME, "password": {"password": "wrong"}})) == (
+        assert outcome(dry_run({"identification": NAME, "password": {"password": "wrong"}})) == (
             "password",
             "asks",
         )
-    assert outcome(walk({"identification": NAME, "password": PASSWORD})) == ("device_code", "asks")
+    assert outcome(dry_run({"identification": NAME, "password": PASSWORD})) == ("device_code", "asks")
 
 
 def test_a_drawn_refusal_and_what_is_passed_over(nothing_written: None) -> None:
@@ -155,29 +155,30 @@ def test_a_drawn_refusal_and_what_is_passed_over(nothing_written: None) -> None:
         {"stage": "deny", "when": 'person.username == "bob"', "settings": {"message": "Not bob."}},
         *SHIPPED[1:],
     ]
-    assert [(r.step, r.decision) for r in walk({"identification": NAME}, *steps)][1:] == [
+    assert [(r.step, r.decision) for r in dry_run({"identification": NAME}, *steps)][1:] == [
         ("deny", "passed over"),
         ("password", "asks"),
     ]
-    reports = walk({"identification": {"name": "bob"}}, *steps)
+    reports = dry_run({"identification": {"name": "bob"}}, *steps)
     assert (outcome(reports), reports[-1].message) == (("deny", "denied"), "Not bob.")
 
 
 def test_a_broken_flow_is_reported(nothing_written: None) -> None:
     """It is reported where the engine would refuse the run."""
-    reports = walk({}, "consent")
+    reports = dry_run({}, "consent")
     assert (reports[-1].decision, reports[-1].message) == (
         "broken",
         "Step consent was reached without request, signed_in.",
     )
     assert (
-        walk({}, "nonsense")[-1].message == "Step nonsense is of the stage nonsense, which is not installed."
+        dry_run({}, "nonsense")[-1].message
+        == "Step nonsense is of the stage nonsense, which is not installed."
     )
 
 
 def test_what_is_known_before(nothing_written: None) -> None:
     """Facts can be given, as a living session gives them."""
-    reports = walk({}, person="alice", request=Circumstances(signed_in=("pwd",), session_age=60))
+    reports = dry_run({}, person="alice", request=Circumstances(signed_in=("pwd",), session_age=60))
     assert [(r.step, r.decision) for r in reports] == [
         *((step, "known before") for step in SHIPPED[:3]),
         ("device_code", "asks"),
@@ -188,7 +189,7 @@ def test_secrets_of_effects_are_left_out(acme: Tenant) -> None:
     """An old hash is upgraded in the report, and the report contains neither hash."""
     old = PBKDF2PasswordHasher().encode("alice-password-1", "somesaltsomesaltsomesalt", iterations=1000)
     Person.objects.filter(username="alice").update(password=old)
-    reports = walk({"identification": NAME, "password": PASSWORD})
+    reports = dry_run({"identification": NAME, "password": PASSWORD})
     assert [dict(effect) for effect in reports[1].effects] == [
         {"effect": "UpgradeHash", "person": Person.objects.get(username="alice").pk}
     ]
@@ -205,19 +206,21 @@ def test_every_way_of_a_third_party_stage(third_party: None, nothing_written: No
         "show and mark": "asks",
         "lose": "done",
     }.items():
-        reports = walk({"probe": {"answer": "x"}}, {"stage": "probe", "settings": {"submit": way}})
+        reports = dry_run({"probe": {"answer": "x"}}, {"stage": "probe", "settings": {"submit": way}})
         assert outcome(reports) == ("probe", decision)
         assert reports[0].effects[0] == {"effect": "Mark"}
         assert "the secret of the mark" not in repr(reports)
     assert (
-        walk({"probe": {"answer": "x"}}, {"stage": "probe", "settings": {"submit": "strange"}})[-1].decision
+        dry_run({"probe": {"answer": "x"}}, {"stage": "probe", "settings": {"submit": "strange"}})[
+            -1
+        ].decision
         == "broken"
     )
 
 
 # --- simulated people ---------------------------------------------------------------------------------------
 
-SOMEBODY = InventedPerson(
+SIMULATED = InventedPerson(
     username="Newcomer",
     name="Newcomer",
     email="Newcomer@Example.test",
@@ -247,9 +250,9 @@ CLAIM = {"identification": {"name": "newcomer"}}
         ('request.time - person.created < duration("1m")', True),
     ],
 )
-def test_conditions_know_an_invented_person(nothing_written: None, when: str, applies: bool) -> None:
+def test_conditions_know_a_simulated_person(nothing_written: None, when: str, applies: bool) -> None:
     """Groups, credentials and attributes are known as if there were a row."""
-    reports = walk(CLAIM, "identification", {"stage": "choice", "when": when}, person=SOMEBODY)
+    reports = dry_run(CLAIM, "identification", {"stage": "choice", "when": when}, person=SIMULATED)
     assert reports[1].decision == ("asks" if applies else "passed over")
     assert reports[1].condition is not None
     assert (reports[1].condition["when"], reports[1].condition["applied"]) == (when, applies)
@@ -258,11 +261,11 @@ def test_conditions_know_an_invented_person(nothing_written: None, when: str, ap
 def test_the_reason_names_what_is_about_the_request_and_the_configuration(nothing_written: None) -> None:
     """It names what the condition read of these, and nothing of the person."""
     when = '"staff" in person.groups && request.ip.within(tenant.networks)'
-    (_, report) = walk(
+    (_, report) = dry_run(
         CLAIM,
         "identification",
         {"stage": "deny", "when": when},
-        person=SOMEBODY,
+        person=SIMULATED,
         request=Circumstances(address="192.0.2.7"),
     )
     assert report.condition == {
@@ -273,7 +276,7 @@ def test_the_reason_names_what_is_about_the_request_and_the_configuration(nothin
 
 
 @pytest.mark.parametrize(
-    ("when", "told"),
+    ("when", "expected"),
     [
         ('request.time.getHours("Europe/Berlin") < 8', "2026-11-28 17:40 Europe/Berlin"),
         (
@@ -289,49 +292,49 @@ def test_the_reason_names_what_is_about_the_request_and_the_configuration(nothin
         ('request.time > timestamp("2027-01-01T00:00:00Z")', "2026-11-28 16:40 UTC"),
     ],
 )
-def test_the_reason_tells_the_time_as_the_condition_looks_at_it(
-    nothing_written: None, when: str, told: str
+def test_the_reason_has_the_time_as_the_condition_reads_it(
+    nothing_written: None, when: str, expected: str
 ) -> None:
     """The time is in the condition's time zone, to the minute."""
     at = Circumstances(time="2026-11-28T16:40:37.972659+00:00")
-    (report,) = walk({}, {"stage": "deny", "when": when}, request=at)[:1]
+    (report,) = dry_run({}, {"stage": "deny", "when": when}, request=at)[:1]
     assert report.condition is not None
-    assert report.condition["values"] == {"request.time": told}
+    assert report.condition["values"] == {"request.time": expected}
 
 
-def test_nothing_is_pretended_after_the_walk(nothing_written: None) -> None:
+def test_nothing_is_simulated_after_the_dry_run(nothing_written: None) -> None:
     """Nothing is simulated within another dry run or after a failed one either."""
-    walk(CLAIM, person=SOMEBODY)
+    dry_run(CLAIM, person=SIMULATED)
     assert (known(), people.claim("newcomer", ["username"])["id"], people.find(PK)) == (None, None, None)
-    assert outcome(walk({**CLAIM, "password": "passes"}))[1] == "broken"
+    assert outcome(dry_run({**CLAIM, "password": "passes"}))[1] == "broken"
     with pytest.raises(NobodyThere):
-        walk({}, person="newcomer")
+        dry_run({}, person="newcomer")
     with pytest.raises(RuntimeError), inventing(Invented("newcomer")):
         raise RuntimeError
     assert known() is None
 
 
-def test_an_invented_person_has_no_password(nothing_written: None) -> None:
+def test_a_simulated_person_has_no_password(nothing_written: None) -> None:
     """A simulated person has no password that could be guessed, not the empty one either.
 
     A real code is asked of a real row.
     """
     for password in ("", "password", "!", "newcomer"):
-        assert outcome(walk({**CLAIM, "password": {"password": password}}, person=SOMEBODY)) == (
+        assert outcome(dry_run({**CLAIM, "password": {"password": password}}, person=SIMULATED)) == (
             "password",
             "asks",
         )
-    reports = walk(
+    reports = dry_run(
         {**CLAIM, "password": "passes", "totp": {"code": "123456"}},
         "identification",
         "password",
         "totp",
-        person=SOMEBODY,
+        person=SIMULATED,
     )
     assert outcome(reports) == ("totp", "asks")
 
 
-def test_an_invented_person_never_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_simulated_person_never_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
     """They cannot sign in on the real pages, even while a dry run is under way on this very thread."""
     seen = door().page()
     with inventing(Invented("newcomer", credentials=("password",))):
@@ -343,9 +346,9 @@ def test_an_invented_person_never_signs_in(acme: Tenant, door: Callable[..., Doo
     assert Session.objects.count() == 0
 
 
-def test_an_invented_person_hides_nobody(acme: Tenant) -> None:
+def test_a_simulated_person_hides_no_one(acme: Tenant) -> None:
     """A real person of another name is still found, and their password is still judged."""
-    assert outcome(walk({"identification": NAME, "password": PASSWORD}, person=SOMEBODY)) == (
+    assert outcome(dry_run({"identification": NAME, "password": PASSWORD}, person=SIMULATED)) == (
         "device_code",
         "asks",
     )
@@ -384,7 +387,7 @@ def test_an_invented_person_hides_nobody(acme: Tenant) -> None:
 )
 def test_conditions_know_the_circumstances(nothing_written: None, request_: Circumstances, when: str) -> None:
     """Conditions see the address, the time and the session."""
-    reports = walk({}, {"stage": "choice", "when": when}, person="alice", request=request_)
+    reports = dry_run({}, {"stage": "choice", "when": when}, person="alice", request=request_)
     assert outcome(reports) == ("choice", "asks"), reports[-1]
 
 
@@ -406,7 +409,9 @@ def test_conditions_know_the_request_that_is_taken_for_granted(nothing_written: 
         device_age=300,
         time="2026-11-20T12:00:00Z",
     )
-    reports = walk({"device_code": "passes"}, "device_code", {"stage": "choice", "when": when}, request=asked)
+    reports = dry_run(
+        {"device_code": "passes"}, "device_code", {"stage": "choice", "when": when}, request=asked
+    )
     assert outcome(reports) == ("choice", "asks"), reports[-1]
 
 
@@ -416,7 +421,7 @@ def test_conditions_know_the_request_that_is_taken_for_granted(nothing_written: 
 def test_a_step_whose_result_is_taken_for_granted(nothing_written: None) -> None:
     """Its facts name the person of the dry run and how the stage proves, and it has no effects."""
     answers = {"identification": "passes", "password": "passes", "totp": "passes"}
-    reports = walk(answers, "identification", "password", "totp", "login", "device_code", person=SOMEBODY)
+    reports = dry_run(answers, "identification", "password", "totp", "login", "device_code", person=SIMULATED)
     assert [(report.step, report.decision) for report in reports][:4] == [
         *((step, "done") for step in ("identification", "password", "totp", "login"))
     ]
@@ -431,17 +436,17 @@ def test_a_step_whose_result_is_taken_for_granted(nothing_written: None) -> None
     assert [report.effects for report in reports[:3]] == [(), (), ()]
 
 
-def test_a_proof_of_nobody_is_broken(nothing_written: None) -> None:
+def test_a_proof_of_no_one_is_broken(nothing_written: None) -> None:
     """``passes`` proves no one where no one was named."""
-    assert outcome(walk({"identification": "passes", "password": "passes"}))[1] == "broken"
+    assert outcome(dry_run({"identification": "passes", "password": "passes"}))[1] == "broken"
 
 
-def test_a_step_that_is_told_to_refuse(nothing_written: None) -> None:
+def test_a_step_that_is_set_to_refuse(nothing_written: None) -> None:
     """It ends the dry run, or leaves its section, as the real one would."""
-    reports = walk({"choice": "refuses"}, "choice", "deny")
+    reports = dry_run({"choice": "refuses"}, "choice", "deny")
     assert [(report.step, report.decision) for report in reports] == [("choice", "denied")]
     box = {"group": "box", "on_refusal": "continue", "steps": [{"stage": "choice"}, {"stage": "prompt"}]}
-    reports = walk(
+    reports = dry_run(
         {"choice": "refuses"},
         box,
         {"stage": "choice", "id": "after", "when": 'steps.box.decision == "refused"'},
@@ -459,7 +464,7 @@ def test_what_a_page_would_show(nothing_written: None) -> None:
     """The report has the title, the description and the fields, and what the answer resulted in."""
     options = [{"value": "a", "title": "Apple"}, {"value": "b", "title": "Berry"}]
     settings = {"title": "Which one?", "text": "Choose well.", "options": options}
-    reports = walk(
+    reports = dry_run(
         {"choice": {"choice": "b"}},
         {"stage": "choice", "settings": settings},
         {"stage": "choice", "id": "more"},
@@ -470,7 +475,7 @@ def test_what_a_page_would_show(nothing_written: None) -> None:
         "description": "",
         "fields": [{"name": "choice", "label": "Your choice"}],
     }
-    (wrong,) = walk({"choice": {"choice": "c"}}, {"stage": "choice", "settings": settings})
+    (wrong,) = dry_run({"choice": {"choice": "c"}}, {"stage": "choice", "settings": settings})
     assert (wrong.decision, wrong.shows and wrong.shows["title"]) == ("asks", "Which one?")
     assert "not one of the available choices" in wrong.message
 
@@ -479,7 +484,7 @@ def test_secrets_that_are_shown_once_are_not_reported(nothing_written: None) -> 
     """A new authenticator secret is on the page and never in a report."""
     answers = {"identification": "passes", "password": "passes"}
     factor = {"stage": "totp", "settings": {"missing": "set_up"}}
-    reports = walk(answers, "identification", "password", factor, person=InventedPerson())
+    reports = dry_run(answers, "identification", "password", factor, person=InventedPerson())
     assert outcome(reports) == ("totp", "asks")
     assert re.search(r"[A-Z2-7]{16,}", repr(reports)) is None
 
@@ -498,7 +503,7 @@ def test_sub_flows_in_a_dry_run(nothing_written: None) -> None:
     assert (broken.decision, "which doesn't exist" in broken.message) == ("broken", True)
 
 
-def test_the_neighbours_people_are_nobody(nothing_written: None, other: Tenant) -> None:
+def test_people_of_another_tenant_are_unknown(nothing_written: None, other: Tenant) -> None:
     """A dry run reads the tenant in scope and no other."""
     acme = people.claim("alice", ["username"])["id"]
     with tenant_scope(other):
@@ -515,16 +520,19 @@ def test_what_could_be_guessed_is_not_judged(nothing_written: None, user_code: s
     A stage at which nothing can be guessed is still judged.
     """
     for password in ("alice-password-1", "wrong"):
-        reports = walk({"identification": NAME, "password": {"password": password}}, judges=False)
+        reports = dry_run({"identification": NAME, "password": {"password": password}}, judges=False)
         assert outcome(reports) == ("password", "asks")
         assert reports[-1].message.startswith("Tests don't check this answer")
     proved = {"identification": NAME, "password": "passes"}
     for code in (user_code, "BCDF-GHJK"):
-        assert outcome(walk({**proved, "device_code": {"user_code": code}}, judges=False)) == (
+        assert outcome(dry_run({**proved, "device_code": {"user_code": code}}, judges=False)) == (
             "device_code",
             "asks",
         )
-    assert outcome(walk({"choice": {"choice": "no"}}, "choice", "deny", judges=False)) == ("deny", "denied")
+    assert outcome(dry_run({"choice": {"choice": "no"}}, "choice", "deny", judges=False)) == (
+        "deny",
+        "denied",
+    )
 
 
 def test_a_step_without_an_answer_passes_where_one_says_so(nothing_written: None) -> None:
@@ -532,7 +540,7 @@ def test_a_step_without_an_answer_passes_where_one_says_so(nothing_written: None
 
     A step that decides by itself does so, and only what was taken for granted is marked.
     """
-    reports = walk({}, person=SOMEBODY, stops=())
+    reports = dry_run({}, person=SIMULATED, stops=())
     assert [(report.step, report.decision) for report in reports] == [
         *((step, "done") for step in SHIPPED[:-1]),
         ("finish", "ends"),
@@ -543,24 +551,24 @@ def test_a_step_without_an_answer_passes_where_one_says_so(nothing_written: None
         "device_code",
         "consent",
     ]
-    assert outcome(walk({}, person=SOMEBODY, stops=("password",))) == ("password", "asks")
-    refused = walk({}, *SHIPPED[:2], {"stage": "recovery_code"}, person=SOMEBODY, stops=())
+    assert outcome(dry_run({}, person=SIMULATED, stops=("password",))) == ("password", "asks")
+    refused = dry_run({}, *SHIPPED[:2], {"stage": "recovery_code"}, person=SIMULATED, stops=())
     assert outcome(refused) == ("recovery_code", "denied")
 
 
 def test_consent_of_a_device_that_was_assumed(nothing_written: None) -> None:
     """Its page is shown and answered as the real one's, and the effects name a simulated device."""
     proved = dict.fromkeys(("identification", "password", "device_code"), "passes")
-    reports = walk(proved, person=SOMEBODY)
+    reports = dry_run(proved, person=SIMULATED)
     assert (outcome(reports), reports[-1].shows and reports[-1].shows["title"]) == (
         ("consent", "asks"),
         "Connect this device?",
     )
     for decision, effect in {"approve": "ApproveDevice", "deny": "DenyDevice"}.items():
-        reports = walk({**proved, "consent": {"decision": decision}}, person=SOMEBODY)
-        (told,) = next(report.effects for report in reports if report.step == "consent")
-        assert (told["effect"], told["device"]) == (effect, 0)
-    staff_only = walk(
+        reports = dry_run({**proved, "consent": {"decision": decision}}, person=SIMULATED)
+        (described,) = next(report.effects for report in reports if report.step == "consent")
+        assert (described["effect"], described["device"]) == (effect, 0)
+    staff_only = dry_run(
         proved,
         person=InventedPerson(username="nobody-special"),
         request=Circumstances(application="staff-console"),
@@ -571,15 +579,17 @@ def test_consent_of_a_device_that_was_assumed(nothing_written: None) -> None:
     )
 
 
-def test_nobody_is_named_by_whoever_may_not_look_at_people(nothing_written: None) -> None:
+def test_no_one_is_named_without_the_right_to_view_people(nothing_written: None) -> None:
     """A person of the tenant ends as an unknown one does.
 
     It holds for the person of the dry run and for a name that is typed.
     """
     with pytest.raises(NobodyThere):
-        walk({}, person="alice", names=False)
+        dry_run({}, person="alice", names=False)
     for name in ("alice", "nobody"):
-        reports = walk({"identification": {"name": name}}, person=SOMEBODY, names=False)
+        reports = dry_run({"identification": {"name": name}}, person=SIMULATED, names=False)
         assert outcome(reports) == ("identification", "asks")
         assert reports[-1].message.startswith("Your role can't view people")
-    assert outcome(walk({**CLAIM, "password": "passes"}, person=SOMEBODY, names=False))[0] == "device_code"
+    assert (
+        outcome(dry_run({**CLAIM, "password": "passes"}, person=SIMULATED, names=False))[0] == "device_code"
+    )
