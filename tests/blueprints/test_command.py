@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -182,7 +181,7 @@ def test_a_link_goes_to_a_site(acme: Tenant, url: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "length"), [(1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (600, "10 minutes")]
 )
-def test_one_minute_is_no_minutes(seconds: int, length: str, capsys: Any) -> None:
+def test_one_minute_is_no_minutes(seconds: int, length: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The singular is used in the text that a device shows about its code."""
     out = io.StringIO()
     device = Device(stdout=out)

@@ -56,7 +56,7 @@ def application(
     return {"application": name, **said, "flows": {"device_code": flow} if flow else {}}
 
 
-FIRST = [
+FIRST: list[dict[str, Any]] = [
     {"group": "one"},
     {"group": "two"},
     {"scope": "s:one", "title": "one"},

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.apps import apps
+from pytest_django import Settings
 
 from blueprints.files.apply import apply
 from blueprints.files.plan import make_plan
@@ -67,7 +68,7 @@ def everything() -> dict[str, list[Any]]:
 
 
 @pytest.fixture
-def secrets(settings: Any, tmp_path: Path) -> None:
+def secrets(settings: Settings, tmp_path: Path) -> None:
     """Create the folder FOYER_SECRETS, with one file for all tenants and one of acme's own."""
     folder = tmp_path / "secrets"
     (folder / "acme").mkdir(parents=True)

@@ -145,7 +145,9 @@ def test_a_draft_goes_live_and_back_again(acme: Tenant, write_blueprint: Write) 
     assert flow("draft", str(file)) == "connect-a-device: saved as a draft.\n"
     assert "already has a draft: draft 1 by command line" in refused("draft", str(file))[0]
     assert "title: Connect it" in flow("show", "connect-a-device", "--draft")
-    assert live_version("device_code").number == 1  # type: ignore[union-attr]
+    live = live_version("device_code")
+    assert live is not None
+    assert live.number == 1
     assert (
         flow("publish", "connect-a-device", "--note", "shorter") == "connect-a-device: version 2 is live.\n"
     )

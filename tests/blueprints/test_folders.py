@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from blueprints.files import watch
 from blueprints.files.watch import look
@@ -49,7 +50,7 @@ def scopes(tenant: Tenant) -> set[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the watched folder, of which nothing was logged yet."""
     monkeypatch.setattr(watch, "_warned", set())
     settings.BLUEPRINTS = str(tmp_path / "watched")

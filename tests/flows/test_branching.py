@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from flows.documents.versions import RefusedFlow
 from flows.editing.publishing import publish
@@ -577,7 +578,7 @@ def test_a_proof_ends_with_what_proved_it(acme: Tenant, door: Doors, how: str) -
     assert (again.step, Session.objects.count()) == ("identification", 0)
 
 
-def test_starting_again_counts_against_the_address(acme: Tenant, settings: Any, door: Doors) -> None:
+def test_starting_again_counts_against_the_address(acme: Tenant, settings: Settings, door: Doors) -> None:
     """The old run ends first, so a browser can start again forever and never exceeds its limit of runs."""
     settings.RUNS_PER_ADDRESS = 1
     seen = door().page()

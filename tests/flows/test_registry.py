@@ -6,12 +6,12 @@ A broken stage is reported when the server starts.
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from pytest_django import Settings
 
 from flows.registry import BrokenStage, stages
 from idp.tenancy.models import Tenant
@@ -35,7 +35,7 @@ Writer = Callable[..., None]
 
 
 @pytest.fixture
-def package(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
+def package(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     """Write a module of a package that settings.STAGE_PACKAGES names."""
     folder = tmp_path / "more_stages"
     folder.mkdir()
@@ -140,7 +140,7 @@ def test_adding_a_stage_makes_no_migration(third_party: None, db: None) -> None:
 
 
 def test_a_live_flow_whose_stage_is_gone_shows_in_the_check(
-    third_party: None, acme: Tenant, settings: Any
+    third_party: None, acme: Tenant, settings: Settings
 ) -> None:
     """``manage.py check --database default`` names flow, tenant and step."""
     draw("identification", "password", "word", "login", "device_code", "consent", "finish")

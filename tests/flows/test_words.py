@@ -18,6 +18,7 @@ import pytest
 import time_machine
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from flows.conditions.expressions import ConditionFailed, compile_condition, vocabulary
 from flows.documents.lint import lint
@@ -201,7 +202,9 @@ def test_the_neighbours_rows_do_not_exist(acme: Tenant, other: Tenant) -> None:
         )
 
 
-def test_a_simulated_person_has_every_variable(acme: Tenant, django_assert_num_queries: Any) -> None:
+def test_a_simulated_person_has_every_variable(
+    acme: Tenant, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     """A dry run about a simulated person has the same variables and queries no table."""
     facts = {"person": {"id": PK, "name": "bob"}}
     with (
@@ -276,7 +279,11 @@ def test_what_one_network_is(
     ],
 )
 def test_a_row_is_asked_for_once(
-    acme: Tenant, clock: time_machine.Traveller, django_assert_num_queries: Any, source: str, queries: int
+    acme: Tenant,
+    clock: time_machine.Traveller,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    source: str,
+    queries: int,
 ) -> None:
     """Several variables of one row cost one query, and facts of the run cost none.
 
@@ -331,7 +338,7 @@ def test_zones_come_with_the_product_where_the_system_has_none() -> None:
 
 
 @pytest.fixture
-def write_geo(tmp_path: Path, settings: Any) -> Iterator[Callable[..., Path]]:
+def write_geo(tmp_path: Path, settings: Settings) -> Iterator[Callable[..., Path]]:
     """Write a GeoIP file and name it as FOYER_GEOIP does."""
 
     def write(records: dict[str, Any], kind: str = "GeoLite2-Country", version: int = 6) -> Path:
@@ -400,7 +407,9 @@ def test_a_new_file_counts_at_once(acme: Tenant, write_geo: Callable[..., Path])
         country("203.0.113.9", "AT")
 
 
-def test_a_file_that_cannot_be_used_stops_the_start(write_geo: Callable[..., Path], settings: Any) -> None:
+def test_a_file_that_cannot_be_used_stops_the_start(
+    write_geo: Callable[..., Path], settings: Settings
+) -> None:
     """foyer.E014: a missing or broken file, or one not about countries, is an error.
 
     No file at all is none.
@@ -417,7 +426,7 @@ def test_a_file_that_cannot_be_used_stops_the_start(write_geo: Callable[..., Pat
 
 
 def test_without_a_file_the_word_refuses_and_the_flow_is_not_published(
-    acme: Tenant, write_geo: Callable[..., Path], settings: Any
+    acme: Tenant, write_geo: Callable[..., Path], settings: Settings
 ) -> None:
     """An installation that cannot know the country never guesses."""
     flow = drawing("identification", "password", {"stage": "deny", "when": 'request.country != "DE"'}, *REST)
@@ -459,7 +468,7 @@ def test_new_words_decide_in_a_drawn_flow(acme: Tenant, door: Doors) -> None:
 
 
 @pytest.fixture
-def behind_a_proxy(settings: Any) -> None:
+def behind_a_proxy(settings: Settings) -> None:
     """Read X-Forwarded-For from this machine."""
     settings.TRUSTED_PROXIES = (ip_network("127.0.0.0/8"),)
 
@@ -506,4 +515,6 @@ def _after_the_name(live: LiveServer, forwarded: str) -> str:
         page = client.get("/device")
         hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
         answered = client.post(page.url.path, data={**hidden, "name": "alice"})
-    return re.search(r"<h1[^>]*>(.*?)</h1>", answered.text)[1]  # type: ignore[index]
+    heading = re.search(r"<h1[^>]*>(.*?)</h1>", answered.text)
+    assert heading is not None
+    return heading[1]

@@ -1,6 +1,7 @@
 """Devices for the journeys, each driven by an independent client library and verified by a third one."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -13,6 +14,8 @@ from requests_oauth2client import EndpointError, OAuth2Client
 from requests_oauthlib import OAuth2Session
 
 SCOPES = ["openid", "profile", "email", "offline_access"]
+
+SessionT = TypeVar("SessionT", bound=requests.Session)
 
 
 class ToThisMachine(HTTPAdapter):
@@ -28,7 +31,7 @@ class ToThisMachine(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
-def local(session: Any) -> Any:
+def local(session: SessionT) -> SessionT:
     """Return a requests session that knows the test names."""
     session.trust_env = False
     session.mount("http://", ToThisMachine())
@@ -68,7 +71,7 @@ class ByOAuth2Client:
             session=self.http,
             testing=True,  # plain http
         )
-        self.started = self.client.authorize_device(**{"scope": " ".join(SCOPES)} | ask)
+        self.started = self.client.authorize_device(None, **{"scope": " ".join(SCOPES)} | ask)
         self.user_code, self.link = self.started.user_code, self.started.verification_uri
         self.complete_link = str(self.started.verification_uri_complete)
 
@@ -117,7 +120,10 @@ class ByOAuthlib:
         )
 
 
-LIBRARIES = {"requests-oauth2client": ByOAuth2Client, "oauthlib": ByOAuthlib}
+LIBRARIES: dict[str, Callable[..., Device]] = {
+    "requests-oauth2client": ByOAuth2Client,
+    "oauthlib": ByOAuthlib,
+}
 
 
 def verified(device: Device, token: str, *, typ: str, audience: str, **claims: Any) -> dict[str, Any]:

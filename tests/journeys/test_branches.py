@@ -6,9 +6,9 @@ It has a second factor by network, two branches, a sub-flow, and a refusal that 
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from blueprints.files.apply import apply
 from idp.tenancy.models import Tenant
@@ -81,7 +81,7 @@ OUTSIDE, INSIDE = "203.0.113.9", "192.0.2.10"
 
 
 @pytest.fixture
-def behind_a_proxy(settings: Any) -> None:
+def behind_a_proxy(settings: Settings) -> None:
     """Trust X-Forwarded-For of this machine, so that a test may come from anywhere."""
     settings.TRUSTED_PROXIES = (ip_network("127.0.0.0/8"),)
 

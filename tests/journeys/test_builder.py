@@ -5,6 +5,7 @@ axe-core reads it too.
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -293,13 +294,14 @@ def test_the_builder_reads_well(acme: Tenant, editor: Sits) -> None:
     save_draft("sign-in", drawing(*BRANCHED, flow="sign-in").as_json(), by="bob", revision=None)
     person = editor()
     page = person.page
-    for query, width, scheme in (
+    views: list[tuple[str, int, Literal["light", "dark"]]] = [
         ("", 390, "light"),
         ("?step=how", 1280, "dark"),
         ("?open=yaml", 1280, "light"),
-    ):
+    ]
+    for query, width, scheme in views:
         page.set_viewport_size({"width": width, "height": 844})
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         person.open(f"/console/flows/sign-in/{query}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (
             f"{query} is wider than {width} px"

@@ -1,6 +1,7 @@
 """After every action in the builder the focus is on an element, and the next key works."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -60,7 +61,7 @@ class Hands:
 def hands(acme: Tenant, new_person: Sits) -> Callable[..., Hands]:
     """Return a function that opens the builder with a flow of this name, of the shipped steps."""
 
-    def sit_down(flow: str, *steps: object, username: str = "alice") -> Hands:
+    def sit_down(flow: str, *steps: str | dict[str, Any], username: str = "alice") -> Hands:
         if steps:
             save_draft(flow, drawing(*steps, flow=flow).as_json(), by="bob", revision=None)
         person = new_person()

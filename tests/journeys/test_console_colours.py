@@ -56,7 +56,7 @@ def test_marks_are_seen_in_every_accent(accent: str, acme: Tenant, new_person: C
     ):
         person.open(address)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             for selector, (which, ground) in marks.items():
                 page.locator(selector.partition("::")[0]).first.wait_for(state="attached")
                 mark, behind = page.evaluate(SEEN, [selector, which, ground])

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from blueprints.objects import edit
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.journeys.console import enter
 from tests.journeys.people import Person
-from tests.journeys.test_console_pages import enter
 
 
 def shot(person: Person, name: str) -> None:
@@ -20,7 +20,7 @@ def shot(person: Person, name: str) -> None:
         for width, height in ((390, 844), (1280, 800)):
             person.page.set_viewport_size({"width": width, "height": height})
             for scheme in ("light", "dark"):
-                person.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+                person.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 person.page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png")
 
 
@@ -119,7 +119,20 @@ def test_the_drawing_stays_when_the_session_is_gone(clerk: Person, tenants: dict
     expect(said.get_by_role("link", name="Sign in again")).to_have_attribute("href", "/sign-in")
     expect(clerk.page.locator("article[data-id=password]")).to_be_visible()
     shot(clerk, "builder-signed-out")
-    clerk.context.add_cookies(cookies)  # type: ignore[arg-type]
+    clerk.context.add_cookies(
+        [
+            {
+                "name": each["name"],
+                "value": each["value"],
+                "domain": each["domain"],
+                "path": each["path"],
+                "httpOnly": each["httpOnly"],
+                "secure": each["secure"],
+                "sameSite": each["sameSite"],
+            }
+            for each in cookies
+        ]
+    )
     clerk.page.locator("article[data-id=password] .name").focus()
     clerk.page.keyboard.press("Delete")
     expect(clerk.page.locator("article[data-id=password]")).to_have_count(0)
@@ -151,7 +164,9 @@ def test_a_hundred_groups_are_searched(clerk: Person, tenants: dict[str, Tenant]
     page = clerk.page
     clerk.open("/console/people/one/bob")
     box, boxes = page.locator(".many"), page.locator(".many input")
-    assert (box.bounding_box() or {})["height"] < 320
+    bounds = box.bounding_box()
+    assert bounds is not None
+    assert bounds["height"] < 320
     assert [each.get_attribute("value") for each in boxes.all()[:3]] == ["team-42", "team-99", "staff"]
     search = page.get_by_label("Search: Groups")
     expect(search).to_be_visible(visible=clerk.scripts)
@@ -170,4 +185,6 @@ def test_a_hundred_groups_are_searched(clerk: Person, tenants: dict[str, Tenant]
         page.get_by_label("team-07").check()
     clerk.press("Save")
     with tenant_scope(tenants["acme"]):
-        assert edit.current("person", "bob").document["groups"] == ["team-07", "team-42", "team-99"]  # type: ignore[union-attr]
+        saved = edit.current("person", "bob")
+    assert saved is not None
+    assert saved.document["groups"] == ["team-07", "team-42", "team-99"]

@@ -70,7 +70,7 @@ def _look(name: str, owner: Owner, address: str) -> list[Any]:
         if (real := page.evaluate("document.documentElement.scrollWidth")) > width:
             wrong.append(f"{real} px wide at {width}: {page.evaluate(WIDE, width)}")
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             _keep_picture(page, f"{name}-{width}-{scheme}")
             if width != 1920:
                 wrong += violations(page, f"{width} {scheme}")

@@ -4,6 +4,7 @@ They are read at 390 and 1280 px, in light and dark.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -85,11 +86,17 @@ def test_every_state_reads_well(acme: Tenant, new_person: Sits) -> None:
     person = new_person()
     enter(person, acme)
     wrong, page, seen = [], person.page, 0
+    views: list[tuple[int, Literal["light", "dark"]]] = [
+        (390, "light"),
+        (390, "dark"),
+        (1280, "dark"),
+        (1280, "light"),
+    ]
     for name in states(person, person.new_tab()):
         seen += 1
-        for width, scheme in ((390, "light"), (390, "dark"), (1280, "dark"), (1280, "light")):
+        for width, scheme in views:
             page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             wrong += violations(page, f"{name} {width} {scheme}")
             wrong += [f"{name} is wider than {width}"] if _wide(page) > width else []
     assert seen == 14

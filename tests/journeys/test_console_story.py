@@ -48,7 +48,9 @@ def test_from_a_mistake_to_a_rollback(
     # A dry run asks the question. Nothing is written, so no one meets it yet.
     admin.open(f"{HERE}/try?which=draft")
     expect(page.locator("#step-choice")).to_be_visible()
-    assert live_version("device_code").number == 1  # type: ignore[union-attr]
+    live = live_version("device_code")
+    assert live is not None
+    assert live.number == 1
     admin.open(f"{HERE}/publish")
     page.get_by_label("Note").fill("Whose is it?")
     admin.press("Publish")

@@ -59,7 +59,7 @@ def _look(name: str, person: Person) -> None:
         )
         assert page.evaluate(CLIPPED) == [], f"{name} at {width} px"
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             _keep_picture(page, f"{name}-{width}-{scheme}")
             if width == 1280:
                 result = Axe().run(page, options=ALL if scheme == "light" else COLOURS)

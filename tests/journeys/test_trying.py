@@ -4,6 +4,7 @@ What is published can be undone.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -104,12 +105,14 @@ def test_the_preview_is_a_picture(editor: Person) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_every_page_is_sound(editor: Person, acme: Tenant, width: int, scheme: str) -> None:
+def test_every_page_is_sound(
+    editor: Person, acme: Tenant, width: int, scheme: Literal["light", "dark"]
+) -> None:
     """axe-core reports nothing serious on any of them, and nothing is wider than the window."""
     publish(drawing(*SHIPPED, title="Another"), by="clerk", note="Another title")
     page = editor.page
     page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     run = f"../../runs/{Run.objects.latest('pk').identifier}"
     tries = ["try", "try?groups=sales&address=203.0.113.9&do.consent=typed&tests=1", "try?address=nonsense"]
     versions = ["versions", "versions/2", "compare", "publish", "discard", "versions/1/roll-back"]

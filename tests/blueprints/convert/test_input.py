@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blueprints.convert.authentik import convert
 from blueprints.convert.report import Block, Ours, write
-from blueprints.files.nodes import parse
+from blueprints.files.nodes import Node, parse
 from blueprints.files.problems import BadBlueprint
 from tests.blueprints.convert.converting import APPLICATION, SIGN_IN, converted, written
 
@@ -517,7 +517,7 @@ def test_whatever_is_written_reads_back(said: dict[str, object], comment: str) -
     assert write([Block({"a": Ours("env", ("X", 'it\'s "so"'))})]) == 'a: !env [X, "it\'s \\"so\\""]\n'
 
 
-def _plain(node: object) -> object:
-    if node.is_map:  # type: ignore[attr-defined]
-        return {key: _plain(value) for key, (_, value) in node.value.items()}  # type: ignore[attr-defined]
-    return [_plain(each) for each in node.value] if node.is_list else node.value  # type: ignore[attr-defined]
+def _plain(node: Node) -> object:
+    if node.is_map:
+        return {key: _plain(value) for key, (_, value) in node.value.items()}
+    return [_plain(each) for each in node.value] if node.is_list else node.value

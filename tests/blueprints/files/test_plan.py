@@ -13,6 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from blueprints.files.apply import StateMoved, apply
 from blueprints.files.plan import Plan, make_plan
@@ -139,7 +140,7 @@ def test_each_kind_key_by_key(acme: Tenant, write_blueprint: Write) -> None:
     assert Person.objects.get(username="alice").attributes == {"site": "north"}
 
 
-def test_exit_codes_and_words(acme: Tenant, write_blueprint: Write, settings: Any) -> None:
+def test_exit_codes_and_words(acme: Tenant, write_blueprint: Write, settings: Settings) -> None:
     """0 is no change, 2 changes, 1 an error; there are no colors unless a terminal shows them."""
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\n---\nscope: new\ntitle: New\n")
     code, output = command("plan", file)
@@ -504,7 +505,7 @@ def test_expect_refuses_when_the_state_moved(acme: Tenant, write_blueprint: Writ
 
 
 def test_expect_sees_a_secret_that_joined_the_plan(
-    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any
+    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Settings
 ) -> None:
     """The plan agreed to the person's name, not to another password."""
     settings.SECRETS, secret = str(tmp_path), tmp_path / "key"
@@ -530,7 +531,7 @@ def many(people: int) -> str:
 
 
 def test_unchanged_objects_cost_no_queries(
-    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten or three hundred cost the same number, for plan and for an apply without changes."""
     monkeypatch.setattr("blueprints.objects.person.hash_password", lambda value: f"argon2$test${value}")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from pytest_django import Settings
 
 from blueprints.files.apply import apply
 from blueprints.files.export import export
@@ -58,7 +59,7 @@ def test_set_list_remove_without_showing(tenants: dict[str, Tenant], monkeypatch
 
 
 def test_it_is_encrypted_and_reported_without_its_value(
-    tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, caplog: Any
+    tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The value is neither in the table nor in the events nor in the log."""
     run(monkeypatch, "set", "smtp", "--tenant", "acme", entered=VALUE)
@@ -156,7 +157,7 @@ def test_a_secret_that_was_made_is_not_missing(db: None, write_blueprint: Callab
     ],
 )
 def test_a_file_that_holds_no_secret_is_named(
-    tenants: dict[str, Tenant], settings: Any, tmp_path: Path, make: Callable[[Path], None], said: str
+    tenants: dict[str, Tenant], settings: Settings, tmp_path: Path, make: Callable[[Path], None], said: str
 ) -> None:
     """It is not passed over for another one, nor generated again."""
     settings.SECRETS = str(tmp_path)
@@ -167,7 +168,7 @@ def test_a_file_that_holds_no_secret_is_named(
 
 
 def test_a_file_that_may_not_be_read_is_no_matter_of_utf_8(
-    tenants: dict[str, Tenant], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tenants: dict[str, Tenant], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message points at the permissions."""
     settings.SECRETS = str(tmp_path)
@@ -185,7 +186,7 @@ def test_a_file_that_may_not_be_read_is_no_matter_of_utf_8(
 
 
 def test_a_folder_of_secrets_that_is_not_there(
-    tenants: dict[str, Tenant], settings: Any, write_blueprint: Callable[..., Path]
+    tenants: dict[str, Tenant], settings: Settings, write_blueprint: Callable[..., Path]
 ) -> None:
     """Otherwise a mount that failed would look like secrets that were never entered.
 

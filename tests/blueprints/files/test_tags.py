@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from blueprints.files import tags
 from blueprints.files.apply import apply
@@ -280,7 +281,7 @@ client_secret: !secret vault.secret
 
 
 def test_a_secret_is_never_printed(
-    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any, caplog: pytest.LogCaptureFixture
+    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is not in a plan or apply, as text or JSON, nor in a repr, an event or the log.
 
@@ -307,7 +308,7 @@ def test_a_secret_is_never_printed(
 
 
 def test_a_changed_secret_is_a_change(
-    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Any
+    acme: Tenant, write_blueprint: Write, tmp_path: Path, settings: Settings
 ) -> None:
     """The plan says that it changes, not from what to what.
 

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connections
+from pytest_django import Settings
 
 from blueprints.files.secrets import keep
 from blueprints.files.watch import look
@@ -26,7 +26,7 @@ Put = Callable[[str, str], None]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, settings: Any) -> Path:
+def folder(tmp_path: Path, settings: Settings) -> Path:
     """Return the watched folder."""
     settings.BLUEPRINTS = str(tmp_path / "watched")
     (tmp_path / "watched").mkdir()
@@ -84,7 +84,7 @@ def test_files_and_folders_are_applied_once_and_again_when_they_change(
 
 
 def test_nothing_is_watched_unless_a_folder_is_named(
-    tenants: dict[str, Tenant], settings: Any, tmp_path: Path
+    tenants: dict[str, Tenant], settings: Settings, tmp_path: Path
 ) -> None:
     """A folder that does not exist is no error: it may be mounted later."""
     settings.BLUEPRINTS = ""
@@ -152,7 +152,7 @@ def test_a_half_written_file_is_applied_when_it_is_whole(tenants: dict[str, Tena
 
 
 def test_a_secret_that_comes_later(
-    tenants: dict[str, Tenant], put: Put, settings: Any, tmp_path: Path
+    tenants: dict[str, Tenant], put: Put, settings: Settings, tmp_path: Path
 ) -> None:
     """The blueprint that named it is tried again when it is entered or appears as a file.
 

@@ -156,7 +156,9 @@ def test_what_is_changed_by_hand_shows_as_drift(acme: Tenant) -> None:
 def test_two_hands_at_once(transactional_db: None, tenants: dict[str, Tenant]) -> None:
     """Of eight requests with the same etag, one writes and the others are refused."""
     with tenant_scope(tenants["acme"]):
-        etag = edit.current("application", "tv").etag  # type: ignore[union-attr]
+        current = edit.current("application", "tv")
+    assert current is not None
+    etag = current.etag
     outcomes: list[str] = []
 
     def write(title: str) -> None:

@@ -3,6 +3,7 @@
 Each warning is shown where it belongs, and common conditions raise none.
 """
 
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
@@ -163,9 +164,14 @@ def test_what_would_take_long_is_not_judged(part: str, monkeypatch: pytest.Monke
     tried: list[object] = []
     whole = Tree.evaluator
 
-    def counted(tree: Tree, node: Node) -> Any:
+    def counted(tree: Tree, node: Node) -> Callable[[Mapping[str, Any]], Any]:
         evaluate = whole(tree, node)
-        return lambda values: (tried.append(node), evaluate(values))[1]
+
+        def evaluated(values: Mapping[str, Any]) -> Any:
+            tried.append(node)
+            return evaluate(values)
+
+        return evaluated
 
     monkeypatch.setattr(Tree, "evaluator", counted)
     said(" && ".join([part] * 15))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from flows.conditions.expressions import BadCondition, ConditionFailed, compile_condition, within
 from flows.documents.lint import lint
@@ -127,7 +128,9 @@ def test_an_evaluation_that_fails_is_neither_true_nor_false(acme: Tenant, source
         applies(source)
 
 
-def test_only_the_names_that_occur_are_looked_up(acme: Tenant, django_assert_num_queries: Any) -> None:
+def test_only_the_names_that_occur_are_looked_up(
+    acme: Tenant, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     """A condition about the address queries no table about the person."""
     with django_assert_num_queries(0):
         applies('request.ip == "1.2.3.4" || "person.groups" == request.agent')
@@ -186,7 +189,7 @@ def test_a_condition_that_fails_refuses_the_run_and_skips_nothing(acme: Tenant, 
 
 def test_a_condition_decides_by_who_was_claimed_and_from_where(acme: Tenant, door: Doors) -> None:
     """Staff from outside are refused, as in the example of the design."""
-    steps = [
+    steps: list[str | dict[str, Any]] = [
         "identification",
         "password",
         {"stage": "deny", "when": '"staff" in person.groups && !request.ip.within(tenant.networks)'},

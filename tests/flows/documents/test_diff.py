@@ -33,7 +33,7 @@ def shown(old: FlowDocument, new: FlowDocument) -> list[str]:
 
 def test_nothing_changed() -> None:
     """The same flow has no differences, however it is written."""
-    spelt_out = [
+    spelt_out: list[dict[str, Any]] = [
         {"id": step, "stage": step, "settings": {}, "when": None, "on_refusal": "end"} for step in SHIPPED
     ]
     assert difference(drawing(*SHIPPED), drawing(*spelt_out)) == []

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import IntegrityError, connections, transaction
+from pytest_django import Settings
 
 from flows.checks import live_flows_can_run
 from flows.documents.versions import NoSuchVersion, RefusedFlow, history, live_version
@@ -52,7 +53,9 @@ def test_an_unchanged_document_publishes_nothing(acme: Tenant) -> None:
     """It writes neither a version nor an event, however the same document is written."""
     draw(*SHIPPED)
     before, published = Version.objects.count(), events("flow.published")
-    spelt_out = [{"id": step, "stage": step, "settings": {}, "when": None} for step in SHIPPED]
+    spelt_out: list[dict[str, Any]] = [
+        {"id": step, "stage": step, "settings": {}, "when": None} for step in SHIPPED
+    ]
     assert not draw(*SHIPPED).changed
     assert not publish(drawing(*spelt_out, default=True), by="test").changed
     assert (Version.objects.count(), events("flow.published")) == (before, published)
@@ -91,7 +94,7 @@ def test_a_flow_with_errors_publishes_nothing_and_names_them_all(acme: Tenant) -
 
 def test_what_is_stored_reads_back_as_the_same_document(acme: Tenant) -> None:
     """Only what differs from the defaults is stored."""
-    steps = [
+    steps: list[str | dict[str, Any]] = [
         "identification",
         {"id": "pw", "stage": "password", "settings": {"window": "10m"}},
         "login",
@@ -274,7 +277,9 @@ def test_rolling_back_is_one_action(acme: Tenant, door: Doors) -> None:
     assert draw(*SHIPPED, title="Fourth").version.number == 4
 
 
-def test_rolling_back_to_what_cannot_run_is_refused(third_party: None, acme: Tenant, settings: Any) -> None:
+def test_rolling_back_to_what_cannot_run_is_refused(
+    third_party: None, acme: Tenant, settings: Settings
+) -> None:
     """When a stage was removed meanwhile, the live version stays, and the finding names the step."""
     draw("identification", "password", "word", "login", "device_code", "consent")
     draw(*SHIPPED)
@@ -334,7 +339,14 @@ def test_a_run_finishes_on_the_version_on_which_it_began(acme: Tenant, door: Doo
 def test_a_sub_flow_takes_effect_when_the_flow_around_it_is_published(acme: Tenant, door: Doors) -> None:
     """It has no effect before, so no sign-in changes without an entry in the flow's own history."""
     part({"stage": "choice", "id": "old"})
-    around = ["identification", "password", {"flow": "factor"}, "login", "device_code", "consent"]
+    around: list[str | dict[str, Any]] = [
+        "identification",
+        "password",
+        {"flow": "factor"},
+        "login",
+        "device_code",
+        "consent",
+    ]
     assert draw(*around).changed
     part({"stage": "choice", "id": "new"})
     assert door().page().submit(name="alice").submit(password="alice-password-1").step == "factor.old"

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.db import connections
 from django.utils import timezone
+from pytest_django import Settings
 
 from flows.models import Flow
 from flows.models import Run as Row
@@ -328,7 +329,7 @@ def test_needs_that_are_unmet_when_it_comes_to_it_refuse_the_run(acme: Tenant, d
 
 
 def test_a_stage_that_was_taken_away_refuses_the_run(
-    third_party: None, acme: Tenant, settings: Any, door: Doors
+    third_party: None, acme: Tenant, settings: Settings, door: Doors
 ) -> None:
     """A removed wheel refuses new runs and those under way; no step is passed over."""
     draw("identification", "password", "word", "login", "device_code", "consent", "finish")
@@ -553,7 +554,7 @@ def test_a_forged_post_does_not_carry_on_a_run_that_stands_between_two_steps(
 # --- limits -------------------------------------------------------------------------------------------------
 
 
-def test_runs_are_limited_by_address(settings: Any, door: Doors, clock: time_machine.Traveller) -> None:
+def test_runs_are_limited_by_address(settings: Settings, door: Doors, clock: time_machine.Traveller) -> None:
     """Per network (IPv6: per /64) and tenant; one that ended or expired no longer counts."""
     settings.RUNS_PER_ADDRESS = 3
     for at in range(3):

@@ -15,13 +15,14 @@ from django.db import connections
 from django.utils import timezone
 
 from flows.documents.versions import live_version
+from flows.editing.publishing import publish
 from flows.models import Run, StepCount, Version
 from flows.simulation.funnel import WHOLE, Count, funnel, sweep
 from flows.tasks import sweep_runs
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw, publish, row_of
+from tests.engine import draw, row_of
 from tests.engine import drawing as drawn
 from tests.kit import Door
 

@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.utils.html import escape
+from pytest_django import Settings
 
+from flows.editing.publishing import publish
 from flows.engine.executor import NoSuchRun
 from flows.registry import stages
 from flows.simulation.inspector import inspect, under_way
@@ -17,7 +19,7 @@ from idp.foundation.sealing import Sealed
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw, drawing, publish, row_of
+from tests.engine import draw, drawing, row_of
 from tests.kit import Door
 
 Doors = Callable[..., Door]
@@ -147,12 +149,12 @@ def test_a_run_that_went_on_in_another_flow_shows_both(acme: Tenant, door: Doors
 
 
 def test_a_run_of_a_stage_that_is_gone_can_still_be_looked_at(
-    third_party: None, acme: Tenant, settings: object, door: Doors
+    third_party: None, acme: Tenant, settings: Settings, door: Doors
 ) -> None:
     """It is the very one that an administrator wants to see."""
     draw("identification", "password", "word", *REST)
     seen = door().page().submit(name="alice").submit(password="alice-password-1")
-    settings.STAGE_PACKAGES = ["stages"]  # type: ignore[attr-defined]
+    settings.STAGE_PACKAGES = ["stages"]
     stages.cache_clear()
     assert seen.door.page(seen.path).title == "Something went wrong"
     found = inspect(row_of(seen).identifier, people=True)

@@ -80,7 +80,8 @@ def test_a_step_without_a_page_says_what_it_does() -> None:
     """
     (login,) = seen("login")
     assert (login.page, [effect["effect"] for effect in login.effects]) == (None, ["SignIn"])
-    (logout,) = seen("logout", "logout", flow="out", **{"for": "logout"})
+    purpose: dict[str, Any] = {"for": "logout"}
+    (logout,) = seen("logout", "logout", flow="out", **purpose)
     assert kind_and_title(logout) == ("continue", "Sign out?")
 
 

@@ -11,7 +11,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 
-from flows.documents.document import Circumstances, FlowDocument, InventedPerson
+from flows.documents.document import Circumstances, InventedPerson
 from flows.documents.versions import live_version
 from flows.engine.planner import document_of
 from flows.models import Run
@@ -58,8 +58,11 @@ def nothing_written(user_code: str) -> Iterator[None]:
 
 def dry_run(answers: dict[str, Any], *steps: Any, **more: Any) -> list[Report]:
     """Return the reports of a dry run of these steps, or of the live flow."""
-    document: FlowDocument = drawing(*steps) if steps else document_of(live_version("device_code"))  # type: ignore[arg-type]
-    return simulate(document, answers, **more)
+    if steps:
+        return simulate(drawing(*steps), answers, **more)
+    live = live_version("device_code")
+    assert live is not None
+    return simulate(document_of(live), answers, **more)
 
 
 def outcome(reports: list[Report]) -> tuple[str, str]:
@@ -506,9 +509,10 @@ def test_sub_flows_in_a_dry_run(nothing_written: None) -> None:
 def test_people_of_another_tenant_are_unknown(nothing_written: None, other: Tenant) -> None:
     """A dry run reads the tenant in scope and no other."""
     acme = people.claim("alice", ["username"])["id"]
+    assert isinstance(acme, int)
     with tenant_scope(other):
         assert people.claim("alice", ["username"])["id"] not in (acme, None)
-        assert people.find(acme) is None  # type: ignore[arg-type]
+        assert people.find(acme) is None
 
 
 # --- dry runs in the console --------------------------------------------------------------------------------
