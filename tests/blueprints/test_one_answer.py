@@ -158,7 +158,7 @@ def test_the_same_through_the_api_and_by_hand(acme: Tenant) -> None:
     ],
 )
 def test_a_weak_password_hides_behind_nothing(acme: Tenant, said: dict[str, Any], wrong: set[str]) -> None:
-    """A weak password is reported whatever else is wrong, and a good one is not.
+    """A weak password is reported beside any other mistake, and a good one is not.
 
     The rest may be no value, name what does not exist, or be refused by the database.
     """

@@ -475,7 +475,7 @@ def test_only_the_page_itself_starts_its_run_again(acme: Tenant, door: Doors, ho
 
 
 def test_looking_starts_nothing_again(acme: Tenant, door: Doors) -> None:
-    """A GET is refused, whatever it carries."""
+    """A GET is refused, even with the right token."""
     seen = door().page()
     token = restart_token(seen)
     assert seen.door.http.get(f"{seen.path}restart", {"token": token}).status_code == 405

@@ -49,7 +49,7 @@ def test_an_unknown_person_cannot_be_proved(claimed: dict[str, object]) -> None:
 
 
 def test_a_stage_gives_only_what_it_declares() -> None:
-    """A fact that the stage does not declare raises BrokenFlow, whatever its outcome."""
+    """A fact that the stage does not declare raises BrokenFlow, with any outcome."""
     with pytest.raises(BrokenFlow, match="gave signed_in, which it does not declare"):
         learn(dict(ALICE), {"signed_in": {"person": 7}}, {"person"})
 

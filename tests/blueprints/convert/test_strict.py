@@ -223,7 +223,7 @@ def test_a_place_that_is_not_known_refuses(tmp_path: Path, order: str) -> None:
 
 
 def test_a_brand_never_takes_the_name_of_the_default_one(tmp_path: Path) -> None:
-    """Only the first default brand becomes the default tenant, whatever another one is called."""
+    """Only the first default brand becomes the default tenant, with any name of another one."""
     brand = (
         "- {model: authentik_brands.brand, identifiers: {domain: DOMAIN}, attrs: {default: IS, "
         "flow_authentication: !KeyOf flow}}"

@@ -237,7 +237,7 @@ def test_a_flow_that_is_tested_with_a_person_of_the_tenant(
 
 
 def test_queries_do_not_grow_with_the_objects(acme: Tenant, write_blueprint: Write) -> None:
-    """A tenant costs a handful, whatever it has."""
+    """A tenant costs a handful, however many objects it has."""
 
     def queries() -> int:
         with CaptureQueriesContext(
