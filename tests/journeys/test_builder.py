@@ -84,7 +84,8 @@ def drag(page: Page, source: Locator, place: str, lane: str = "") -> None:
     source.hover(position={"x": 60, "y": 20})
     page.mouse.down()
     page.mouse.move(300, 300, steps=3)
-    gap = page.locator(f'.definition .gap[data-to="{place}"]' + (f"[data-lane='{lane}']" if lane else "")).first
+    in_lane = f"[data-lane='{lane}']" if lane else ""
+    gap = page.locator(f'.definition .gap[data-to="{place}"]{in_lane}').first
     gap.scroll_into_view_if_needed()
     box = gap.bounding_box()
     assert box is not None
