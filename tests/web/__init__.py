@@ -1,1 +1,1 @@
-"""Tests of the edge, through the public door."""
+"""Tests of the web interface through its public URLs."""

@@ -1,5 +1,6 @@
-"""Nobody changes somebody who may do more than they, at any door, however the name is spelled and however
-broken the document is.
+"""No one changes a person who has more rights, at any interface.
+
+The spelling of the name and errors in the document do not matter.
 """
 
 import json
@@ -34,7 +35,7 @@ BELOW = [role.value for role in Role if role != Role.OWNER]
 
 @pytest.fixture
 def owner(tenants: dict[str, Tenant]) -> Callable[[], Any]:
-    """Bob owns acme; answers all that is kept of him."""
+    """Return everything stored about bob, who owns acme."""
     with tenant_scope(tenants["acme"]):
         edit.save("person", {"person": "bob", "role": "owner", "email": "bob@acme.test"}, by="test")
 
@@ -51,7 +52,7 @@ def owner(tenants: dict[str, Tenant]) -> Callable[[], Any]:
 
 @pytest.mark.parametrize("role", BELOW)
 def test_not_by_a_program(role: str, owner: Callable[[], Any], tenants: dict[str, Tenant]) -> None:
-    """PUT, PATCH, DELETE, every action on one and on many, and a blueprint."""
+    """PUT, PATCH, DELETE, every single and bulk action, and a blueprint are refused."""
     with tenant_scope(tenants["acme"]):
         calls = Program(mint(role, BOTH, "acme.test"), "acme.test")
     before = owner()
@@ -78,7 +79,7 @@ def test_not_by_a_program(role: str, owner: Callable[[], Any], tenants: dict[str
 
 @pytest.mark.parametrize("role", BELOW)
 def test_not_at_the_console(role: str, owner: Callable[[], Any], door: Callable[..., Door]) -> None:
-    """The form of a person, that of a new one, the role, ways in, and actions."""
+    """The forms of a person, a new person, the role and recovery links, and the actions are refused."""
     clerk, before = signed_in(door, role), owner()
     for name in SPELLINGS:
         at = quote(name, safe="")

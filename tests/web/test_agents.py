@@ -44,7 +44,5 @@ X = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chro
     ],
 )
 def test_user_agents_in_words(agent: str | None, words: str) -> None:
-    """Browsers by their name and their system, programs by their name, and nothing longer than 40
-    characters.
-    """
+    """Browsers have their name and system, programs their name, and nothing exceeds 40 characters."""
     assert software(agent) == words

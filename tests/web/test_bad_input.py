@@ -1,5 +1,6 @@
-"""Whatever is sent, the answer is an error of the right kind: never a 5xx, never a stack trace, always the
-protocol's JSON.
+"""Every malformed input is an error of the right kind: no 5xx and no stack trace.
+
+At the protocol's endpoints it is the protocol's JSON.
 """
 
 import itertools
@@ -43,7 +44,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 
 def wrong_methods(addresses: Any) -> Any:
-    """Each address with each method that it does not take."""
+    """Yield each address with each method that it does not accept."""
     return [
         (path, method)
         for path, allowed in addresses.items()
@@ -53,7 +54,7 @@ def wrong_methods(addresses: Any) -> Any:
 
 
 def clean(response: Any) -> Any:
-    """Not a failure of ours, and nothing of our inside in it."""
+    """Return the response after checking that it is no internal error and reveals nothing internal."""
     text = response.content.decode(errors="replace")
     assert response.status_code < 500, text
     for inside in ("Traceback", "File &quot;", 'File "', "Exception", "django.", "/idp/", "sqlite"):
@@ -66,7 +67,10 @@ def clean(response: Any) -> Any:
 
 @pytest.mark.parametrize(("path", "method"), wrong_methods(ALLOWED))
 def test_wrong_method_of_an_endpoint(door: Doors, path: str, method: str) -> None:
-    """B25: 405 with Allow and a JSON error; the token and the device endpoint take nothing but POST."""
+    """B25: a wrong method is a 405 with Allow and a JSON error.
+
+    The token and device endpoints accept POST only.
+    """
     response = clean(door().http.generic(method, path))
     assert (response.status_code, response["Allow"]) == (405, ALLOWED[path])
     if method != "HEAD":
@@ -75,7 +79,7 @@ def test_wrong_method_of_an_endpoint(door: Doors, path: str, method: str) -> Non
 
 @pytest.mark.parametrize(("path", "method"), wrong_methods(PAGES))
 def test_wrong_method_of_a_page(door: Doors, path: str, method: str) -> None:
-    """405 with Allow, as a page."""
+    """A wrong method of a page is a 405 with Allow, as a page."""
     response = clean(door().http.generic(method, path))
     assert (response.status_code, response["Allow"]) == (405, PAGES[path])
 
@@ -94,7 +98,7 @@ def test_wrong_method_of_a_page(door: Doors, path: str, method: str) -> None:
     ],
 )
 def test_wrong_content_type(door: Doors, path: str, content_type: Any) -> None:
-    """D1: 415 with invalid_request."""
+    """D1: a wrong content type is a 415 with invalid_request."""
     response = clean(door().post(path, "client_id=tv", content_type=content_type))
     assert outcome(response) == (415, "invalid_request")
     assert response["Cache-Control"] == "no-store"
@@ -102,13 +106,13 @@ def test_wrong_content_type(door: Doors, path: str, content_type: Any) -> None:
 
 @pytest.mark.parametrize("content_type", [FORM, "text/plain", "application/json+x"])
 def test_wrong_content_type_of_the_api(door: Doors, content_type: Any) -> None:
-    """415, and never read as JSON: a form of another site can send text/plain without being asked."""
+    """Another content type is a 415 and never read as JSON; cross-site forms can send text/plain."""
     response = clean(door().http.post(RUNS, b'{"for": "device_code"}', content_type=content_type))
     assert outcome(response) == (415, "invalid_request")
 
 
 def test_oversized_body(door: Doors) -> None:
-    """413, whatever the body is for."""
+    """An oversized body is a 413 everywhere."""
     large = b"client_id=tv&x=" + b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     for path in (DEVICE, TOKEN):
         assert outcome(clean(door().post(path, large))) == (413, "invalid_request")
@@ -125,16 +129,14 @@ def test_oversized_body(door: Doors) -> None:
     "charset", ["ISO-8859-1", "latin-1", '"us-ascii"', "utf-8", "UTF8", "utf-16", "x", ""]
 )
 def test_the_label_of_a_form_does_not_decide(door: Doors, charset: Any) -> None:
-    """D1, K3: bytes that are UTF-8 are read, whatever library labelled them; others are refused, whatever the
-    label.
-    """
+    """D1, K3: a form in UTF-8 is read with any charset label, and other bytes are refused with any label."""
     bodies = {
         b"client_id=tv&device_name=T%C3%A9": 200,
         "client_id=tv&device_name=Té".encode(): 200,
         b"client_id=tv&x=\xe9": 400,
     }
     for body, status in bodies.items():
-        # post() would re-encode it
+        # post() would encode it again
         answer = clean(door().http.generic("POST", DEVICE, body, content_type=f"{FORM}; charset={charset}"))
         assert answer.status_code == status
     assert set(DeviceCode.unscoped.values_list("label", flat=True)) == {"Té"}
@@ -149,7 +151,10 @@ READ = {
 @pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in READ.items() for name in names])
 @pytest.mark.parametrize("values", [("", ""), ("x", "x"), ("x", ""), ("x", "y")])
 def test_what_is_read_comes_once(door: Doors, path: str, name: str, values: dict[str, str]) -> None:
-    """D1, B25: whatever the values are; nobody has to guess which one counts (RFC 6749 section 3.2)."""
+    """D1, B25: a repeated parameter is refused for all values (RFC 6749 section 3.2).
+
+    No one has to guess which one counts.
+    """
     started = door().start()
     form = (
         {"client_id": "tv", "grant_type": DEVICE_CODE, "device_code": started.device_code}
@@ -167,8 +172,9 @@ def test_what_is_read_comes_once(door: Doors, path: str, name: str, values: dict
 
 @pytest.mark.parametrize("name", ["resource", "audience", "unknown", "é", "user_code"])
 def test_what_nobody_reads_may_repeat(door: Doors, name: str) -> None:
-    """D1, D42: RFC 8707 section 2 has resource several times; unknown parameters are ignored, at both
-    endpoints and with Basic.
+    """D1, D42: unknown parameters are ignored, even repeated, at both endpoints and with Basic.
+
+    RFC 8707 section 2 allows several resource parameters.
     """
     more = urlencode([(name, "https://a.example"), (name, "https://b.example"), (name, "")])
     started = Started(door().post(DEVICE, f"client_id=tv&scope=openid&{more}").json())
@@ -191,7 +197,7 @@ BODIES = {
     "NUL": b"client_id=tv&scope=openid%00",
     "NUL in a name": b"client_id=tv&a%00b=1",
     "NUL in the client": b"client_id=t%00v",
-    "NUL in what nobody reads": b"client_id=tv&unknown=%00",
+    "NUL in an unknown parameter": b"client_id=tv&unknown=%00",
     "thousands of parameters": b"client_id=tv&" + b"&".join(b"p%d=1" % n for n in range(5000)),
     "thousands of equal signs": b"=" * 5000,
 }
@@ -200,13 +206,13 @@ BODIES = {
 @pytest.mark.parametrize("path", [DEVICE, TOKEN])
 @pytest.mark.parametrize("body", BODIES)
 def test_malformed_forms(door: Doors, path: str, body: Any) -> None:
-    """D1: 400 with invalid_request at both endpoints."""
+    """D1: a malformed form is a 400 with invalid_request at both endpoints."""
     assert outcome(clean(door().post(path, BODIES[body]))) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("body", [b"&&&&client_id=tv&&", b"client_id=tv&", b"client_id=tv&%=%zz&+=+"])
 def test_sloppy_forms_are_read(door: Doors, body: Any) -> None:
-    """D1: what can be understood is."""
+    """D1: a form that can be understood is read."""
     assert outcome(clean(door().post(DEVICE, body))) == (200, "")
 
 
@@ -224,7 +230,7 @@ def test_sloppy_forms_are_read(door: Doors, body: Any) -> None:
     ],
 )
 def test_long_and_strange_values(door: Doors, name: str) -> None:
-    """A value of any length and script is an answer of the protocol."""
+    """A value of any length and script results in a response of the protocol."""
     for value in (
         "x" * 60_000,
         "é" * 5000,
@@ -249,9 +255,7 @@ def test_long_and_strange_values(door: Doors, name: str) -> None:
 
 
 def test_strange_device_name_stays_text(door: Doors, acme: Tenant) -> None:
-    """CVE-2026-42849: what a device calls itself is escaped on the page where somebody approves it, and cut
-    to its length.
-    """
+    """CVE-2026-42849: the name that a device sends is escaped on the approval page and truncated."""
     started = door(agent="<img src=x onerror=alert(1)>").start(
         device_name="<script>alert(1)</script>" + "x" * 500
     )
@@ -288,7 +292,7 @@ AUTHORIZATIONS = [
 
 @pytest.mark.parametrize("header", AUTHORIZATIONS)
 def test_strange_authorization_at_userinfo(door: Doors, header: str) -> None:
-    """RFC 6750: 401 with the scheme, whatever stands there."""
+    """RFC 6750: a malformed Authorization header is a 401 with the scheme."""
     response = clean(door().get(USERINFO, HTTP_AUTHORIZATION=header))
     assert outcome(response) == (401, "invalid_token")
     assert response["WWW-Authenticate"].startswith("Bearer")
@@ -306,7 +310,7 @@ def test_strange_authorization_at_userinfo(door: Doors, header: str) -> None:
     ],
 )
 def test_strange_token_headers(door: Doors, header: str) -> None:
-    """A token whose header is no header, nests without end or names no key of ours."""
+    """A token with a malformed header, endless nesting or an unknown key is refused."""
     token = ".".join(urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in (header, "{}", "x"))
     assert outcome(clean(door().get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {token}"))) == (
         401,
@@ -316,7 +320,7 @@ def test_strange_token_headers(door: Doors, header: str) -> None:
 
 @pytest.mark.parametrize("header", AUTHORIZATIONS)
 def test_strange_authorization_at_the_token_endpoint(door: Doors, header: str) -> None:
-    """B25: what is not Basic is not looked at; nothing fails."""
+    """B25: an Authorization header of another scheme than Basic is ignored without a failure."""
     form = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": "tv"}
     assert outcome(clean(door().post(TOKEN, form, HTTP_AUTHORIZATION=header)))[0] in (400, 401)
 
@@ -325,7 +329,7 @@ def test_strange_authorization_at_the_token_endpoint(door: Doors, header: str) -
     "parts", [("t\0v", "x"), ("", ""), ("é", "é"), ("x" * 20_000, "y" * 20_000), ("a:b", "c"), ("tv", "\0")]
 )
 def test_strange_basic(door: Doors, parts: list[str]) -> None:
-    """B25: an error with a code."""
+    """B25: malformed Basic credentials are an error with a code."""
     for encoded in (True, False):
         header = basic(*parts, encoded=encoded)
         assert outcome(
@@ -334,7 +338,7 @@ def test_strange_basic(door: Doors, parts: list[str]) -> None:
 
 
 def test_strange_cookies_and_agents(door: Doors) -> None:
-    """A browser that sends junk is a new browser."""
+    """A browser with malformed cookies is a new browser."""
     for junk in ("x", "é" * 64, "\x01" * 64, "a" * 64, '"' * 64, "x" * 4000):
         browser = door(agent=junk)
         browser.http.cookies["foyer_session"] = browser.http.cookies["foyer_browser"] = junk
@@ -368,9 +372,7 @@ def test_strange_cookies_and_agents(door: Doors) -> None:
 )
 @pytest.mark.parametrize("path", [DEVICE, "/device", "/.well-known/openid-configuration", "/nothing"])
 def test_unknown_and_malformed_hosts(door: Doors, host: str, path: str) -> None:
-    """K4: any other or malformed Host is a 404, whatever was asked for: for the protocol in JSON,
-    else plain.
-    """
+    """K4: an unknown or malformed Host is a 404 at every address, in JSON for the protocol, else plain."""
     client = door().http
     for response in (
         client.get(path, HTTP_HOST=host),
@@ -387,7 +389,7 @@ def test_unknown_and_malformed_hosts(door: Doors, host: str, path: str) -> None:
 
 @pytest.mark.parametrize("host", ["acme.test", "ACME.TEST", "acme.test:8000", "deep.er.acme.test"])
 def test_hosts_of_a_tenant(door: Doors, host: str) -> None:
-    """O19: exact or by wildcard, in any case, at any port."""
+    """O19: a host matches exactly or by wildcard, in any case, at any port."""
     assert door(host).get("/.well-known/openid-configuration").json()["issuer"] == f"http://{host.lower()}"
 
 
@@ -408,7 +410,7 @@ def test_hosts_of_a_tenant(door: Doors, host: str) -> None:
     ],
 )
 def test_strange_complete_links(door: Doors, query: str) -> None:
-    """D5: a mangled link leads to the page where the code is asked for, with nothing of it executed."""
+    """D5: a malformed link leads to the page that asks for the code, and nothing in it is executed."""
     seen = door().page(f"/device?{query}")
     clean(seen.response)
     assert seen.status == 200
@@ -418,7 +420,7 @@ def test_strange_complete_links(door: Doors, query: str) -> None:
 
 
 def test_too_many_parameters_at_a_page(door: Doors) -> None:
-    """400 or ignored, never a failure."""
+    """Too many parameters are a 400 or ignored, never a failure."""
     many = "&".join(f"p{n}=1" for n in range(5000))
     assert clean(door().get(f"/device?{many}")).status_code in (303, 400)
     seen = door().page()
@@ -437,7 +439,7 @@ def test_too_many_parameters_at_a_page(door: Doors) -> None:
     "value", ["\0", "alice\0", "\ud7ff", "é" * 254, "x" * 300, " ", "\u202e", "'\"<>&", "alice@acme.test\n"]
 )
 def test_strange_answers(door: Doors, value: str) -> None:
-    """A name, a password and a code of any kind are asked for again or judged, with the page still whole."""
+    """A malformed name, password or code is asked for again or checked, and the page is intact."""
     seen = door().page().submit(name=value)
     clean(seen.response)
     assert seen.step in ("identification", "password")
@@ -449,7 +451,7 @@ def test_strange_answers(door: Doors, value: str) -> None:
 
 
 def test_a_run_that_does_not_exist(door: Doors) -> None:
-    """404, for names of any kind."""
+    """An unknown run is a 404, for names of any kind."""
     for run in ("x", "0" * 32, "%00", "%ff", "é", "..", "x" * 3000, "' OR 1=1 --"):
         assert clean(door().get(f"/flow/{run}/")).status_code == 404
         assert clean(door().get(f"/recover/{run}")).status_code == 404
@@ -457,7 +459,7 @@ def test_a_run_that_does_not_exist(door: Doors) -> None:
         assert response.status_code == 404
 
 
-# --- the JSON door ------------------------------------------------------------------------------------------
+# --- the JSON API of runs -----------------------------------------------------------------------------------
 
 OBJECTS = [
     b" ",
@@ -484,7 +486,7 @@ OBJECTS = [
 
 @pytest.mark.parametrize("body", OBJECTS, ids=lambda body: body[:30].decode("latin-1"))
 def test_malformed_objects(door: Doors, body: Any) -> None:
-    """400 with invalid_request: no half of a surrogate pair, no endless nesting, nothing unknown."""
+    """Half of a surrogate pair, endless nesting and unknown members are a 400 with invalid_request."""
     assert outcome(clean(door().http.post(RUNS, body, content_type="application/json"))) == (
         400,
         "invalid_request",
@@ -492,7 +494,7 @@ def test_malformed_objects(door: Doors, body: Any) -> None:
 
 
 def test_surrogates_and_strange_answers_as_json(door: Doors) -> None:
-    """Answers of any type are asked for again or refused, never a failure; no cookie is read or set."""
+    """Answers of any type are asked for again or refused and never fail; no cookie is read or set."""
     browser = door()
     begun = browser.http.post(
         RUNS, {"for": "device_code", "user_code": "a\0b"}, content_type="application/json"
@@ -516,7 +518,7 @@ def test_surrogates_and_strange_answers_as_json(door: Doors) -> None:
 
 
 def test_a_run_answers_only_its_secret(door: Doors) -> None:
-    """No secret, a wrong one, another run's one and a cookie open nothing."""
+    """No secret, a wrong one, another run's one and a cookie give no access."""
     browser = door()
     first, second = (
         browser.http.post(RUNS, {"for": "device_code"}, content_type="application/json").json()
@@ -532,7 +534,7 @@ def test_a_run_answers_only_its_secret(door: Doors) -> None:
     assert browser.get(first["url"], HTTP_AUTHORIZATION=f"Run {first['secret']}").status_code == 200
 
 
-# --- whatever else ------------------------------------------------------------------------------------------
+# --- fuzzing ------------------------------------------------------------------------------------------------
 
 PARAMETERS = [
     "client_id",
@@ -579,8 +581,8 @@ def _encoded(data: dict[str, Any]) -> Any:
     return urlsafe_b64encode(data).decode()
 
 
-def anybody(door: Doors) -> Any:
-    """A browser from a network of its own, so that no limit stands in the way of the fuzz."""
+def fresh_browser(door: Doors) -> Any:
+    """Return a browser from a network of its own, so that no limit affects the fuzz test."""
     return door(address=f"2001:db8:{next(NETWORKS):x}::1")
 
 
@@ -624,10 +626,11 @@ FUZZ = hypothesis_settings(
     ),
 )
 def test_fuzz_forms(door: Doors, path: str, body: Any, header: str, content_type: Any) -> None:
-    """The protocol's endpoints and the pages: no 5xx and no stack trace for any body and header; JSON where
-    the protocol speaks.
+    """The protocol's endpoints and the pages return no 5xx and no stack trace for any body and header.
+
+    The protocol's endpoints return JSON.
     """
-    browser = anybody(door)
+    browser = fresh_browser(door)
     if isinstance(body, list):
         body = urlencode(body, errors="surrogatepass")
     response = clean(browser.http.post(path, body, content_type=content_type, HTTP_AUTHORIZATION=header))
@@ -645,8 +648,8 @@ def test_fuzz_forms(door: Doors, path: str, body: Any, header: str, content_type
     header=HEADERS,
 )
 def test_fuzz_objects(door: Doors, body: Any, answer: Mapping[str, Any], header: str) -> None:
-    """The JSON door: begun or answered with anything."""
-    browser = anybody(door)
+    """The JSON API of runs accepts or refuses any value, for the start and for an answer."""
+    browser = fresh_browser(door)
     path = RUNS
     if answer:
         begun = browser.http.post(RUNS, {"for": "device_code"}, content_type="application/json")
@@ -668,12 +671,12 @@ def test_fuzz_objects(door: Doors, body: Any, answer: Mapping[str, Any], header:
     path=st.text(st.characters(codec="utf-8"), max_size=30),
 )
 def test_fuzz_hosts_and_paths(door: Doors, host: str, path: str) -> None:
-    """Any Host and any path."""
+    """Any Host and any path result in no internal error."""
     clean(door().http.get("/" + path, HTTP_HOST=host))
     clean(door().http.get("/" + path))
 
 
 def test_fuzz_knows_the_way(door: Doors) -> None:
-    """The fuzz above reaches the insides: its parts, put together rightly, connect a device."""
+    """The fuzz test above reaches the inner code: the right combination of its values connects a device."""
     assert connect(door)["token_type"] == "Bearer"
     assert {"client_id", "grant_type", "device_code", "scope"} <= set(PARAMETERS)

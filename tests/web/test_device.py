@@ -1,4 +1,4 @@
-"""RFC 8628 through the public door: what the device is told, what the person sees, and who may decide."""
+"""RFC 8628 at the public interface: what the device gets, what the person sees, and who may decide."""
 
 from base64 import urlsafe_b64encode
 from datetime import timedelta
@@ -34,12 +34,12 @@ steps: [{stage: device_code}, {stage: identification}, {stage: password}, {stage
 
 
 def state() -> Any:
-    """The state of the one device."""
+    """Return the state of the one device."""
     return DeviceCode.objects.get().state
 
 
 def asked(door: Doors, started: dict[str, Any], **browser: Any) -> Any:
-    """A browser in which alice has entered the code and is asked for consent."""
+    """Return a page where alice has entered the code and is asked for consent."""
     seen = door(**browser).sign_in().submit(user_code=started.user_code)
     assert seen.step == "consent", seen.text
     return seen
@@ -49,9 +49,7 @@ def asked(door: Doors, started: dict[str, Any], **browser: Any) -> Any:
 
 
 def test_answer_has_every_member(door: Doors) -> None:
-    """D3, D4, D5, D6, D8, D19: both codes, both addresses, lifetime and interval, as JSON that
-    nobody stores.
-    """
+    """D3, D4, D5, D6, D8, D19: the response has codes, addresses, lifetime and interval as uncached JSON."""
     response = door().post(DEVICE, {"client_id": "tv", "scope": "openid"})
     answer = response.json()
     members = {
@@ -73,7 +71,7 @@ def test_answer_has_every_member(door: Doors) -> None:
 
 
 def test_unknown_parameters_are_ignored_and_empty_ones_are_absent(door: Doors) -> None:
-    """D1, K3: what the server does not know it does not mind; an empty parameter was not sent."""
+    """D1, K3: an unknown parameter is ignored, and an empty one counts as not sent."""
     response = door().post(
         DEVICE,
         {"client_id": "tv", "scope": "", "nonce": "", "audience": "x", "foo[]": "1", "client_secret": ""},
@@ -83,7 +81,7 @@ def test_unknown_parameters_are_ignored_and_empty_ones_are_absent(door: Doors) -
 
 
 def test_repeated_parameter_is_refused(door: Doors) -> None:
-    """D1: even with the same value twice."""
+    """D1: a repeated parameter is refused, even with the same value."""
     assert outcome(door().post(DEVICE, "client_id=tv&client_id=tv")) == (400, "invalid_request")
     assert outcome(door().post(DEVICE, "client_id=tv&nonce=1&nonce=2")) == (400, "invalid_request")
 
@@ -93,19 +91,22 @@ def test_repeated_parameter_is_refused(door: Doors) -> None:
     ["application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-URLEncoded;charset=utf8"],
 )
 def test_charset_in_the_content_type(door: Doors, content_type: Any) -> None:
-    """K3: several clients send it."""
+    """K3: a charset in the content type is accepted, because several clients send it."""
     assert outcome(door().post(DEVICE, {"client_id": "tv"}, content_type=content_type)) == (200, "")
 
 
 def test_unknown_and_inactive_clients(door: Doors, acme: Tenant) -> None:
-    """D2: who is unknown or switched off learns nothing more than that."""
+    """D2: an unknown client and an inactive one get the same error."""
     assert outcome(door().post(DEVICE, {"client_id": "nobody"})) == (401, "invalid_client")
     save_application("tv", by="test", is_active=False)
     assert outcome(door().post(DEVICE, {"client_id": "tv"})) == (401, "invalid_client")
 
 
 def test_confidential_client_authenticates(door: Doors) -> None:
-    """D2, K1, K3: by Basic alone, form-encoded as RFC 6749 says, or in the body; never without its secret."""
+    """D2, K1, K3: the client authenticates by Basic or in the body, and never without its secret.
+
+    Basic works alone, form-encoded as RFC 6749 says.
+    """
     device = door()
     assert outcome(device.post(DEVICE, {"scope": "openid"}, **basic("kiosk", KIOSK_SECRET))) == (200, "")
     assert outcome(
@@ -121,7 +122,7 @@ def test_confidential_client_authenticates(door: Doors) -> None:
 
 
 def test_client_must_own_the_grant_at_both_endpoints(door: Doors, acme: Tenant) -> None:
-    """D28: at the start, and again at each poll, so that switching it off stops what is under way."""
+    """D28: the grant is checked at the start and at each poll, so that disabling it stops pending devices."""
     device = door()
     assert outcome(device.post(DEVICE, {"client_id": "no-devices"})) == (400, "unauthorized_client")
     form = {"grant_type": DEVICE_CODE, "client_id": "no-devices", "device_code": "x"}
@@ -133,8 +134,9 @@ def test_client_must_own_the_grant_at_both_endpoints(door: Doors, acme: Tenant) 
 
 
 def test_scopes_are_filtered_by_the_client(door: Doors, acme: Tenant) -> None:
-    """D29: what the application may not have falls away at the start, and appears nowhere later
-    (CVE-2024-52287).
+    """D29: scopes that the application may not have are dropped at the start (CVE-2024-52287).
+
+    They appear nowhere later.
     """
     device = door()
     started = device.start(scope="openid other:read admin acme:read")
@@ -148,8 +150,9 @@ def test_scopes_are_filtered_by_the_client(door: Doors, acme: Tenant) -> None:
 
 
 def test_empty_scope_is_legal(door: Doors) -> None:
-    """D29, D39: a device may ask for nothing; it gets an access token, and neither an ID token nor a refresh
-    token.
+    """D29, D39: a device may request no scope; it gets an access token only.
+
+    There is neither an ID token nor a refresh token.
     """
     tokens = connect(door, scope="")
     assert "id_token" not in tokens
@@ -158,7 +161,7 @@ def test_empty_scope_is_legal(door: Doors) -> None:
 
 
 def test_scopes_is_an_alias_of_scope(door: Doors, acme: Tenant) -> None:
-    """Some clients say ``scopes``; ``scope`` wins where both are there."""
+    """Some clients send ``scopes``; ``scope`` wins if both are present."""
     door().post(DEVICE, {"client_id": "tv", "scopes": "openid email"})
     assert DeviceCode.objects.get().scopes == ["openid", "email"]
     door().post(DEVICE, {"client_id": "tv", "scopes": "openid email", "scope": "openid"})
@@ -167,12 +170,12 @@ def test_scopes_is_an_alias_of_scope(door: Doors, acme: Tenant) -> None:
 
 @pytest.mark.parametrize("scope", ["öpenid", 'open"id', "a\\b", "a\tb", " ".join(f"s{n}" for n in range(51))])
 def test_malformed_scope(door: Doors, scope: str) -> None:
-    """RFC 6749 section 3.3: characters that no scope may hold."""
+    """RFC 6749 section 3.3: invalid characters in a scope are refused."""
     assert outcome(door().post(DEVICE, {"client_id": "tv", "scope": scope})) == (400, "invalid_scope")
 
 
 def test_device_is_told_its_tenant_behind_tls(door: Doors) -> None:
-    """K4: every address carries the scheme under which the client came."""
+    """K4: every address has the scheme of the client's request."""
     answer = (
         door()
         .http.post(DEVICE, "client_id=tv", content_type="application/x-www-form-urlencoded", secure=True)
@@ -185,7 +188,7 @@ def test_device_is_told_its_tenant_behind_tls(door: Doors) -> None:
 
 
 def test_pending_then_tokens_then_nothing(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D11, D12, D27: the whole life of a code, client_id in the body because the client is public."""
+    """D11, D12, D27: a public client with its client_id in the body redeems a code exactly once."""
     device = door()
     started = device.start()
     assert outcome(device.poll(started)) == (400, "authorization_pending")
@@ -198,7 +201,7 @@ def test_pending_then_tokens_then_nothing(door: Doors, acme: Tenant, clock: time
 
 
 def test_unknown_and_missing_device_code(door: Doors) -> None:
-    """D14: 400 with the right code, not 404 and not 500 (django-oauth-toolkit 3.4.1)."""
+    """D14: it is a 400 with the right code, not a 404 and not a 500 (django-oauth-toolkit 3.4.1)."""
     form = {"grant_type": DEVICE_CODE, "client_id": "tv"}
     assert outcome(door().post(TOKEN, {**form, "device_code": "unknown"})) == (400, "invalid_grant")
     assert outcome(door().post(TOKEN, {**form, "device_code": ""})) == (400, "invalid_request")
@@ -206,15 +209,16 @@ def test_unknown_and_missing_device_code(door: Doors) -> None:
 
 
 def test_poll_without_client_id(door: Doors) -> None:
-    """D11: a client that does not authenticate must name itself."""
+    """D11: a client that does not authenticate must send its client_id."""
     device = door()
     started = device.start()
     assert outcome(device.poll(started, client_id=None)) == (400, "invalid_request")
 
 
 def test_code_is_bound_to_its_client(door: Doors, acme: Tenant) -> None:
-    """D25: another public client cannot redeem it, and does no harm by trying (django-oauth-toolkit
-    3.4.1).
+    """D25: another public client can neither redeem a code nor damage it by trying.
+
+    See django-oauth-toolkit 3.4.1.
     """
     device = door()
     started = device.start(scope="openid")
@@ -228,9 +232,7 @@ def test_code_is_bound_to_its_client(door: Doors, acme: Tenant) -> None:
 
 
 def test_code_is_bound_to_its_tenant(door: Doors) -> None:
-    """D25: at another tenant the same code, with the same client id, does not exist; neither there nor as a
-    user code.
-    """
+    """D25: at another tenant the same code with the same client id does not exist, nor as a user code."""
     device = door()
     started = device.start()
     assert outcome(door("other.test").poll(started)) == (400, "invalid_grant")
@@ -245,7 +247,7 @@ def test_code_is_bound_to_its_tenant(door: Doors) -> None:
 
 
 def test_code_is_bound_to_its_issuer(door: Doors) -> None:
-    """D25, K4: begun under one host name or scheme of the tenant, it is redeemed there and nowhere else."""
+    """D25, K4: a code is redeemed only under the host name and scheme where it was started."""
     device = door()
     started = device.start()
     door().approve(started)
@@ -262,7 +264,7 @@ def test_code_is_bound_to_its_issuer(door: Doors) -> None:
 
 @pytest.mark.parametrize("decision", ["approve", "deny"])
 def test_device_hears_of_the_decision_at_once(door: Doors, decision: str) -> None:
-    """D12, D32: denial is stored and told like approval, at the very next poll (Hydra #4110)."""
+    """D12, D32: a denial is stored and returned like an approval, at the very next poll (Hydra #4110)."""
     device = door()
     started = device.start()
     asked(door, started).submit(decision=decision)
@@ -271,8 +273,9 @@ def test_device_hears_of_the_decision_at_once(door: Doors, decision: str) -> Non
 
 
 def test_pkce_both_ways(door: Doors) -> None:
-    """D40, B7, B8: a verifier that is omitted, wrong, or sent without a challenge is refused (CVE-2023-48228,
-    CVE-2024-23647).
+    """D40, B7, B8: a missing verifier, a wrong one, and one without a challenge are refused.
+
+    See CVE-2023-48228 and CVE-2024-23647.
     """
     device = door()
     verifier = "v" * 43
@@ -290,7 +293,7 @@ def test_pkce_both_ways(door: Doors) -> None:
 
 @pytest.mark.parametrize("method", ["plain", "", "s256"])
 def test_only_s256(door: Doors, method: str) -> None:
-    """B10: no other method begins, nor one left out, which would mean plain."""
+    """B10: another method is refused, and so is a missing one, which would mean plain."""
     form = {"client_id": "tv", "code_challenge": _s256("v" * 43), "code_challenge_method": method}
     assert outcome(door().post(DEVICE, form)) == (400, "invalid_request")
 
@@ -305,8 +308,9 @@ def _s256(verifier: Any) -> Any:
 def test_page_says_what_is_approved_and_by_whom_it_was_asked(
     door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """D9, D10, D17, D18, D20, D21: application, code, address, agent, age; both answers; the maker is not
-    taken on trust.
+    """D9, D10, D17, D18, D20, D21: the page shows application, code, address, agent, age and both choices.
+
+    It marks the application as unverified.
     """
     device = door(address="203.0.113.9", agent="SmartTV/7")
     started = device.start(scope="openid email", device_name="Living room")
@@ -329,7 +333,7 @@ def test_page_says_what_is_approved_and_by_whom_it_was_asked(
 
 
 def test_verification_starts_at_the_address_that_the_device_shows(door: Doors, acme: Tenant) -> None:
-    """D7, D8: verification_uri, without anything after it, leads to the page that takes the code."""
+    """D7, D8: verification_uri without a query leads to the page that asks for the code."""
     started = door().start()
     seen = door().sign_in(path=started.answer["verification_uri"].removeprefix("http://acme.test"))
     assert (seen.title, seen.step) == ("Connect a device", "device_code")
@@ -338,8 +342,9 @@ def test_verification_starts_at_the_address_that_the_device_shows(door: Doors, a
 
 
 def test_complete_link_fills_in_and_submits_nothing(door: Doors, acme: Tenant) -> None:
-    """D5, D10: with a live session and an earlier consent the complete link still waits for two POSTs
-    (Keycloak #26100).
+    """D5, D10: even with a session and an earlier consent the complete link waits for two POSTs.
+
+    See Keycloak #26100.
     """
     device, person = door(), door()
     person.approve(device.start())
@@ -355,9 +360,7 @@ def test_complete_link_fills_in_and_submits_nothing(door: Doors, acme: Tenant) -
 
 
 def test_no_get_changes_anything(door: Doors, acme: Tenant) -> None:
-    """D30: reading any page of the run any number of times, with any parameters, decides nothing (Keycloak
-    #26100).
-    """
+    """D30: no GET of any page of the run decides anything, with any parameters (Keycloak #26100)."""
     started = door().start()
     seen = asked(door, started)
     for query in ("", "?decision=approve", f"?decision=approve&token={seen.hidden['token']}&step=consent"):
@@ -368,7 +371,7 @@ def test_no_get_changes_anything(door: Doors, acme: Tenant) -> None:
 
 
 def test_post_needs_the_forms_own_token(door: Doors, acme: Tenant) -> None:
-    """D30: no token, another run's token and another step's token decide nothing; then the right one does."""
+    """D30: no token, another run's token and another step's token decide nothing; the right one does."""
     device = door()
     started = device.start()
     seen = asked(door, started)
@@ -382,9 +385,7 @@ def test_post_needs_the_forms_own_token(door: Doors, acme: Tenant) -> None:
 
 
 def test_only_the_browser_that_entered_the_code_decides(door: Doors, acme: Tenant) -> None:
-    """D30: the same form posted from another browser, even one of the same person, is a page that does not
-    exist.
-    """
+    """D30: the same form posted from another browser is a 404, even for the same person."""
     started = door().start()
     seen = asked(door, started)
     thief = door()
@@ -405,9 +406,7 @@ def test_no_answer_or_a_strange_one_decides_nothing(door: Doors, acme: Tenant) -
 
 @pytest.mark.parametrize(("first", "second"), [("deny", "approve"), ("approve", "deny")])
 def test_a_decision_is_final(door: Doors, acme: Tenant, first: int, second: str) -> None:
-    """D31: going back and pressing the other button, here or elsewhere, changes nothing (Hydra #4110,
-    Keycloak #36811).
-    """
+    """D31: going back and pressing the other button changes nothing (Hydra #4110, Keycloak #36811)."""
     device = door()
     started = device.start()
     seen = asked(door, started)
@@ -430,9 +429,7 @@ def test_pressing_twice_is_pressing_once(door: Doors, acme: Tenant) -> None:
 
 
 def test_ended_session_cannot_decide(door: Doors, acme: Tenant) -> None:
-    """D30: a session that was ended elsewhere decides nothing from a page that is still open
-    (CVE-2025-29928).
-    """
+    """D30: a session that has ended decides nothing from a page that is still open (CVE-2025-29928)."""
     seen = asked(door, door().start())
     sessions.end_all(by_username("alice"), why="test")
     assert "You were signed out" in seen.submit(decision="approve").text
@@ -440,7 +437,7 @@ def test_ended_session_cannot_decide(door: Doors, acme: Tenant) -> None:
 
 
 def test_inactive_person_cannot_decide(door: Doors, acme: Tenant) -> None:
-    """D33: nor somebody who was switched off in between (CVE-2025-53942)."""
+    """D33: a person who was deactivated in between decides nothing (CVE-2025-53942)."""
     seen = asked(door, door().start())
     save_person("alice", by="test", is_active=False)
     seen.submit(decision="approve")
@@ -448,8 +445,9 @@ def test_inactive_person_cannot_decide(door: Doors, acme: Tenant) -> None:
 
 
 def test_groups_of_the_application_hold_on_the_device_path(door: Doors, acme: Tenant) -> None:
-    """D33: at approval, on the page and at the verb, only a member may; the device hears nothing
-    (CVE-2024-38371).
+    """D33: only a member may approve, on the page and in the API (CVE-2024-38371).
+
+    The device is not notified.
     """
     device = door()
     started = device.start(client_id="staff-console", scope="openid")
@@ -481,8 +479,9 @@ def _lost_a_scope() -> None:
 def test_person_is_checked_again_at_redemption(
     door: Doors, acme: Tenant, clock: time_machine.Traveller, change: dict[str, Any]
 ) -> None:
-    """D33: what changed between approval and redemption counts, for good (CVE-2024-38371, CVE-2025-53942,
-    CVE-2025-64521).
+    """D33: a change between approval and redemption counts, and the refusal is final.
+
+    See CVE-2024-38371, CVE-2025-53942 and CVE-2025-64521.
     """
     device = door()
     started = device.start(client_id="staff-console", scope="openid")
@@ -497,7 +496,7 @@ def test_person_is_checked_again_at_redemption(
 
 
 def test_application_is_checked_again_at_redemption(door: Doors, acme: Tenant) -> None:
-    """D33: an application that was switched off redeems nothing."""
+    """D33: an inactive application redeems nothing."""
     device = door()
     started = device.start()
     door().approve(started)
@@ -510,7 +509,7 @@ def test_application_is_checked_again_at_redemption(door: Doors, acme: Tenant) -
 
 
 def test_application_with_a_flow_of_its_own(door: Doors, acme: Tenant, write_blueprint: Write) -> None:
-    """D33: an application whose own flow demands more is not reached by typing its code at /device."""
+    """D33: typing its code at /device does not bypass the application's own, stricter flow."""
     strict = CODE_FIRST.replace("connect-a-device", "strict").replace(
         "for: device_code", "for: device_code\ndefault: false"
     )
@@ -526,7 +525,7 @@ def test_application_with_a_flow_of_its_own(door: Doors, acme: Tenant, write_blu
 
 @pytest.mark.parametrize("path", ["approved", "denied"])
 def test_audit_trail(door: Doors, acme: Tenant, path: str) -> None:
-    """D18: who did what to what, through which application, from where."""
+    """D18: the events have the person, the action, the object, the application and the address."""
     device, browser = door(address="203.0.113.9"), "192.0.2.44"
     started = device.start()
     asked(door, started, address=browser).submit(decision={"approved": "approve", "denied": "deny"}[path])
@@ -536,9 +535,7 @@ def test_audit_trail(door: Doors, acme: Tenant, path: str) -> None:
 
 
 def test_tokens_carry_the_approving_session(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D39, J6: auth_time and amr are those of the session that approved, however old it was; the nonce is
-    echoed.
-    """
+    """D39, J6: auth_time and amr are those of the approving session, however old; the nonce is returned."""
     person, device = door(), door()
     person.sign_in()
     signed_in = int(timezone.now().timestamp())
@@ -555,20 +552,20 @@ def test_tokens_carry_the_approving_session(door: Doors, acme: Tenant, clock: ti
 
 
 def test_nonce_has_a_limit(door: Doors) -> None:
-    """D39: 255 characters, an error beyond."""
+    """D39: a nonce has at most 255 characters, and a longer one is an error."""
     assert outcome(door().post(DEVICE, {"client_id": "tv", "nonce": "n" * 256})) == (400, "invalid_request")
     assert outcome(door().post(DEVICE, {"client_id": "tv", "nonce": "n" * 255})) == (200, "")
 
 
 # --- what it costs ------------------------------------------------------------------------------------------
 
-# A start counts the events of its kind in the last minute: anybody can start a device, and their rows are
-# bounded.
+# A start counts the events of its kind in the last minute, because anyone can start a device and the number
+# of rows must be bounded.
 COSTS = {"start": 9, "poll": 3, "poll too early": 4, "approve": 11, "redeem": 12}
 
 
 def test_queries_per_request(door: Doors, acme: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
-    """The number of statements of each request of the main road; raise a figure only with a reason."""
+    """The number of statements of each request of a usual flow; raise a number only with a reason."""
     device, found = door(), {}
     warm = device.start()
     door().approve(warm)

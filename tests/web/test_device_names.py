@@ -1,6 +1,4 @@
-"""What a device or a browser says about itself: cleaned of what nobody sees, short, and never told as a fact
-of ours.
-"""
+"""The names that a device or a browser claims: sanitized, short, and never shown as a fact."""
 
 import html
 from collections.abc import Callable
@@ -33,7 +31,7 @@ HOSTILE = [
 
 
 def at_consent(browser: Door, started: Started) -> Seen:
-    """The page that asks."""
+    """Return the consent page."""
     return browser.sign_in().submit(user_code=started.user_code)
 
 
@@ -41,8 +39,9 @@ def at_consent(browser: Door, started: Started) -> Seen:
 def test_what_a_device_calls_itself_is_quoted(
     tenants: dict[str, Tenant], door: Doors, sent: str, shown: str
 ) -> None:
-    """D18: on one line, 40 characters at most, in quotes that it cannot close; the same is kept, and the same
-    in each tenant.
+    """D18: the name is on one line, 40 characters at most, in quotes that it cannot close.
+
+    The stored name is the same, in each tenant.
     """
     for name, tenant in tenants.items():
         host = f"{name}.test"
@@ -55,13 +54,13 @@ def test_what_a_device_calls_itself_is_quoted(
 
 
 def test_a_name_of_nothing_is_none(acme: Tenant, door: Doors) -> None:
-    """Without a name nothing is quoted."""
+    """Without a visible name nothing is quoted."""
     started = door().start(device_name="\u200b\u202e \x1b")
     assert "“" not in at_consent(door(), started).text
 
 
 def test_programs_are_told_the_same(acme: Tenant, door: Doors) -> None:
-    """The member says whose words these are."""
+    """The name of the member says that the device claims the value."""
     started = door().start(device_name="Living\u202e   room\n")
     http = door().http
     run = http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
@@ -77,7 +76,7 @@ AGENT = "Mo\x1b[2Jzilla/5.0  \u202e(x)\u200b " + "y" * 300
 
 
 def test_a_user_agent_is_cleaned_wherever_it_is_kept(acme: Tenant, door: Doors) -> None:
-    """In the row of the device, of the session, and on the pages that show them."""
+    """It is sanitized in the rows of the device and the session, and on the pages that show them."""
     started = door(agent=AGENT).start()
     browser = door(agent=AGENT)
     seen = at_consent(browser, started)

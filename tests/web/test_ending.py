@@ -1,5 +1,6 @@
-"""What ends when an account is deactivated, reset or signed out everywhere: by whichever door, nothing that
-was stolen lives on.
+"""What ends when an account is deactivated, reset or signed out everywhere, through every interface.
+
+Nothing that was stolen stays valid.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ Act = Callable[["Doors"], None]
 
 
 class Doors:
-    """Everything by which an administrator reaches bob's account."""
+    """Every interface through which an administrator reaches bob's account."""
 
     def __init__(self, door: Callable[..., Door], folder: Path) -> None:
         self.page = signed_in(door, "admin")
@@ -30,7 +31,7 @@ class Doors:
         self.folder = folder
 
     def call(self, method: str, path: str, body: Any = None) -> None:
-        """One call of the API, which must be good."""
+        """Call the API, which must succeed."""
         response = (
             self.api(method, path, body, if_match="*")
             if method in ("PUT", "PATCH")
@@ -39,7 +40,7 @@ class Doors:
         assert response.status_code == 200, response.content
 
     def press(self, action: str) -> None:
-        """An action of the console's list of people."""
+        """Run an action of the console's list of people."""
         posted(
             self.page,
             f"/console/people/do/{action}",
@@ -47,13 +48,13 @@ class Doors:
         )
 
     def apply(self, text: str) -> None:
-        """A blueprint from a file."""
+        """Apply a blueprint from a file."""
         path = self.folder / "change.yaml"
         path.write_text(f"tenant: acme\n---\n{text}")
         call_command("blueprint", "apply", str(path))
 
     def credential(self) -> int:
-        """The key of bob's app."""
+        """Return the key of bob's app."""
         return Credential.objects.get(person__username="bob").pk
 
 
@@ -67,12 +68,12 @@ SWITCHED: dict[str, tuple[Act, Act]] = {
         lambda on: on.call("POST", "people/bob/actions/deactivate"),
         lambda on: on.call("POST", "people/bob/actions/activate"),
     ),
-    "an action of the API on many": (
+    "a bulk action of the API": (
         lambda on: on.call("POST", "people/actions/deactivate", {"keys": ["inactive", "bob"]}),
         lambda on: on.call("POST", "people/actions/activate", {"keys": ["inactive", "bob"]}),
     ),
     "the console's list": (lambda on: on.press("deactivate"), lambda on: on.press("activate")),
-    "a blueprint that is sent": (
+    "an uploaded blueprint": (
         lambda on: on.call("POST", "blueprints/apply", {"text": OFF}),
         lambda on: on.call("POST", "blueprints/apply", {"text": ON}),
     ),
@@ -95,13 +96,11 @@ ENDED: dict[str, Act] = {
 
 
 def _see(_path: str) -> None:
-    """Nothing more."""
+    """Assert nothing."""
 
 
 class Stolen:
-    """What a thief may have of bob: his session, a device that was connected, a sign-in that has passed the
-    password.
-    """
+    """What a thief may have of bob: his session, a connected device, a sign-in past the password."""
 
     def __init__(self, door: Callable[..., Door]) -> None:
         self.device, self.browser, self.half = door(), door(), door()
@@ -114,7 +113,7 @@ class Stolen:
         assert self.lives()
 
     def lives(self) -> set[str]:
-        """What of it still opens anything."""
+        """Return what of it is still valid."""
         found = set()
         if "Signed in as" in self.browser.page("/").text:
             found.add("session")
@@ -123,7 +122,7 @@ class Stolen:
         return found
 
     def revived(self) -> set[str]:
-        """The same once bob may sign in, with what is used up by trying."""
+        """Return what of it is valid once bob may sign in, including what a check consumes."""
         found = self.lives()
         if refresh(self.device, self.tokens["refresh_token"]).status_code == 200:
             found.add("refresh token")
@@ -136,9 +135,7 @@ class Stolen:
 def test_activating_again_revives_nothing(
     acme: Tenant, door: Callable[..., Door], tmp_path: Path, way: str
 ) -> None:
-    """Deactivated and activated by this door: neither the old cookie nor the tokens nor what was approved
-    come back.
-    """
+    """Deactivating and activating again revives neither the cookie, the tokens nor the approval."""
     on = Doors(door, tmp_path)
     stolen = Stolen(door)
     deactivate, activate = SWITCHED[way]
@@ -150,9 +147,7 @@ def test_activating_again_revives_nothing(
 
 @pytest.mark.parametrize("way", ENDED)
 def test_what_was_stolen_ends(acme: Tenant, door: Callable[..., Door], tmp_path: Path, way: str) -> None:
-    """B15: whoever found the phone may be signed in with it, and may have connected a device; the neighbour's
-    bob is left alone.
-    """
+    """B15: the sessions and devices of a stolen phone end; the other tenant's bob is not affected."""
     on = Doors(door, tmp_path)
     stolen = Stolen(door)
     elsewhere = door("other.test")
@@ -163,9 +158,7 @@ def test_what_was_stolen_ends(acme: Tenant, door: Callable[..., Door], tmp_path:
 
 
 def test_a_sign_in_under_way_ends(acme: Tenant, door: Callable[..., Door], tmp_path: Path) -> None:
-    """Past the password, before the session: the run does not go on after bob was deactivated and
-    activated.
-    """
+    """A run between password and session does not continue after bob was deactivated and activated."""
     on, half = Doors(door, tmp_path), door()
     draw(
         "identification", "password", {"stage": "prompt", "settings": {"fields": [{"name": "word"}]}}, "login"

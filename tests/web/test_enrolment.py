@@ -1,6 +1,4 @@
-"""What tokens say of how somebody signed in: a second factor that was set up a moment ago was not asked for,
-and is not claimed.
-"""
+"""The authentication methods in tokens: a second factor that was just set up is not claimed."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +19,7 @@ NEEDED = {"id": "needed", "stage": "deny", "when": "!second_factor.present"}
 
 
 def _answer(seen: Seen) -> Seen:
-    """Sets up what the page shows."""
+    """Set up what the page shows."""
     return (
         seen.submit(saved="yes")
         if "I've saved my codes" in seen.text
@@ -30,7 +28,7 @@ def _answer(seen: Seen) -> Seen:
 
 
 def _claims(door: Doors, seen: Seen) -> tuple[str, list[str]]:
-    """``acr`` and ``amr`` of a device that is connected in this browser, where it stands at the code."""
+    """Return ``acr`` and ``amr`` of a device that is connected in this browser, which is at the code step."""
     assert seen.step == "device_code", seen.text
     device = door()
     started = device.start()
@@ -41,7 +39,10 @@ def _claims(door: Doors, seen: Seen) -> tuple[str, list[str]]:
 
 @pytest.mark.parametrize("kind", ["totp", "recovery_code"])
 def test_setting_up_in_the_step_that_asks_is_no_second_factor(door: Doors, kind: str) -> None:
-    """D39, O10: for this sign-in; before the session and after it began."""
+    """D39, O10: a factor that was just set up is no second factor of this sign-in.
+
+    This holds before and after the session starts.
+    """
     step = {"stage": kind, "settings": {"missing": "set_up"}}
     for steps in ((step, "login"), ("login", step)):
         Credential.objects.all().delete()
@@ -51,13 +52,13 @@ def test_setting_up_in_the_step_that_asks_is_no_second_factor(door: Doors, kind:
 
 @pytest.mark.parametrize("kind", ["totp_setup", "recovery_code_setup"])
 def test_nor_is_setting_up_while_signed_in(door: Doors, kind: str) -> None:
-    """D39, O10: as at /credentials."""
+    """D39, O10: setting up a factor at /credentials is no second factor either."""
     draw("identification", "password", "login", kind, *CONNECT)
     assert _claims(door, _answer(door().sign_in())) == ("single", ["pwd"])
 
 
 def test_a_code_that_is_asked_for_later_is_one(door: Doors, clock: time_machine.Traveller) -> None:
-    """D39, O10: in the same session even."""
+    """D39, O10: a code that is requested later is a second factor, even in the same session."""
     draw(
         "identification", "password", {"stage": "totp", "settings": {"missing": "set_up"}}, "login", *CONNECT
     )
@@ -72,9 +73,7 @@ def test_a_code_that_is_asked_for_later_is_one(door: Doors, clock: time_machine.
 
 
 def test_a_flow_that_needs_one_lets_whoever_sets_an_app_up_pass(door: Doors) -> None:
-    """On first use, by a code of the new app; recovery codes that were only saved are nothing that anybody
-    showed.
-    """
+    """On first use a code of the new app passes; recovery codes that were only saved prove nothing."""
     app, codes = ({"stage": kind, "settings": {"missing": "set_up"}} for kind in ("totp", "recovery_code"))
     draw("identification", "password", app, NEEDED, "login", *CONNECT)
     assert _claims(door, _answer(door().sign_in())) == ("single", ["pwd"])
@@ -85,7 +84,7 @@ def test_a_flow_that_needs_one_lets_whoever_sets_an_app_up_pass(door: Doors) -> 
 
 @pytest.mark.parametrize("kind", ["totp_setup", "recovery_code_setup"])
 def test_an_old_session_sets_nothing_up(door: Doors, clock: time_machine.Traveller, kind: str) -> None:
-    """However the flow is drawn: neither its password nor its second factor of this morning is enough."""
+    """In every flow an old session's password and second factor do not suffice to set up a factor."""
     draw(
         "identification",
         "password",

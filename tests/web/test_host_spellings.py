@@ -30,7 +30,7 @@ SPELLINGS = [
 def test_one_issuer_for_every_spelling(
     tenants: dict[str, Tenant], spelling: str, secure: bool, port: int
 ) -> None:
-    """K4, O19: the port that the scheme has anyway, case and the dot of the root make no other host."""
+    """K4, O19: the default port, the case and a trailing dot do not change the issuer."""
     found = Client(HTTP_HOST=spelling.format(port=port)).get(METADATA, secure=secure).json()
     assert found["issuer"] == f"http{'s' * secure}://acme.test"
     assert all(
@@ -52,15 +52,16 @@ def test_one_issuer_for_every_spelling(
 def test_other_ports_are_other_issuers(
     tenants: dict[str, Tenant], settings: Any, host: str, secure: bool, issuer: str
 ) -> None:
-    """K4: and an IPv6 address is written as RFC 5952 has it."""
+    """K4: another port is another issuer, and an IPv6 address is written as in RFC 5952."""
     set_domains(tenants["acme"], ["acme.test"], approved=True)
     Tenant.objects.filter(name="other").update(name="default")  # owns the loopback addresses
     assert Client(HTTP_HOST=host).get(METADATA, secure=secure).json()["issuer"] == issuer
 
 
 def test_a_device_meets_one_issuer(door: Callable[..., Door], acme: Tenant) -> None:
-    """Started under one spelling, approved under another, polled under a third; another host of the tenant
-    stays another issuer.
+    """A device is started, approved and polled under three spellings of one host, with one issuer.
+
+    Another host of the tenant is another issuer.
     """
     started = Started(
         door("acme.test:443").post(DEVICE, {"client_id": "tv", "scope": "openid"}, secure=True).json()
@@ -76,7 +77,7 @@ def test_a_device_meets_one_issuer(door: Callable[..., Door], acme: Tenant) -> N
 
 
 def test_tokens_open_under_every_spelling(door: Callable[..., Door], acme: Tenant) -> None:
-    """The issuer in a token is compared with the one spelling."""
+    """The issuer in a token is compared with the normalized host."""
     device = door("acme.test:80")
     started = device.start(scope="openid")
     door("ACME.test").approve(started)
@@ -90,9 +91,7 @@ def test_tokens_open_under_every_spelling(door: Callable[..., Door], acme: Tenan
 def test_a_form_of_this_site_is_accepted_under_every_spelling(
     tenants: dict[str, Tenant], origin: str
 ) -> None:
-    """A browser sends as Origin the host as it is in its address bar; that of another site is still
-    refused.
-    """
+    """An Origin in the spelling of the address bar is accepted, and that of another site is refused."""
     browser = Client(enforce_csrf_checks=True, HTTP_HOST="acme.test.:80")
     cookie = "x" * 32
     browser.cookies["foyer_csrf"] = cookie
@@ -111,8 +110,9 @@ def test_a_form_of_this_site_is_accepted_under_every_spelling(
 
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_no_shared_cache_keeps_what_differs_by_host(tenants: dict[str, Tenant], path: str) -> None:
-    """Clients may, for a while: a cache in front that goes by the path would hand out another
-    tenant's keys.
+    """Clients may cache the documents for a while, but shared caches may not.
+
+    A cache that ignores the host would serve another tenant's keys.
     """
     found = [Client(HTTP_HOST=host).get(path) for host in ("acme.test", "other.test")]
     assert found[0].content != found[1].content
@@ -120,9 +120,7 @@ def test_no_shared_cache_keeps_what_differs_by_host(tenants: dict[str, Tenant], 
 
 
 def test_a_listener_has_one_host(live: LiveServer, door: Callable[..., Door]) -> None:
-    """In any of its spellings; two in one request are none, for streams as for everything else (RFC 9112
-    section 3.2).
-    """
+    """A stream accepts every spelling of its host, and refuses two hosts (RFC 9112 section 3.2)."""
     proof = {"Authorization": f"Device {door(f'acme.test:{live.port}').start().device_code}"}
     for hosts, status in (
         (["ACME.test."], 200),

@@ -1,5 +1,6 @@
-"""An answer of the token endpoint that never arrived costs nothing: the same request gets it again, until
-anything of it was used.
+"""A lost response of the token endpoint costs nothing: the same request gets it again.
+
+This holds until any of its tokens was used.
 """
 
 from base64 import urlsafe_b64encode
@@ -44,7 +45,7 @@ SECRET = {"client_secret": KIOSK_SECRET}
 
 @contextmanager
 def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The process dies when everything is committed and nothing is sent yet."""
+    """Let the process die when everything is committed and nothing is sent yet."""
 
     def die(answer: TokenAnswer) -> None:
         raise RuntimeError("cut off")
@@ -55,7 +56,7 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def lost(monkeypatch: pytest.MonkeyPatch, door: Door, ask: Callable[[], Any]) -> None:
-    """Ask, and get no answer."""
+    """Send a request whose response is lost."""
     door.http.raise_request_exception = False
     with cut_off(monkeypatch):
         assert ask().status_code == 500
@@ -64,7 +65,7 @@ def lost(monkeypatch: pytest.MonkeyPatch, door: Door, ask: Callable[[], Any]) ->
 def approved(
     door: Doors, host: str = "acme.test", scope: str = EVERYTHING, **more: str
 ) -> tuple[Door, Started]:
-    """A device whose code was approved and not yet redeemed."""
+    """Return a device whose code was approved and not yet redeemed."""
     device = door(host)
     started = device.start(scope=scope, **more)
     door(host).approve(started)
@@ -72,7 +73,7 @@ def approved(
 
 
 def happened() -> list[str]:
-    """The kinds of events about tokens, in order."""
+    """Return the kinds of events about tokens, in order."""
     return list(Event.objects.filter(kind__in=ISSUED).order_by("pk").values_list("kind", flat=True))
 
 
@@ -81,8 +82,9 @@ def happened() -> list[str]:
 def test_a_device_asks_again(
     door: Doors, clock: Clock, monkeypatch: pytest.MonkeyPatch, host: str, scope: str
 ) -> None:
-    """D24, D27: with and without a refresh token; up to the last moment of the grace, and as often as it
-    takes.
+    """D24, D27: a device may repeat the request as often as it takes, until the end of the grace period.
+
+    It does so with and without a refresh token.
     """
     device, started = approved(door, host, scope)
     lost(monkeypatch, device, lambda: device.poll(started))
@@ -97,8 +99,9 @@ def test_a_device_asks_again(
 
 
 def test_it_is_the_same_answer(door: Doors, acme: Tenant, clock: Clock) -> None:
-    """D24: byte for byte, from another address and under a newer signing key too; there is one family, one
-    redemption, one issue.
+    """D24: the repeated response is byte for byte the same, from another address and under a newer key.
+
+    There is one family, one redemption and one issue.
     """
     device, started = approved(door, nonce="once")
     first = tokens_of(device.poll(started))
@@ -144,8 +147,9 @@ USES = [_userinfo, _userinfo_refused, _api, _refreshed]
 def test_once_anything_was_used_two_have_it(
     door: Doors, acme: Tenant, clock: Clock, use: Callable[..., None], how: str
 ) -> None:
-    """D27, B15: whoever comes second within the grace ends the family, whatever was used first and whatever
-    it was refused.
+    """D27, B15: once any token was used, a repeated request within the grace period ends the family.
+
+    It does not matter which token was used or why its use was refused.
     """
     device, started = approved(door)
     first = tokens_of(device.poll(started))
@@ -161,7 +165,7 @@ def test_once_anything_was_used_two_have_it(
 
 @pytest.mark.parametrize("how", ["device", "refresh"])
 def test_later_it_was_stolen(door: Doors, acme: Tenant, clock: Clock, how: str) -> None:
-    """D27, B15: a second after the grace the whole family ends with an event, used or not."""
+    """D27, B15: a second after the grace period the whole family ends with an event, used or not."""
     device, started = approved(door)
     first = tokens_of(device.poll(started))
     tokens = first if how == "device" else tokens_of(refresh(device, first["refresh_token"]))
@@ -179,8 +183,9 @@ def test_later_it_was_stolen(door: Doors, acme: Tenant, clock: Clock, how: str) 
 def test_an_impatient_client(
     door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch, how: str, used: bool
 ) -> None:
-    """D24, B15: overtaken by its own second request it hears the same answer; too late for that, it is
-    refused and ends nothing.
+    """D24, B15: a client that overtakes itself with a second request gets the same response.
+
+    A request that is too late is refused and ends nothing.
     """
     device, started = approved(door)
     grant, first = DeviceGrant, dict[str, Any]()
@@ -212,8 +217,9 @@ def test_an_impatient_client(
 def test_a_refresh_asks_again(
     door: Doors, acme: Tenant, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B15: the lost generation is told again, the one before stays good meanwhile, and from then on all is as
-    ever; thrice in a row.
+    """B15: a lost generation is returned again three times in a row, and the previous one stays valid.
+
+    From then on everything is as usual.
     """
     device, started = approved(door)
     tokens = tokens_of(device.poll(started))
@@ -232,9 +238,7 @@ def test_a_refresh_asks_again(
 
 
 def test_fewer_scopes_the_second_time(door: Doors, acme: Tenant) -> None:
-    """B25: the repeated request may narrow, too; two access tokens of different scopes have different
-    numbers.
-    """
+    """B25: a repeated request may narrow the scopes; its access token has another identifier."""
     device, started = approved(door)
     token = tokens_of(device.poll(started))["refresh_token"]
     whole, less = tokens_of(refresh(device, token)), tokens_of(refresh(device, token, scope="email"))
@@ -246,9 +250,7 @@ def test_fewer_scopes_the_second_time(door: Doors, acme: Tenant) -> None:
 
 
 def test_an_older_code_is_no_lost_answer(door: Doors, acme: Tenant) -> None:
-    """D27, B15: what comes before the token that was used last has an answer that was used, however recent it
-    is.
-    """
+    """D27, B15: a token older than the last used one has a response that was used, however recent it is."""
     device, started = approved(door)
     first = tokens_of(device.poll(started))
     second = tokens_of(refresh(device, first["refresh_token"]))
@@ -259,8 +261,9 @@ def test_an_older_code_is_no_lost_answer(door: Doors, acme: Tenant) -> None:
 
 
 def test_nobody_else_gets_it(door: Doors, acme: Tenant) -> None:
-    """D25, B15, B17: other clients, tenants and hosts, or one without its secret, neither get the answer nor
-    end it for its owner.
+    """D25, B15, B17: other clients, tenants and hosts, and a client without its secret, get no response.
+
+    They do not end it for its owner either.
     """
     device, started = approved(door, scope="openid offline_access")
     kiosk, theirs = approved(door, scope="openid offline_access", client_id="kiosk", **SECRET)
@@ -286,8 +289,9 @@ def test_nobody_else_gets_it(door: Doors, acme: Tenant) -> None:
 
 
 def test_nobody_gets_it_without_the_verifier(door: Doors, acme: Tenant) -> None:
-    """D40, B7: a code that was bound by PKCE is repeated to its verifier alone, and who lacks that ends
-    nothing.
+    """D40, B7: the response to a code with PKCE is repeated only with its verifier.
+
+    A request without it ends nothing.
     """
     verifier = "v" * 43
     challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -302,7 +306,7 @@ def test_nobody_gets_it_without_the_verifier(door: Doors, acme: Tenant) -> None:
 def test_a_client_that_acts_for_itself_asks_anew(
     door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B17: it has its secret, so it simply gets other tokens; nothing counts as used twice."""
+    """B17: a client with a secret gets other tokens on a new request, and nothing counts as reuse."""
     save_application("kiosk", by="test", grants=[CLIENT_CREDENTIALS], scopes=["acme:read"])
     service = door()
     form, secret = {"grant_type": CLIENT_CREDENTIALS}, basic("kiosk", KIOSK_SECRET)
@@ -323,7 +327,7 @@ def _fewer_scopes(device: DeviceCode) -> None:
 
 @pytest.mark.parametrize("change", [_inactive, _fewer_scopes])
 def test_the_person_is_asked_about_again(door: Doors, acme: Tenant, change: Callable[..., None]) -> None:
-    """D33: a repeated answer is looked at like the first one, and what it is refused for ends it."""
+    """D33: a repeated response is checked like the first one, and a refusal ends it."""
     device, started = approved(door)
     tokens = tokens_of(device.poll(started))
     change(DeviceCode.objects.get())
@@ -335,7 +339,7 @@ def test_the_person_is_asked_about_again(door: Doors, acme: Tenant, change: Call
 
 
 def test_the_key_changes_in_between(door: Doors, acme: Tenant, settings: Any) -> None:
-    """D27: servers in a rolling change of the secret key repeat each other's answers."""
+    """D27: servers repeat each other's responses during a rolling change of the secret key."""
     device, started = approved(door)
     first, old = tokens_of(device.poll(started)), settings.SECRET_KEY
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "n" * 64, [old]

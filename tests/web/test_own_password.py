@@ -25,7 +25,7 @@ def _password(name: str = "alice", tenant: str = "acme") -> str:
 
 
 def test_the_front_page_leads_there(door: Doors) -> None:
-    """Of whoever is signed in; the others sign in first and come back."""
+    """A signed-in person gets a link; others sign in first and return."""
     browser = door()
     assert 'href="/password"' not in browser.page("/").text
     response = browser.http.get("/password")
@@ -38,8 +38,9 @@ def test_the_front_page_leads_there(door: Doors) -> None:
 
 @pytest.mark.parametrize("path", ["/password", "/sign-out-everywhere"])
 def test_all_else_ends(door: Doors, path: str) -> None:
-    """B15: this browser goes on under another key; a copy of its cookie, other browsers, tokens and approved
-    devices end.
+    """B15: this browser continues under another session key.
+
+    A copy of its cookie, other browsers, tokens and approved devices end.
     """
     browser, copy, elsewhere, device = door(), door(), door(), door()
     neighbour = door("other.test")
@@ -65,13 +66,13 @@ def test_all_else_ends(door: Doors, path: str) -> None:
     assert "Signed in as" in neighbour.page("/").text
     fresh = device.start(scope=EVERYTHING)
     browser.approve(fresh)
-    assert device.poll(fresh).status_code == 200, "what this browser approves from now on counts"
+    assert device.poll(fresh).status_code == 200, "later approvals of this browser are valid"
     assert door().sign_in(password=NEW if path == "/password" else OLD).step == "device_code"
     assert door().sign_in(password=OLD if path == "/password" else NEW).step == "password"
 
 
 def test_it_is_told(door: Doors) -> None:
-    """Who changed it, and never what to."""
+    """The event says who changed it, and never what to."""
     browser = door()
     browser.sign_in()
     browser.http.post("/password", {"new_password": NEW})
@@ -82,7 +83,7 @@ def test_it_is_told(door: Doors) -> None:
 
 @pytest.mark.parametrize("weak", ["a", "password12", "alice@acme.test", ""])
 def test_the_rules_for_passwords_hold(door: Doors, weak: str) -> None:
-    """A weak one changes nothing and is said at the field."""
+    """A weak password changes nothing and is reported at the field."""
     browser, before = door(), _password()
     browser.sign_in()
     response = browser.http.post("/password", {"new_password": weak})
@@ -92,8 +93,9 @@ def test_the_rules_for_passwords_hold(door: Doors, weak: str) -> None:
 
 
 def test_a_stolen_session_is_not_enough(door: Doors, clock: time_machine.Traveller) -> None:
-    """After ten minutes it asks for all that the account holds, and takes no new password in the
-    same breath.
+    """After ten minutes the page asks for every credential of the account.
+
+    It accepts no new password in the same form.
     """
     draw(
         "identification",
@@ -125,7 +127,7 @@ def test_a_stolen_session_is_not_enough(door: Doors, clock: time_machine.Travell
 
 
 def test_another_sites_form_is_refused(door: Doors) -> None:
-    """B19: by the site's own token."""
+    """B19: the site's CSRF token is required."""
     browser = door()
     browser.sign_in()
     strict = Client(enforce_csrf_checks=True, HTTP_HOST="acme.test")
@@ -136,7 +138,7 @@ def test_another_sites_form_is_refused(door: Doors) -> None:
 
 
 def test_looking_ends_nothing(acme: Tenant, door: Doors) -> None:
-    """By GET and HEAD."""
+    """GET and HEAD end no session."""
     browser, elsewhere = door(), door()
     browser.sign_in()
     elsewhere.sign_in()
@@ -146,7 +148,7 @@ def test_looking_ends_nothing(acme: Tenant, door: Doors) -> None:
 
 
 def test_whoever_has_nothing_to_be_asked_for(door: Doors, clock: time_machine.Traveller) -> None:
-    """Is told to sign in once more, and changes nothing."""
+    """A person without a credential is asked to sign in again, and changes nothing."""
     browser = door()
     browser.sign_in()
     Person.objects.filter(username="alice").update(password="")

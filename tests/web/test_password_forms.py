@@ -1,6 +1,4 @@
-"""One form of passwords at every door: a keyboard that composes letters and one that does not write the same
-password.
-"""
+"""One Unicode form of passwords at every interface, however a keyboard composes letters."""
 
 import unicodedata
 from collections.abc import Callable
@@ -65,7 +63,10 @@ def _by_themselves(door: Doors, password: str, host: str) -> None:
 def test_one_password_however_it_is_written(
     tenants: dict[str, Tenant], door: Doors, way: Callable[[Doors, str, str], None], given: str, typed: str
 ) -> None:
-    """Set at any door and asked for at another; the neighbour's person of the same name keeps theirs."""
+    """A password that is set at any interface works at another.
+
+    That of the other tenant's person of the same name stays.
+    """
     for name, neighbour in (("acme", "other"), ("other", "acme")):
         with tenant_scope(tenants[name]):
             before = Person.unscoped.get(username="bob", tenant=tenants[neighbour]).password
@@ -76,7 +77,7 @@ def test_one_password_however_it_is_written(
 
 
 def test_the_first_administrator(db: None, monkeypatch: pytest.MonkeyPatch, door: Doors) -> None:
-    """FOYER_ADMIN_PASSWORD comes from a file that composes or does not."""
+    """FOYER_ADMIN_PASSWORD may be composed or decomposed in its file."""
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", SPACED)
     install(lambda told: None)
     for typed in WRITTEN:
@@ -84,7 +85,7 @@ def test_the_first_administrator(db: None, monkeypatch: pytest.MonkeyPatch, door
 
 
 def test_it_is_asked_for_again_in_any_form(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """On the page before what guards the account is changed, too."""
+    """The page before a change of credentials accepts the password in any form."""
     _by_link(door, COMPOSED, "acme.test")
     browser = door()
     browser.sign_in("bob", APART)
@@ -96,15 +97,16 @@ def test_it_is_asked_for_again_in_any_form(acme: Tenant, door: Doors, clock: tim
 def test_a_hash_of_what_was_typed_is_replaced(
     tenants: dict[str, Tenant], door: Doors, write_blueprint: Callable[..., Path]
 ) -> None:
-    """Made before there was one form: it opens as it was typed, once, and from then on in every form; a wrong
-    password changes nothing.
+    """An older hash accepts the password as typed once, and then in every form.
+
+    It dates from before there was one form. A wrong password changes nothing.
     """
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             people = Person.objects.filter(username="bob")
             people.update(password=(old := make_password(SPACED)))
             blueprint = write_blueprint(f'tenant: {name}\n---\nperson: bob\npassword: "{SPACED}"\n')
-            assert not make_plan([blueprint]).effective, "what is so already is not changed"
+            assert not make_plan([blueprint]).effective, "an unchanged password is not written"
             assert door(f"{name}.test").sign_in("bob", COMPOSED).step == "password"
             assert people.get().password == old
             assert door(f"{name}.test").sign_in("bob", SPACED).step == "device_code"
@@ -125,8 +127,9 @@ def test_a_hash_of_what_was_typed_is_replaced(
     ],
 )
 def test_it_is_measured_in_its_one_form(acme: Tenant, door: Doors, password: str, said: str) -> None:
-    """By the API, a link, and for whoever is signed in; what nobody could ever type in again is not stored
-    either.
+    """The rules measure the normalized password in the API, by a link, and for a signed-in person.
+
+    A password that no one could type again is not stored.
     """
     program = Program(mint("admin"))
     assert said in str(program("PUT", "people/bob", {"password": password}, if_match="*").json())
@@ -139,14 +142,14 @@ def test_it_is_measured_in_its_one_form(acme: Tenant, door: Doors, password: str
 
 
 def test_the_longest_one(acme: Tenant, door: Doors) -> None:
-    """A thousand letters, typed as two thousand code points."""
+    """A password of a thousand letters may be typed as two thousand code points."""
     _by_link(door, "A\u0308b" * 500, "acme.test")
     assert door().sign_in("bob", "Äb" * 500).step == "device_code"
     assert door().sign_in("bob", "A\u0308b" * 500).step == "device_code"
 
 
 def test_a_file_of_the_server(acme: Tenant, door: Doors, write_blueprint: Callable[..., Path]) -> None:
-    """Applied twice in two forms it changes once."""
+    """A file that is applied in two forms changes the password once."""
     apply([write_blueprint(f'tenant: acme\n---\nperson: bob\npassword: "{APART}"\n')])
     again = write_blueprint(f'tenant: acme\n---\nperson: bob\npassword: "{COMPOSED}"\n')
     assert not make_plan([again]).effective

@@ -1,6 +1,4 @@
-"""What people post to their own pages: what cannot be undone asks first, and a reload of what comes after it
-posts nothing again.
-"""
+"""POSTs of people's own pages: an irreversible action asks first, and a reload posts nothing again."""
 
 from collections.abc import Callable
 
@@ -13,11 +11,11 @@ from idp.tenancy.models import Tenant
 from tests.kit import Door
 from web.urls import urlpatterns
 
-ASKS = {"remove-credential", "sign-out-everywhere"}  # a GET says what is lost
-FORMS = {"password", "recover"}  # what is typed is what is meant
-# steps of a flow, which the engine looks after
+ASKS = {"remove-credential", "sign-out-everywhere"}  # a GET shows what is lost
+FORMS = {"password", "recover"}  # a form is its own confirmation
+# the steps of a flow, which the engine protects
 RUNS = {"flow", "restart", *(each.name for each in DESIGNATIONS.values() if each.address)}
-LOOKS = {"home", "done", "as-typed"}  # answer no POST
+LOOKS = {"home", "done", "as-typed"}  # accept no POST
 PROTOCOL = {
     "oauth-device",
     "oauth-token",
@@ -29,15 +27,15 @@ PROTOCOL = {
 
 
 def test_every_address_is_known_here() -> None:
-    """One that is new is judged: does it ask, is it a form, does it only look?"""
+    """Every address is listed here: it asks first, is a form, belongs to a flow or answers no POST."""
     names = {str(each.name) for each in urlpatterns if isinstance(each, URLPattern)}
     assert names - PROTOCOL == ASKS | FORMS | RUNS | LOOKS
 
 
 def test_what_cannot_be_undone_asks(acme: Tenant, door: Callable[..., Door]) -> None:
-    """By a page with what is lost and a way back; nothing happens before its POST.
+    """A page shows what is lost with a way back, and nothing happens before its POST.
 
-    (Of what one holds: test_account.py.)
+    ``test_account.py`` covers the credentials.
     """
     browser, elsewhere = door(), door()
     browser.sign_in()
@@ -50,8 +48,9 @@ def test_what_cannot_be_undone_asks(acme: Tenant, door: Callable[..., Door]) -> 
 
 
 def test_what_was_done_is_told_at_an_address_of_its_own(acme: Tenant, door: Callable[..., Door]) -> None:
-    """A new password by either way, and signing out everywhere else: F5 shows the same page once more, and
-    posts nothing.
+    """The result has its own address, so F5 shows the same page again and posts nothing.
+
+    This holds for a new password by either way, and for signing out everywhere else.
     """
     browser = door()
     browser.sign_in()

@@ -1,6 +1,4 @@
-"""Whatever is asked for below the protocol's addresses, with or without the slash at the end, the answer is
-the protocol's JSON.
-"""
+"""Every address below the protocol's prefix returns the protocol's JSON, with or without a slash."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +34,7 @@ NOTHING = [
 
 
 def test_a_device_without_slashes(door: Callable[..., Door], acme: Tenant) -> None:
-    """RFC 8628: the whole way; nothing is redirected, because no program repeats a POST."""
+    """RFC 8628: the whole flow works without a redirect, because no program repeats a POST."""
     device = door()
     response = device.post(DEVICE.rstrip("/"), {"client_id": "tv", "scope": "openid"})
     assert response.status_code == 200, response.content
@@ -51,7 +49,7 @@ def test_a_device_without_slashes(door: Callable[..., Door], acme: Tenant) -> No
 
 @pytest.mark.parametrize("path", [JWKS, *DOCUMENTS])
 def test_documents_are_the_same_with_and_without_the_slash(door: Callable[..., Door], path: str) -> None:
-    """M1, O18: and the metadata names one address of each endpoint."""
+    """M1, O18: both addresses return the same document, which names one address of each endpoint."""
     bare = path.rstrip("/")
     found = [door().get(address) for address in (bare, f"{bare}/")]
     assert [response.status_code for response in found] == [200, 200]
@@ -65,7 +63,7 @@ def test_documents_are_the_same_with_and_without_the_slash(door: Callable[..., D
 
 
 def test_the_stream_has_two_addresses_too(live: LiveServer, door: Callable[..., Door]) -> None:
-    """For a device that is approved already, so that the stream says so and ends."""
+    """The stream of an approved device reports the state and ends, at both addresses."""
     started = door(f"acme.test:{live.port}").start()
     door().approve(started)
     headers = {"Host": f"acme.test:{live.port}", "Authorization": f"Device {started.device_code}"}
@@ -78,14 +76,17 @@ def test_the_stream_has_two_addresses_too(live: LiveServer, door: Callable[..., 
 @pytest.mark.parametrize("path", NOTHING)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_what_is_not_there(door: Callable[..., Door], host: str, path: str, method: str) -> None:
-    """K4: under a host name that nobody has, too."""
+    """K4: an unknown address is JSON, under an unknown host name too."""
     _is_an_error(door(host).http.generic(method, path), 404)
 
 
 @pytest.mark.parametrize("path", [DEVICE, TOKEN, USERINFO, JWKS, *DOCUMENTS])
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_wrong_methods_and_large_bodies(door: Callable[..., Door], path: str, slash: str) -> None:
-    """B25: 405 with what is allowed; 413; and 404 for a host that nobody has, before anything else."""
+    """B25: a wrong method is a 405 with Allow, and a large body is a 413.
+
+    An unknown host is a 404 before anything else.
+    """
     address = path.rstrip("/") + slash
     wrong = door().http.generic("DELETE", address)
     assert wrong["Allow"]

@@ -1,4 +1,4 @@
-"""How many runs a network may have: strangers' pages shut nobody out, and rows stay bounded."""
+"""How many runs a network may have: strangers lock no one out, and the number of rows is bounded."""
 
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,18 @@ steps:
 
 @pytest.fixture
 def leaving(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """Acme has a flow for signing out."""
+    """Give acme a flow for signing out."""
     apply([write_blueprint(LEAVING)])
 
 
 @pytest.fixture(autouse=True)
 def few(settings: Any) -> None:
-    """Three runs for each network."""
+    """Allow three runs for each network."""
     settings.RUNS_PER_ADDRESS = 3
 
 
 def fill(door: Doors) -> None:
-    """All of a network's runs are under way, and answered."""
+    """Fill the network's places with answered runs under way."""
     for _ in range(3):
         page = door().page()
         if page.step:
@@ -45,9 +45,7 @@ def fill(door: Doors) -> None:
 
 
 def test_unanswered_runs_make_room(door: Doors, acme: Tenant) -> None:
-    """D35: any number of visits without an answer refuses nobody, leaves no more rows than allowed, and ends
-    no answered run.
-    """
+    """D35: visits without an answer refuse no one and end no answered run; their rows are bounded."""
     honest = door().page().submit(name="alice")
     for path in ("/device", "/sign-in", "/device", "/sign-in", "/device"):
         door().get(path)
@@ -56,9 +54,7 @@ def test_unanswered_runs_make_room(door: Doors, acme: Tenant) -> None:
 
 
 def test_signing_out_needs_no_room(door: Doors, acme: Tenant, leaving: Any) -> None:
-    """With every place of the network taken by answered runs, a person still signs out, by button and by
-    page.
-    """
+    """With every place of the network taken, a person still signs out by the button and by the page."""
     person = door()
     person.sign_in()
     fill(door)
@@ -70,7 +66,7 @@ def test_signing_out_needs_no_room(door: Doors, acme: Tenant, leaving: Any) -> N
 def test_signing_out_where_even_the_restart_is_refused(
     door: Doors, acme: Tenant, settings: Any, leaving: Any
 ) -> None:
-    """The limit at nothing: signing out by POST works nevertheless."""
+    """With a limit of zero, signing out by POST still works."""
     person = door()
     person.sign_in()
     settings.RUNS_PER_ADDRESS = 0
@@ -81,8 +77,9 @@ def test_signing_out_where_even_the_restart_is_refused(
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize("into", ["image", "iframe", "script", "empty", ""])
 def test_a_page_elsewhere_begins_no_run(door: Doors, acme: Tenant, site: Path, into: Any) -> None:
-    """Fetch Metadata: what another site embeds or loads behind a visitor's back makes no row and tells
-    nothing.
+    """Fetch Metadata: a page that another site embeds or loads in the background creates no run.
+
+    It reveals nothing.
     """
     for path in ("/sign-in", "/device", "/sign-out", "/credentials"):
         answer = door().get(path, HTTP_SEC_FETCH_SITE=site, HTTP_SEC_FETCH_DEST=into)
@@ -94,13 +91,14 @@ def test_a_page_elsewhere_begins_no_run(door: Doors, acme: Tenant, site: Path, i
     ("site", "into"), [("cross-site", "document"), ("none", "document"), ("same-origin", "empty")]
 )
 def test_a_link_elsewhere_does(door: Doors, acme: Tenant, site: Path, into: Any) -> None:
-    """A link on another site, a bookmark, and our own pages lead in as before."""
+    """A link on another site, a bookmark and the site's own pages still start a run."""
     assert door().get("/device", HTTP_SEC_FETCH_SITE=site, HTTP_SEC_FETCH_DEST=into).status_code == 303
 
 
 def test_starting_again_is_bounded(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """One run that is started again and again leaves few rows, and in the end is refused for a while, the run
-    itself untouched.
+    """A run that is restarted repeatedly leaves few rows and is then refused for a while.
+
+    The run itself is not affected.
     """
     begun = door().http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
     url, who, answers = begun["url"], door().http, []
@@ -121,7 +119,7 @@ def test_starting_again_is_bounded(door: Doors, acme: Tenant, clock: time_machin
 
 
 def test_visits_that_end_at_once_are_bounded(door: Doors, acme: Tenant, leaving: Any) -> None:
-    """Signing out where nobody is signed in ends at once: such rows are bounded, too."""
+    """Signing out without a session ends at once, and the number of such rows is bounded too."""
     for _ in range(12):
         door().get("/sign-out")
     assert Run.objects.count() <= 4

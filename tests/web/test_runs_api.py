@@ -1,4 +1,4 @@
-"""The same run as JSON: a device connected without a page, and nothing to be had without the run's secret."""
+"""Runs as JSON: a device is connected without a page, and nothing works without the run's secret."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +17,7 @@ Doors = Callable[..., Door]
 
 
 class Program:
-    """A client that renders no HTML. It keeps no cookie; ``secret`` is all that it has."""
+    """A client that renders no HTML and stores no cookie; ``secret`` is all that it has."""
 
     def __init__(self, door: Door, purpose: str = "device_code", **more: str) -> None:
         self.door = door
@@ -26,11 +26,11 @@ class Program:
         self.url, self.secret, self.now = answer.get("url", ""), answer.get("secret", ""), answer
 
     def look(self, **headers: str) -> Any:
-        """The current challenge."""
+        """Read the current challenge."""
         return self.door.http.get(self.url, **{"HTTP_AUTHORIZATION": f"Run {self.secret}", **headers})
 
     def answer(self, step: str | None = None, **fields: Any) -> Any:
-        """Answers the current step, or the one that is named."""
+        """Answer the current step, or the named one."""
         body = {"step": self.now.get("step", "") if step is None else step, "answer": fields}
         headers = {"HTTP_AUTHORIZATION": f"Run {self.secret}"}
         response = self.door.http.post(self.url, body, content_type="application/json", **headers)
@@ -38,7 +38,7 @@ class Program:
         return self.now
 
     def to_consent(self, started: Started) -> "Program":
-        """As alice."""
+        """Answer as alice up to the consent."""
         self.answer(name="alice")
         self.answer(password="alice-password-1")
         self.answer(user_code=started.user_code)
@@ -47,7 +47,7 @@ class Program:
 
 
 def test_the_whole_journey(acme: Tenant, door: Doors) -> None:
-    """Each challenge says what is asked, as data; the session belongs to the run and ends with it."""
+    """Each challenge describes its fields as data; the session belongs to the run and ends with it."""
     device = door()
     started = device.start(scope="openid acme:read")
     program = Program(door())
@@ -87,7 +87,7 @@ def test_the_whole_journey(acme: Tenant, door: Doors) -> None:
 
 
 def test_denying(acme: Tenant, door: Doors) -> None:
-    """The device hears of it at once, and the session ends."""
+    """The device gets the denial at once, and the session ends."""
     started = door().start()
     program = Program(door()).to_consent(started)
     assert program.answer(decision="deny")["kind"] == "denied"
@@ -97,7 +97,7 @@ def test_denying(acme: Tenant, door: Doors) -> None:
 
 
 def test_a_bare_authentication_hands_out_nothing(acme: Tenant, door: Doors) -> None:
-    """It ends in finished: no cookie, no key, no token."""
+    """The run ends in ``finished`` without a cookie, a key or a token."""
     draw("identification", "password", "login", flow="sign-in", **{"for": "authentication"})
     program = Program(door(), "authentication")
     program.answer(name="alice")
@@ -108,7 +108,7 @@ def test_a_bare_authentication_hands_out_nothing(acme: Tenant, door: Doors) -> N
 
 
 def test_a_user_code_is_filled_in_and_not_submitted(door: Doors) -> None:
-    """D10: as with the complete link."""
+    """D10: the code is filled in as with the complete link."""
     started = door().start()
     program = Program(door(), user_code=started.user_code)
     program.answer(name="alice")
@@ -120,7 +120,7 @@ def test_a_user_code_is_filled_in_and_not_submitted(door: Doors) -> None:
 
 @pytest.mark.parametrize("authorization", [None, "", "Run", "Run ", "Bearer {}", "Basic {}", "{}"])
 def test_the_secret_is_needed(door: Doors, authorization: str | None) -> None:
-    """401, and how to send it; never in the address."""
+    """A missing secret is a 401 that says how to send it; it is never in the address."""
     program = Program(door())
     headers = {} if authorization is None else {"HTTP_AUTHORIZATION": authorization.format(program.secret)}
     for response in (
@@ -137,7 +137,7 @@ def test_the_secret_is_needed(door: Doors, authorization: str | None) -> None:
 
 
 def test_a_wrong_secret_and_a_foreign_run_look_the_same(door: Doors) -> None:
-    """404: another program's secret, another tenant's host, no such run."""
+    """Another program's secret, another tenant's host and an unknown run are the same 404."""
     program, second, foreign = Program(door()), Program(door()), Program(door("other.test"))
     mine = program.secret
     for secret in (second.secret, foreign.secret, "0" * 64, "é"):
@@ -151,7 +151,7 @@ def test_a_wrong_secret_and_a_foreign_run_look_the_same(door: Doors) -> None:
 
 
 def test_no_cookie_is_read_or_set_here(acme: Tenant, door: Doors) -> None:
-    """Somebody's session in the browser proves nothing to a program, and a program's run leaves no cookie."""
+    """A browser's session proves nothing to a program, and a program's run sets no cookie."""
     browser = door()
     browser.sign_in()
     browser.http.cookies["foyer_browser"] = browser.http.cookies["foyer_browser"].value
@@ -162,7 +162,7 @@ def test_no_cookie_is_read_or_set_here(acme: Tenant, door: Doors) -> None:
 
 
 def test_the_browsers_nonce_is_no_runs_secret(door: Doors) -> None:
-    """And the other way round: a run of one kind cannot be driven through the other's door."""
+    """A run of the browser cannot be used through the API, and a run of the API not by a browser."""
     browser = door()
     seen = browser.page()
     program = Program(door())
@@ -179,7 +179,7 @@ def test_the_browsers_nonce_is_no_runs_secret(door: Doors) -> None:
 
 
 def test_an_answer_to_another_step_and_one_that_comes_twice(door: Doors) -> None:
-    """The current challenge comes back, and nothing happened."""
+    """The response is the current challenge, and nothing has changed."""
     started = door().start()
     program = Program(door())
     assert program.answer(step="consent", decision="approve")["step"] == "identification"
@@ -193,7 +193,7 @@ def test_an_answer_to_another_step_and_one_that_comes_twice(door: Doors) -> None
 
 
 def test_reading_a_challenge_decides_nothing(door: Doors) -> None:
-    """D30."""
+    """Reading a challenge decides nothing (D30)."""
     started = door().start()
     program = Program(door()).to_consent(started)
     for _ in range(3):
@@ -205,7 +205,7 @@ def test_reading_a_challenge_decides_nothing(door: Doors) -> None:
     "fields", [{}, {"unknown": "1"}, *({"decision": odd} for odd in (None, ["approve"], {"a": 1}, True))]
 )
 def test_an_empty_or_odd_answer_decides_nothing(door: Doors, fields: dict[str, Any]) -> None:
-    """CVE-2026-49448, in JSON: errors by field, status 200, the same challenge."""
+    """CVE-2026-49448: an invalid JSON answer has errors by field, status 200 and the same challenge."""
     started = door().start()
     program = Program(door()).to_consent(started)
     assert program.answer(**fields)["step"] == "consent"
@@ -214,7 +214,10 @@ def test_an_empty_or_odd_answer_decides_nothing(door: Doors, fields: dict[str, A
 
 
 def test_a_wrong_password_and_the_back_off(door: Doors, clock: time_machine.Traveller) -> None:
-    """Errors by field; then 429 with Retry-After and the time in the body, for the right password as well."""
+    """Errors are by field; then follows a 429 with Retry-After and the time in the body.
+
+    It applies to the right password as well.
+    """
     program = Program(door())
     program.answer(name="alice")
     for _ in range(4):
@@ -249,7 +252,7 @@ def test_a_wrong_password_and_the_back_off(door: Doors, clock: time_machine.Trav
     ],
 )
 def test_a_bad_body_is_an_error_in_json(door: Doors, body: bytes, kind: str, status: int) -> None:
-    """Never a 500, never a stack trace."""
+    """It is never a 500, and never has a stack trace."""
     response = door().http.post("/api/runs/", body, content_type=kind)
     assert (response.status_code, response.json()["error"]) == (status, "invalid_request")
     assert not Run.unscoped.exists()
@@ -260,7 +263,7 @@ def test_a_bad_body_is_an_error_in_json(door: Doors, body: bytes, kind: str, sta
     [b" ", b"[]", b'{"step": 1}', b'{"answer": "x"}', b'{"answer": {"name": "\\ud800"}}', b'{"token": "x"}'],
 )
 def test_a_bad_answer_is_an_error_in_json(door: Doors, body: bytes) -> None:
-    """And the run stands where it stood."""
+    """The run stays where it was."""
     program = Program(door())
     headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
     response = program.door.http.post(program.url, body, content_type="application/json", **headers)
@@ -269,7 +272,7 @@ def test_a_bad_answer_is_an_error_in_json(door: Doors, body: bytes) -> None:
 
 
 def test_nul_and_a_too_large_body(door: Doors) -> None:
-    """NUL is dropped, what is too large refused."""
+    """NUL is dropped, and a body that is too large is refused."""
     program = Program(door())
     assert program.answer(name="ali\x00ce")["person"] == "alice"
     response = door().http.post(
@@ -283,7 +286,7 @@ def test_nul_and_a_too_large_body(door: Doors) -> None:
     [("/api/runs/", "get", "POST"), ("/api/runs/", "put", "POST"), ("{}", "delete", "GET, POST")],
 )
 def test_a_wrong_method(door: Doors, path: str, method: str, allow: str) -> None:
-    """405 and what is allowed."""
+    """A wrong method is a 405 with the allowed ones."""
     program = Program(door())
     response = getattr(program.door.http, method)(
         path.format(program.url), HTTP_AUTHORIZATION=f"Run {program.secret}"
@@ -296,13 +299,13 @@ def test_a_wrong_method(door: Doors, path: str, method: str, allow: str) -> None
 
 
 def test_a_tenant_without_a_flow_for_it(door: Doors) -> None:
-    """404 by name."""
+    """A missing flow is a 404 with ``no_flow``."""
     program = Program(door(), "authentication")
     assert (program.begun.status_code, program.now["error"]) == (404, "no_flow")
 
 
 def test_runs_are_limited_by_address_here_too(door: Doors, settings: Any) -> None:
-    """429 with Retry-After."""
+    """Too many runs are a 429 with Retry-After."""
     settings.RUNS_PER_ADDRESS = 2
     for _ in range(2):
         assert Program(door()).answer(name="alice")["step"] == "password"
@@ -313,7 +316,7 @@ def test_runs_are_limited_by_address_here_too(door: Doors, settings: Any) -> Non
 def test_a_run_that_expires_ends_its_session(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """The session belongs to the run: it does not outlive it in the table, once anybody looks."""
+    """The session does not outlive its run in the table, once the run is read."""
     started = door().start()
     program = Program(door()).to_consent(started)
     clock.shift(timedelta(minutes=30))

@@ -1,5 +1,6 @@
-"""Guessing codes and passwords through the pages: who is made to wait, what they are told, and that nobody
-learns anything.
+"""Guessing codes and passwords on the pages: who has to wait, and what they see.
+
+No one learns anything.
 """
 
 import re
@@ -41,7 +42,7 @@ NO_MATCH = "Incorrect username or password."
 
 
 def wrong_codes(seen: Seen, times: int = 5) -> Any:
-    """Enters a wrong code so many times; each must be looked up and refused."""
+    """Enter a wrong code this often; each must be looked up and refused."""
     for _ in range(times):
         seen = seen.submit(user_code=WRONG)
         assert (seen.status, REFUSED in seen.text) == (200, True), seen.text
@@ -52,8 +53,9 @@ def wrong_codes(seen: Seen, times: int = 5) -> Any:
 
 
 def test_five_wrong_codes_per_account(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D34: then the account waits for the life of a code, even with the right one, in any browser, and is
-    told until when.
+    """D34: after five wrong codes the account waits for the lifetime of a code, in every browser.
+
+    The right code is refused too, and the page says until when.
     """
     started = door().start()
     wrong_codes(door().sign_in())
@@ -77,7 +79,7 @@ def test_five_wrong_codes_per_account(door: Doors, acme: Tenant, clock: time_mac
 
 
 def test_waiting_ends_with_the_window(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D34: counted over the longest lifetime of a code in the tenant; after it everything is as before."""
+    """D34: the window is the longest lifetime of a code in the tenant; after it everything is as before."""
     save_application("kiosk", by="test", device_code_lifetime=1800)
     person = door()
     wrong_codes(person.sign_in())
@@ -91,7 +93,10 @@ def test_waiting_ends_with_the_window(door: Doors, acme: Tenant, clock: time_mac
 def test_a_right_code_costs_nothing_and_forgives_nothing(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D34: the honest may connect ten televisions; four wrong codes before and one after are still five."""
+    """D34: right codes cost nothing, and four wrong codes before and one after are still five.
+
+    A person may connect ten televisions.
+    """
     device, person = door(), door()
     person.sign_in()
     wrong_codes(person.page(), 4)
@@ -104,7 +109,7 @@ def test_a_right_code_costs_nothing_and_forgives_nothing(
 def test_one_message_for_wrong_expired_and_used(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D34: nobody learns whether a code ever existed; each of them counts."""
+    """D34: the message does not reveal whether a code ever existed, and each attempt counts."""
     device = door()
     used, expired = device.start(), None
     door().approve(used)
@@ -123,8 +128,9 @@ def test_one_message_for_wrong_expired_and_used(
 
 
 def test_thirty_wrong_codes_per_address(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D34: however many accounts somebody has, one address is done after thirty; another address is not
-    concerned.
+    """D34: an address is blocked after thirty wrong codes for any number of accounts.
+
+    Another address is not affected.
     """
     for person in range(1000, 1030):
         charge(entry_budgets(person=person, browser="", address="192.0.2.5"))
@@ -135,14 +141,14 @@ def test_thirty_wrong_codes_per_address(door: Doors, acme: Tenant, clock: time_m
 
 @pytest.fixture
 def code_first(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
-    """Acme's flow asks for the code before the sign-in."""
+    """Let acme's flow ask for the code before the sign-in."""
     apply([write_blueprint(CODE_FIRST)])
 
 
 def test_before_the_sign_in_five_per_browser(
     door: Doors, acme: Tenant, clock: time_machine.Traveller, code_first: Any
 ) -> None:
-    """D34: the same browser is stopped after five in whatever run; another one is not."""
+    """D34: one browser is blocked after five wrong codes over all runs; another one is not."""
     started, browser = door().start(), door()
     wrong_codes(browser.page(), 3)
     seen = wrong_codes(browser.page(), 2)
@@ -156,7 +162,7 @@ def test_before_the_sign_in_five_per_browser(
 def test_before_the_sign_in_thirty_per_address(
     door: Doors, acme: Tenant, clock: time_machine.Traveller, code_first: Any
 ) -> None:
-    """D34: throwing the cookies away helps nobody: thirty per address, IPv6 per /64."""
+    """D34: without cookies the limit is thirty per address, and per /64 for IPv6."""
     started = door().start()
     for host in range(30):
         wrong_codes(door(address=f"2001:db8:1:1::{host:x}").page(), 1)
@@ -165,7 +171,7 @@ def test_before_the_sign_in_thirty_per_address(
 
 
 def test_budget_of_another_tenant(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D34: the same person's name and address at another tenant have a budget of their own."""
+    """D34: the same person's name and address have a separate budget at another tenant."""
     wrong_codes(door().sign_in())
     started = door("other.test").start()
     assert door("other.test").sign_in().submit(user_code=started.user_code).step == "consent"
@@ -173,8 +179,9 @@ def test_budget_of_another_tenant(door: Doors, acme: Tenant, clock: time_machine
 
 @pytest.mark.slow
 def test_breaker(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D34: 200 wrong codes all over the tenant: new codes have twelve letters, one event, old and new codes
-    work for everybody.
+    """D34: after 200 wrong codes in a tenant new codes have twelve letters, and there is one event.
+
+    Old and new codes work for everyone.
     """
     device = door()
     short = device.start()
@@ -193,7 +200,7 @@ def test_breaker(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> No
 
 @pytest.mark.slow
 def test_fifty_parallel_wrong_codes_over_fifty_runs(live: LiveServer, door: Doors, acme: Tenant) -> None:
-    """D34: against a budget of five at most five are looked up, however many arrive at the same moment."""
+    """D34: with a budget of five at most five codes are looked up, however many arrive at once."""
     pattern, here = _HIDDEN, f"http://127.0.0.1:{live.port}"
     limits = httpx.Limits(max_connections=50)
     with httpx.Client(
@@ -221,7 +228,7 @@ def test_fifty_parallel_wrong_codes_over_fifty_runs(live: LiveServer, door: Door
 
 
 def test_api_runs_are_throttled_too(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D34: the JSON door goes through the same budgets, and says until when."""
+    """D34: the JSON API has the same budgets, and says until when."""
     browser = door()
     begun = browser.http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
     wrong_codes(door().sign_in())
@@ -243,7 +250,10 @@ def test_api_runs_are_throttled_too(door: Doors, acme: Tenant, clock: time_machi
 
 
 def test_runs_per_address(door: Doors, acme: Tenant, settings: Any, clock: time_machine.Traveller) -> None:
-    """D35: only so many answered sign-ins under way from one network; others go on, and time heals."""
+    """D35: the answered sign-ins under way from one network are limited.
+
+    Other networks are not affected, and the limit ends with time.
+    """
     settings.RUNS_PER_ADDRESS = 3
     for n in range(3):
         assert door(address=f"2001:db8::{n}").page().submit(name="alice").status == 200
@@ -263,7 +273,7 @@ def test_runs_per_address(door: Doors, acme: Tenant, settings: Any, clock: time_
 
 
 def _without(seen: Seen, *typed: Any) -> Any:
-    """The page's text without what each page has of its own: tokens, nonces, the run, and what was typed."""
+    """Return the page's text without its tokens, nonces, run and typed values."""
     text = re.sub(r'(nonce|name="token" value|action)="[^"]*"', "", seen.text)
     for word in typed:
         text = text.replace(word, "…")
@@ -271,13 +281,14 @@ def _without(seen: Seen, *typed: Any) -> Any:
 
 
 def tried(browser: Door, name: str, password: str) -> Any:
-    """Name and password in a fresh run."""
+    """Submit name and password in a new run."""
     return browser.page("/device?switch").submit(name=name).submit(password=password)
 
 
 def test_unknown_wrong_and_inactive_look_alike(door: Doors, acme: Tenant) -> None:
-    """Same pages, same status, same words, whoever was named: an unknown name, a wrong password, an inactive
-    person's right one.
+    """Pages, status and texts are the same for every name and password that is refused.
+
+    The cases are an unknown name, a wrong password and an inactive person's right one.
     """
     attempts = {
         "alice": "wrong",
@@ -294,8 +305,9 @@ def test_unknown_wrong_and_inactive_look_alike(door: Doors, acme: Tenant) -> Non
 
 
 def test_each_attempt_costs_one_hash(door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of an answer tells nothing: unknown, inactive and without a password cost the same Argon2 run
-    as a wrong one.
+    """The response time reveals nothing, because every attempt costs one Argon2 hash.
+
+    The cases are an unknown person, an inactive one, one without a password, and a wrong password.
     """
     save_person("without", by="test")
     tried(door(), "nobody", "warms up")
@@ -314,7 +326,7 @@ def test_each_attempt_costs_one_hash(door: Doors, acme: Tenant, monkeypatch: pyt
 
 
 def test_inactive_and_other_tenants_people_cannot_sign_in(door: Doors, acme: Tenant) -> None:
-    """CVE-2025-53942: nor does a person of this tenant exist at another one."""
+    """CVE-2025-53942: an inactive person cannot sign in, nor a person of this tenant at another one."""
     save_person("only-here", by="test", password=by_username("alice").password)
     assert tried(door(), "only-here", PASSWORD).step == "device_code"
     assert NO_MATCH in tried(door("other.test"), "only-here", PASSWORD).text
@@ -330,8 +342,9 @@ def test_inactive_and_other_tenants_people_cannot_sign_in(door: Doors, acme: Ten
     ],
 )
 def test_exponential_back_off(door: Doors, acme: Tenant, clock: time_machine.Traveller, name: str) -> None:
-    """D34: four free attempts, then one waits 1, 2, 4, 8 … seconds, told by Retry-After, the same for names
-    that do not exist.
+    """D34: after four free attempts the delay is 1, 2, 4, 8 … seconds, sent as Retry-After.
+
+    Names that do not exist have the same delay.
     """
     browser, waits = door(), []
     for _ in range(4):
@@ -349,7 +362,10 @@ def test_exponential_back_off(door: Doors, acme: Tenant, clock: time_machine.Tra
 def test_right_password_is_refused_while_throttled(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D34: otherwise waiting would only be for those who guess wrong; from elsewhere the person gets in."""
+    """D34: a throttled right password is refused, or only wrong guesses would wait.
+
+    The person signs in from another place.
+    """
     browser = door()
     for _ in range(4):
         tried(browser, "alice", "wrong")
@@ -362,7 +378,7 @@ def test_right_password_is_refused_while_throttled(
 
 
 def test_success_does_not_reset_the_count(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """D34: an attacker with an account of their own cannot buy new attempts by signing in between."""
+    """D34: attackers cannot gain new attempts by signing in to an account of their own in between."""
     browser = door()
     for _ in range(4):
         tried(browser, "alice", "wrong")
@@ -375,11 +391,11 @@ def test_success_does_not_reset_the_count(door: Doors, acme: Tenant, clock: time
     assert tried(stranger, "alice", "wrong").status == 429
 
 
-# --- whom strangers' guesses must not shut out --------------------------------------------------------------
+# --- who strangers' guesses must not lock out --------------------------------------------------------------
 
 
 def exhaust(person: Person, name: str = "alice", networks: list[str] = 25) -> None:
-    """Strangers have typed a hundred wrong passwords, four from each of 25 networks."""
+    """Submit a hundred wrong passwords, four from each of 25 networks."""
     for n in range(networks):
         for _ in range(4):
             charged = charge(password_budgets(person, name, f"2001:db8:{n:x}::1", KnownBrowser()))
@@ -389,9 +405,7 @@ def exhaust(person: Person, name: str = "alice", networks: list[str] = 25) -> No
 def test_a_hundred_guesses_lock_out_neither_a_known_browser_nor_a_known_network(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D34: whoever signed in there lately does so again; strangers wait, by whichever of the
-    person's names.
-    """
+    """D34: the person signs in from where they did so recently; others wait, with any name of the person."""
     at_home, roaming = door(address="198.51.100.7"), door(address="198.51.100.8")
     for browser in (at_home, roaming):
         assert tried(browser, "alice", PASSWORD).step == "device_code"
@@ -406,7 +420,7 @@ def test_a_hundred_guesses_lock_out_neither_a_known_browser_nor_a_known_network(
 
 
 def test_an_address_that_cannot_be_read_is_nobodys_network(door: Doors, acme: Tenant) -> None:
-    """D34: whoever signed in from one does not vouch for the others, and their guesses count together."""
+    """D34: a sign-in from an unreadable address vouches for no other, and guesses from all of them add up."""
     assert tried(door(address="unknown"), "alice", PASSWORD).step == "device_code"
     exhaust(by_username("alice"))
     assert tried(door(address="unknown"), "alice", PASSWORD).status == 429
@@ -416,7 +430,7 @@ def test_an_address_that_cannot_be_read_is_nobodys_network(door: Doors, acme: Te
 def test_a_known_browser_has_a_budget_of_its_own(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """D34: it is not without limits, and is known for its own person only."""
+    """D34: it is limited too, and is known for its own person only."""
     browser = door()
     assert tried(browser, "bob", "bob-password-22").step == "device_code"
     assert [tried(browser, "bob", "wrong").status for _ in range(5)] == [200] * 4 + [429]
@@ -428,7 +442,7 @@ def test_a_known_browser_has_a_budget_of_its_own(
 def test_a_browser_is_no_longer_known_after_a_new_password(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """Whoever was let in by the old password is a stranger."""
+    """A browser that signed in with the old password is unknown again."""
     browser, alice = door(address="198.51.100.7"), by_username("alice")
     assert tried(browser, "alice", PASSWORD).step == "device_code"
     clock.shift(1)
@@ -439,7 +453,7 @@ def test_a_browser_is_no_longer_known_after_a_new_password(
 
 
 def test_an_unknown_name_is_exhausted_alike(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """Strangers learn nothing: a name that nobody has is refused after as many guesses, in the same words."""
+    """An unknown name is refused after as many guesses and with the same text, so strangers learn nothing."""
     exhaust(by_username("alice"))
     exhaust(None, name="nobody")
     seen = [tried(door(address="203.0.113.99"), name, "wrong") for name in ("alice", "nobody")]
@@ -448,8 +462,9 @@ def test_an_unknown_name_is_exhausted_alike(door: Doors, acme: Tenant, clock: ti
 
 
 def test_as_many_queries_for_an_unknown_name(door: Doors, acme: Tenant) -> None:
-    """The time of an answer tells nothing: identification and password ask the database as often, whoever was
-    named.
+    """Identification and password take the same number of queries for every name.
+
+    The response time therefore reveals nothing.
     """
     counts = {}
     tried(door(), "nobody", "warms up")
@@ -464,8 +479,9 @@ def test_as_many_queries_for_an_unknown_name(door: Doors, acme: Tenant) -> None:
 
 
 def test_a_wide_network_is_bounded(acme: Tenant) -> None:
-    """D34: whoever has a /48 has 65,536 /64; together they have sixteen times the budget of one, a /56 four
-    times.
+    """D34: a /48 has sixteen times the budget of a /64, and a /56 has four times.
+
+    A /48 contains 65,536 networks of /64.
     """
     budget = Budget("wide", 2, timedelta(hours=1))
     taken = [isinstance(charge(by_network(budget, f"2001:db8:1:{n:x}::1")), list) for n in range(40)]
@@ -479,9 +495,7 @@ def test_a_wide_network_is_bounded(acme: Tenant) -> None:
 def test_a_browser_takes_no_name_that_was_not_given_to_it(
     door: Doors, acme: Tenant, cookie: Morsel[str]
 ) -> None:
-    """Whoever plants a value of their own in a browser looks into no run of it: the server gives
-    another one.
-    """
+    """A cookie value planted in a browser gives access to no run of it: the server sets another one."""
     browser = door()
     browser.http.cookies["foyer_browser"] = cookie
     seen = browser.page()
@@ -497,9 +511,7 @@ def test_a_browser_takes_no_name_that_was_not_given_to_it(
 def test_twelve_sign_ins_of_one_person_at_once(
     live: LiveServer, door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch, right: str
 ) -> None:
-    """D34: right answers that arrive at the same moment all pass; of wrong ones only the free four are
-    judged.
-    """
+    """D34: concurrent right passwords all pass; of wrong ones only the free four are checked."""
     monkeypatch.setattr(budgets, "PATIENCE", 60.0)
     here, barrier = f"http://127.0.0.1:{live.port}", threading.Barrier(12)
 

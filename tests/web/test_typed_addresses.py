@@ -1,4 +1,4 @@
-"""Addresses as people type them from the screen of a device, or send them to another browser."""
+"""Addresses that people type from the screen of a device, or send to another browser."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ ENTRIES = [each.address for each in DESIGNATIONS.values() if each.address]
 def test_capitals_and_a_slash_lead_on(
     door: Callable[..., Door], entry: str, change: Callable[[str], str], slash: str
 ) -> None:
-    """D7: by a 303 to the one address, with the query as it came; on each tenant's host."""
+    """D7: other spellings redirect by a 303 to the one address with the query, on each tenant's host."""
     typed = f"/{change(entry)}{slash}"
     if typed == f"/{entry}":
         return
@@ -33,12 +33,12 @@ def test_capitals_and_a_slash_lead_on(
     "path", ["/device//", "/devices", "/device/x", "/device%0a", "/%20device", "/ſign-in"]
 )
 def test_other_addresses_stay_unknown(door: Callable[..., Door], path: str) -> None:
-    """Nothing is guessed."""
+    """Other addresses are not guessed."""
     assert door().get(path).status_code == 404
 
 
 def test_the_code_comes_along(door: Callable[..., Door], acme: Tenant) -> None:
-    """D5: a complete link that somebody mistyped by a slash still fills in the code."""
+    """D5: a complete link with a mistyped slash still fills in the code."""
     started = door().start()
     seen = (
         door()
@@ -50,8 +50,9 @@ def test_the_code_comes_along(door: Callable[..., Door], acme: Tenant) -> None:
 
 
 def test_the_address_of_a_run_in_another_browser_leads_on(door: Callable[..., Door], acme: Tenant) -> None:
-    """A way to start again, and not a word of the code: whoever was sent the address, or found it, is not who
-    has the device.
+    """The address of a run in another browser offers a new start and shows no code.
+
+    A person who has the address does not necessarily have the device.
     """
     started = door().start()
     mine = door().page(f"/device?user_code={started.user_code}")

@@ -1,5 +1,6 @@
-"""Codes that people type: any decimal digit is one, and dashes, blanks and what nobody sees are none,
-wherever a code is asked for.
+"""Codes that people type: any decimal digit counts; dashes, blanks and invisible characters do not.
+
+This holds wherever a code is requested.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ DASHES = {
 
 
 def spellings(plain: str) -> Iterator[str]:
-    """The code in other digits, and with something in its middle and around it."""
+    """Yield the code in other digits, and with characters inserted and around it."""
     for zero in ZEROS.values():
         yield "".join(chr(ord(zero) + int(letter)) if letter.isdecimal() else letter for letter in plain)
     half = len(plain) // 2
@@ -47,7 +48,7 @@ def spellings(plain: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("at", range(len(ZEROS) + len(DASHES) + 1))
 def test_of_an_authenticator_app(tenants: dict[str, Tenant], door: Doors, at: int) -> None:
-    """Signing in, in each tenant."""
+    """A sign-in accepts a code of the app in every spelling, in each tenant."""
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             draw("identification", "password", "totp", "login", "device_code", "consent", "finish")
@@ -58,7 +59,7 @@ def test_of_an_authenticator_app(tenants: dict[str, Tenant], door: Doors, at: in
 
 @pytest.mark.parametrize("at", range(len(ZEROS) + len(DASHES) + 1))
 def test_recovery_codes(tenants: dict[str, Tenant], door: Doors, at: int) -> None:
-    """Each of them once; the letters in any width and case."""
+    """Each recovery code works once, with letters in any width and case."""
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             draw("identification", "password", "recovery_code", "login", "device_code", "consent", "finish")
@@ -70,7 +71,7 @@ def test_recovery_codes(tenants: dict[str, Tenant], door: Doors, at: int) -> Non
 
 @pytest.mark.parametrize("at", range(len(ZEROS), len(ZEROS) + len(DASHES) + 1))
 def test_of_a_device(tenants: dict[str, Tenant], door: Doors, at: int) -> None:
-    """On the page; a code of the tenant beside it is none here."""
+    """The page accepts a device's user code in every spelling, and no code of another tenant."""
     for name, other in (("acme", "other"), ("other", "acme")):
         browser, started, foreign = (
             door(f"{name}.test"),
@@ -86,7 +87,7 @@ def test_of_a_device(tenants: dict[str, Tenant], door: Doors, at: int) -> None:
 
 
 def test_setting_an_app_up_and_proving_again(acme: Tenant, door: Doors) -> None:
-    """Where a code is asked for to begin with."""
+    """Setting up an app and verifying it again accept every spelling."""
     draw(
         "identification",
         "password",
@@ -104,7 +105,7 @@ def test_setting_an_app_up_and_proving_again(acme: Tenant, door: Doors) -> None:
 
 @pytest.mark.parametrize("typed", ["ALICE", "ali\u200bce", "\ufeffAlice", "ａｌｉｃｅ", "alice\u00ad"])
 def test_names_are_found_in_every_spelling(tenants: dict[str, Tenant], door: Doors, typed: str) -> None:
-    """At sign-in, in addresses of the API and the filters of its lists, and by commands."""
+    """They are found at the sign-in, in addresses and filters of the API, and by commands."""
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             assert door(f"{name}.test").sign_in(typed).step == "device_code"
@@ -116,6 +117,6 @@ def test_names_are_found_in_every_spelling(tenants: dict[str, Tenant], door: Doo
 
 
 def test_the_field_asks_for_no_one_time_code(acme: Tenant, door: Doors) -> None:
-    """Phones and password managers fill in a code of an app, or the last message, where it says so."""
+    """The field is not marked as a one-time code, which phones fill in from an app or a message."""
     field = door().sign_in().text.split('name="user_code"')[1].split(">")[0]
     assert 'autocomplete="off"' in field

@@ -1,1 +1,1 @@
-"""Tests of the edge, through the public door."""
+"""Tests of the JSON API through its public URLs."""

@@ -1,4 +1,4 @@
-"""Programs of administrators: a client of the API with an access token of somebody who has a role."""
+"""Programs of administrators: a client of the API with an access token of a person who has a role."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ class Program:
         self.http, self.token = Client(HTTP_HOST=host), token
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """One request, its body as JSON; ``headers`` with underscores for hyphens."""
+        """Send one request with its body as JSON; ``headers`` has underscores for hyphens."""
         extra = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
         sent = {"data": body if isinstance(body, bytes | str) else None, "content_type": JSON}
         if body is not None and sent["data"] is None:
@@ -35,16 +35,14 @@ class Program:
         )
 
     def get(self, path: str, status: int = 200, **headers: str) -> Any:
-        """What a GET answers."""
+        """Return the JSON of a GET response."""
         response = self("GET", path, **headers)
         assert response.status_code == status, response.content
         return response.json() if response.content else {}
 
 
 def mint(role: str, scope: str = BOTH, host: str = "acme.test") -> str:
-    """An access token of a person who is called as their role, as a device would have got it; in the tenant
-    in scope.
-    """
+    """Return an access token, as from a device, of a person named like their role in the tenant in scope."""
     person = Person.objects.get_or_create(username=role, defaults={"role": role if role != "nobody" else ""})[
         0
     ]
@@ -66,8 +64,10 @@ def mint(role: str, scope: str = BOTH, host: str = "acme.test") -> str:
 
 @pytest.fixture
 def program(tenants: dict[str, Tenant]) -> Callable[..., Program]:
-    """``program("admin")`` acts for acme's administrator, ``program("auditor", "foyer:read", "other.test")``
-    for the neighbour's.
+    """Return a factory of clients, each of which acts for one person.
+
+    ``program("admin")`` acts for acme's administrator, ``program("auditor", "foyer:read", "other.test")`` for
+    the other tenant's auditor.
     """
 
     def start(role: str = "admin", scope: str = BOTH, host: str = "acme.test") -> Program:

@@ -1,6 +1,4 @@
-"""Hooks of schemathesis: no answer holds a secret of the seeded tenants, and the tool does not end its own
-access.
-"""
+"""Hooks of schemathesis: responses have no secret of the seeded tenants, and the token stays valid."""
 
 import json
 import os
@@ -15,18 +13,18 @@ OWN = frozenset(json.loads(os.environ["FOYER_OWN_KEYS"]))
 
 @schemathesis.check
 def no_secret_is_told(ctx: Any, response: Any, case: Any) -> None:
-    """Whatever is stored of a password, a key or a token stands nowhere in the answer."""
+    """No stored password, key or token is in the response."""
     text = response.content.decode(errors="replace")
     for secret in SECRETS:
-        assert secret not in text, f"a secret that begins with {secret[:4]} was told"
+        assert secret not in text, f"a secret that begins with {secret[:4]} is in the response"
 
 
 @schemathesis.hook
 def before_call(ctx: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Aim a change of the tool's own person, application or consent at nothing: its token would be refused
-    from then on.
+    """Redirect a change of the tool's own person, application or consent to an object that does not exist.
 
-    The tool follows links: it reads the keys of a list and then deletes, revokes or signs out what it found.
+    Its token would be refused from then on. The tool follows links: it reads the keys of a list and then
+    deletes, revokes or signs out what it found.
     """
     if case.method == "GET":
         return

@@ -1,6 +1,4 @@
-"""docs/api.md tells the truth: its commands, run by a shell one after the other, get a token and do what they
-say.
-"""
+"""The commands of docs/api.md work: run in order by a shell, they get a token and do what the text says."""
 
 import os
 import re
@@ -26,8 +24,9 @@ COMMANDS = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
 
 @pytest.fixture
 def shell(live: LiveServer, tmp_path: Path) -> Callable[[str], str]:
-    """Runs some lines in a shell that goes on where the last ones ended; answers what they print, and fails
-    where one of them does.
+    """Return a function that runs lines in one continuing shell.
+
+    It returns their output, and fails where a command does.
     """
     assert shutil.which("curl"), "No curl: install Debian's package curl."
     (tmp_path / ".curlrc").write_text(f"resolve = acme.test:{live.port}:127.0.0.1\n")
@@ -61,9 +60,7 @@ def test_its_commands(
     write_blueprint: Callable[..., Path],
     live: LiveServer,
 ) -> None:
-    """From the application of the guide over the device's code to every list, object, flow and blueprint in
-    it.
-    """
+    """The commands lead from the device code to every list, object, flow and blueprint of the guide."""
     application = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)[0]
     apply(
         [write_blueprint(f"tenant: acme\n---\nperson: alice\nrole: admin\n---\n{application}", "guide.yaml")]
@@ -92,7 +89,7 @@ def test_its_commands(
 
 
 def test_its_statuses_are_the_documents(program: Any) -> None:
-    """The table of errors, each provoked once."""
+    """Each error in the guide's table is provoked once."""
     admin = program()
     rows = dict(re.findall(r"^\| (4\d\d) \| `(\w+)` \|", GUIDE, re.MULTILINE))
     seen = {

@@ -1,6 +1,4 @@
-"""What holds for every address of the JSON API: errors of one shape, bodies of one kind, nothing of what was
-sent said back.
-"""
+"""Rules for every address of the JSON API: one shape of errors, JSON bodies, no submitted value repeated."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +13,7 @@ JSON = "application/json"
 
 
 def the_error(response: Any) -> tuple[int, str]:
-    """Status and code of an error, which has these two members and no other."""
+    """Return status and code of an error, after checking that it has these two members and no other."""
     body = response.json()
     assert response["Content-Type"] == JSON
     assert set(body) == {"error", "error_description"}
@@ -38,20 +36,20 @@ def the_error(response: Any) -> tuple[int, str]:
     ],
 )
 def test_nothing_at_this_address(door: Doors, path: str, method: str) -> None:
-    """404 in JSON, without a cookie or a token of any form; no page of documentation is served."""
+    """An unknown address is a 404 in JSON without a cookie or a form's token; no documentation is served."""
     for host in ("acme.test", "other.test"):
         assert the_error(door(host).http.generic(method, path)) == (404, "not_found")
 
 
 def test_the_reference_is_in_the_console(door: Doors) -> None:
-    """Where people look for it; who is not signed in is sent to sign in there."""
+    """The usual address of the reference redirects to the console, and from there to the sign-in."""
     response = door().http.get("/api/docs")
     assert (response.status_code, response["Location"]) == (302, "/console/api/")
     assert door().http.get("/console/api/")["Location"].startswith("/sign-in")
 
 
 def test_each_error_has_the_one_shape(door: Doors, settings: Any) -> None:
-    """400, 401, 404, 405, 413, 415 and 429, with the header that goes with it; the same at both tenants."""
+    """400, 401, 404, 405, 413, 415 and 429 share one shape and have their headers, at both tenants."""
     for host in ("acme.test", "other.test"):
         http = door(host).http
         secret = {"HTTP_AUTHORIZATION": "Run x"}
@@ -90,8 +88,9 @@ def test_each_error_has_the_one_shape(door: Doors, settings: Any) -> None:
     ],
 )
 def test_the_member_is_named_and_its_value_is_not(door: Doors, body: dict[str, Any], named: str) -> None:
-    """What was sent may be a password in the wrong place: an error, which is logged by many a program, does
-    not repeat it.
+    """An error names the member but never repeats its value.
+
+    The value may be a password in the wrong place, and many programs log errors.
     """
     response = door().http.post("/api/runs/", body, content_type=JSON)
     assert the_error(response) == (400, "invalid_request")
@@ -113,15 +112,17 @@ def test_the_member_is_named_and_its_value_is_not(door: Doors, body: dict[str, A
     ],
 )
 def test_what_is_not_json_or_not_text(door: Doors, body: bytes) -> None:
-    """RFC 8259: numbers have no NaN, texts no half of a surrogate pair; nesting is bounded long before the
-    stack is.
+    """RFC 8259: NaN and half of a surrogate pair are refused.
+
+    Nesting is bounded long before the stack is exhausted.
     """
     assert the_error(door().http.post("/api/runs/", body, content_type=JSON)) == (400, "invalid_request")
 
 
 def test_only_json_is_read_as_json(door: Doors) -> None:
-    """415 even without a body: what another site's form can send is never looked at, so no cookie and no
-    token is needed here.
+    """A request with another content type is a 415, even without a body.
+
+    A body that another site's form can send is never read, so no cookie and no form token is needed.
     """
     for kind in ("text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", ""):
         assert the_error(door().http.generic("POST", "/api/runs/", b"", content_type=kind)) == (
@@ -137,7 +138,7 @@ def test_only_json_is_read_as_json(door: Doors) -> None:
 
 
 def test_a_fault_of_ours_says_nothing_of_itself(door: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
-    """500 in the one shape, without a word of what went wrong."""
+    """An internal error is a 500 in the shape of all errors, without any detail of the failure."""
 
     def broken(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("the database's password is hunter2")

@@ -1,6 +1,4 @@
-"""The OpenAPI document: valid, complete, without a secret that nobody must see, and true of what is really
-answered.
-"""
+"""The OpenAPI document is valid, complete and true of the responses, and declares no leaked secret."""
 
 import json
 import re
@@ -26,20 +24,20 @@ Doors = Callable[..., Door]
 
 @cache
 def described() -> dict[str, Any]:
-    """The document as a reader of the file sees it."""
+    """Return the document as a reader of the file sees it."""
     loaded: dict[str, Any] = json.loads(json.dumps(document()))
     return loaded
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Address, method and description of each."""
+    """Yield path, method and description of each operation."""
     for path, methods in described()["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
 
 def properties(schema: Any, owner: str = "") -> Iterator[tuple[str, str]]:
-    """Every property of every schema, however deep, with the schema that it belongs to."""
+    """Yield every property of every schema at every depth, with its schema."""
     if isinstance(schema, list):
         for each in schema:
             yield from properties(each, owner)
@@ -53,19 +51,19 @@ def properties(schema: Any, owner: str = "") -> Iterator[tuple[str, str]]:
 
 
 def test_it_is_openapi_3_1() -> None:
-    """Against the JSON Schema of OpenAPI 3.1, references and path parameters included."""
+    """The document validates against the JSON Schema of OpenAPI 3.1, with references and path parameters."""
     assert described()["openapi"] == "3.1.0"
     assert [str(error) for error in OpenAPIV31SpecValidator(described()).iter_errors()] == []
 
 
 def test_the_version_is_the_packages() -> None:
-    """One number, said in two places."""
+    """The version of the document is that of the package."""
     project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
     assert described()["info"] == described()["info"] | {"title": "Foyer", "version": project["version"]}
 
 
 def answered() -> set[str]:
-    """The schemas that stand in answers, however deep."""
+    """Return the names of the schemas in responses, at every depth."""
     schemas, found = described()["components"]["schemas"], set[str]()
     texts = [
         json.dumps([operation["responses"] for _, _, operation in operations()]),
@@ -79,7 +77,7 @@ def answered() -> set[str]:
 
 
 def responses_of(operation: dict[str, Any]) -> dict[str, Any]:
-    """What an operation may answer, by status."""
+    """Return the declared responses of an operation, by status."""
     shared = described()["components"]["responses"]
     return {
         status: shared[each["$ref"].rsplit("/")[-1]] if "$ref" in each else each
@@ -88,8 +86,9 @@ def responses_of(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_no_answer_has_a_place_for_a_secret() -> None:
-    """CVE-2026-40166, where a nested serializer gave away client_secret: only those that are said once, where
-    they are made.
+    """CVE-2026-40166: no response has a member for a secret, except those that are returned once on creation.
+
+    In that report a nested serializer exposed client_secret.
     """
     secretive = re.compile(
         r"secret|password|passphrase|token|(private|api|session)_?key|nonce|hash|sealed|cookie|recovery",
@@ -117,8 +116,9 @@ def test_no_answer_has_a_place_for_a_secret() -> None:
 
 
 def test_only_json_and_no_cookie() -> None:
-    """Bodies and answers are application/json; the one credential is a header, and all but the beginning of a
-    run want it.
+    """Bodies are application/json, and the one credential is a header.
+
+    Every operation except the start of a run requires it.
     """
     assert '"in": "cookie"' not in json.dumps(described())
     for path, method, operation in operations():
@@ -134,9 +134,7 @@ def test_only_json_and_no_cookie() -> None:
 
 
 def test_every_operation_says_how_it_fails() -> None:
-    """What an address can answer is declared with its header, so that a generated client is never
-    surprised.
-    """
+    """Every possible error is declared with its header, so that generated clients can handle it."""
     for path, method, operation in operations():
         ours, sends = not path.startswith("/api/runs/"), method in ("post", "put", "patch")
         wanted = (
@@ -157,7 +155,7 @@ def test_every_operation_says_how_it_fails() -> None:
 
 
 def true_of(operation: str, response: Any) -> None:
-    """The answer is as the document says, to the member."""
+    """Check that each member of the response is as the document declares."""
     found = next(each for _, _, each in operations() if each["operationId"] == operation)
     declared = found["responses"][str(response.status_code)]["content"]["application/json"]["schema"]
     closed = {
@@ -173,9 +171,7 @@ def true_of(operation: str, response: Any) -> None:
 def test_what_is_answered_is_what_is_described(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """A whole run with its errors, its throttling and its end: no member that is not described,
-    none missing.
-    """
+    """A whole run with its errors, its throttling and its end returns exactly the declared members."""
     started = door().start(scope="openid acme:read")
     program = Program(door(), user_code=started.user_code)
     true_of("start_run", program.begun)
@@ -205,7 +201,7 @@ def test_what_is_answered_is_what_is_described(
 
 @pytest.mark.parametrize("kind", ["finished", "denied", "expired"])
 def test_every_end_is_described(acme: Tenant, door: Doors, clock: time_machine.Traveller, kind: str) -> None:
-    """However a run ends, the last challenge is one."""
+    """Every possible end of a run has a described last challenge."""
     draw("identification", *({"finished": (), "denied": ("deny",), "expired": ("password",)}[kind]))
     program = Program(door())
     response = program.answer(name="alice")

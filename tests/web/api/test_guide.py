@@ -1,4 +1,4 @@
-"""docs/json.md tells the truth: its program connects a device, and its answers are such as the API gives."""
+"""The program of docs/json.md connects a device, and its responses are those of the API."""
 
 import builtins
 import getpass
@@ -20,15 +20,16 @@ GUIDE = (settings.BASE_DIR / "docs" / "json.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
-    """The pieces of code in this language."""
+    """Return the code blocks in this language."""
     return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
 
 
 def test_the_program_connects_a_device(
     live: LiveServer, door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it stands in the guide, with a person who mistypes the password once; the code is filled in from the
-    beginning.
+    """The program of the guide works unchanged, with a person who mistypes the password once.
+
+    The code is filled in from the beginning.
     """
     (program,) = blocks("python")
     assert program.count("\n") <= 22
@@ -45,7 +46,7 @@ def test_the_program_connects_a_device(
 
 
 def test_its_answers_are_described() -> None:
-    """Every answer that is shown has the members of the OpenAPI document, and none besides."""
+    """Every response in the guide has exactly the members of the OpenAPI document."""
     shown = [block.split("\n\n", 1) for block in blocks("http") if block.startswith("HTTP")]
     assert len(shown) == 5
     described = json.loads(json.dumps(document()))["components"]["schemas"]

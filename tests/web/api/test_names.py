@@ -1,5 +1,6 @@
-"""Names and titles at every door: one Unicode form, nothing that nobody sees, and an address that leads to
-each of them.
+"""Names and titles: one Unicode form, no invisible characters, and an address for each of them.
+
+The rules hold in the API, the console and blueprints.
 """
 
 import json
@@ -47,7 +48,7 @@ BAD = [
 
 
 def filled(body: Any, word: str) -> Any:
-    """The body with ``{}`` replaced wherever it stands."""
+    """Return the body with every ``{}`` replaced."""
     if isinstance(body, dict):
         return {filled(key, word): filled(each, word) for key, each in body.items()}
     return [filled(each, word) for each in body] if isinstance(body, list) else body.replace("{}", word)
@@ -58,7 +59,10 @@ def filled(body: Any, word: str) -> Any:
 def test_the_api_names_what_nobody_sees(
     program: Programs, path: str, body: Any, bad: str, named: str
 ) -> None:
-    """Every text of every kind of object, keys of attributes and members of lists included."""
+    """Invisible characters are reported in every text of every kind of object.
+
+    This includes keys of attributes and members of lists.
+    """
     admin = program()
     way = "PATCH" if path in ("branding", "applications/tv") else "PUT"
     refused = admin(way, path.replace("{}", quote(bad, safe="")), filled(body, bad), **_ANY[way])
@@ -69,7 +73,10 @@ def test_the_api_names_what_nobody_sees(
 
 @pytest.mark.parametrize(("path", "body"), NAMED)
 def test_the_api_names_white_space_around(program: Programs, path: str, body: Any) -> None:
-    """A second group "team " beside "team"; only the value of an attribute may be a longer text."""
+    """Surrounding white space is reported, which would allow a second group "team " beside "team".
+
+    Only the value of an attribute may be a longer text.
+    """
     if body != {"attributes": {"x": "{}"}}:
         way = "PATCH" if path in ("branding", "applications/tv") else "PUT"
         refused = program()(way, path.replace("{}", "team%20"), filled(body, "team "), **_ANY[way])
@@ -81,7 +88,7 @@ def test_the_api_names_white_space_around(program: Programs, path: str, body: An
 def test_console_and_blueprints_name_it_too(
     program: Programs, door: Doors, acme: Tenant, write_blueprint: Callable[..., Path], bad: str, named: str
 ) -> None:
-    """A page with the word beside the field; a file with line and key; nothing is stored."""
+    """The console shows the message at the field, a file gives line and key, and nothing is stored."""
     owner = signed_in(door, "owner")
     assert named in posted(owner, "/console/groups/add", {"group": bad}, status=400)
     assert named in posted(owner, "/console/people/add", {"person": "eve", "name": bad}, status=400)
@@ -120,7 +127,7 @@ steps:
 def test_a_flow_is_not_published_with_what_nobody_sees(
     acme: Tenant, write_blueprint: Callable[..., Path], key: str
 ) -> None:
-    """The finding stands at its key; composed otherwise it is the same flow."""
+    """The lint finding for invisible characters is at its key; a text in another form is the same flow."""
     words = {"title": "Way", "message": "No", "when": "x"}
     with pytest.raises(BadBlueprint, match=rf"{key}: It must not hold U\+200B \(ZERO WIDTH SPACE\)"):
         apply([write_blueprint("tenant: acme\n---" + FLOW.format(**{**words, key: "a\u200bb"}))])
@@ -130,7 +137,9 @@ def test_a_flow_is_not_published_with_what_nobody_sees(
 
 
 def test_one_name_however_it_is_composed(program: Programs, door: Doors, tenants: dict[str, Tenant]) -> None:
-    """A file system and a keyboard write ``Ä`` differently: one group, found under both, in a list, a search
+    """Composed and decomposed spellings name one group.
+
+    A file system and a keyboard write ``Ä`` differently. The group is found under both in a list, a search
     and an address.
     """
     admin = program()
@@ -192,9 +201,7 @@ UNREACHED = [".", "..", "/", "//", "/a", "a/", "a//b", "./a", "a/.", "../a", "a/
 
 
 def through_a_browser(path: str) -> str:
-    """What a browser sends for this address: dots are resolved, escaped ones too (WHATWG URL,
-    section 4.4).
-    """
+    """Return the path as a browser sends it: dots are resolved, even escaped (WHATWG URL, section 4.4)."""
     found: list[str] = []
     for part in path.split("/"):
         if unquote(part) == "..":
@@ -207,7 +214,7 @@ def through_a_browser(path: str) -> str:
 
 @pytest.mark.parametrize("name", REACHED)
 def test_every_name_has_an_address(program: Programs, door: Doors, acme: Tenant, name: str) -> None:
-    """What is made through the API is found there, and on its page, by the address that the list gives."""
+    """An object created through the API is found there, and on its page, by the address from the list."""
     admin, owner = program(), signed_in(door, "owner")
     for kind, body in (("groups", {}), ("people", {})):
         path = f"{kind}/{quote(name, safe='')}"
@@ -226,9 +233,9 @@ def test_every_name_has_an_address(program: Programs, door: Doors, acme: Tenant,
 def test_what_no_address_can_carry_is_not_made(
     program: Programs, door: Doors, acme: Tenant, write_blueprint: Callable[..., Path], name: str
 ) -> None:
-    """People, groups and scopes; API, console, a sent blueprint and a file.
+    """People, groups and scopes whose names no address can carry are refused by every interface.
 
-    Dots in full width are dots in a username.
+    These are the API, the console, an uploaded blueprint and a file. Full-width dots are dots in a username.
     """
     owner = signed_in(door, "owner")
     for kind, body in (("person", {}), ("group", {}), ("scope", {"title": "See"})):

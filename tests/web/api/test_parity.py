@@ -1,5 +1,6 @@
-"""What the console can do, the API can do with the same roles: page by page; what it lacks is named here, and
-in docs/api.md.
+"""The API can do what the console can, page by page and with the same roles.
+
+What it lacks is listed here and in docs/api.md.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from web.api.app import api
 from web.console.frame import Page
 from web.console.urls import PAGES
 
-PICTURES = {  # pages that are there to be looked at, or that are about this browser
+PICTURES = {  # pages for display only, or about this browser
     *(
         "playground",
         "playground-qr",
@@ -22,7 +23,7 @@ PICTURES = {  # pages that are there to be looked at, or that are about this bro
     ),
     *("branding-preview", "mail-preview", "flow-preview", "flow-preview-page", "preview-style"),
 }
-NEEDLESS = {"blueprints-look"}  # looks anew at what the API looks at anew whenever it is asked
+NEEDLESS = {"blueprints-look"}  # refreshes what the API computes on each request
 OPERATIONS = {
     "overview": "get_statistics get_concerns get_me",
     "live": "list_events",
@@ -73,7 +74,7 @@ OPERATIONS = {
 
 
 def needs() -> dict[str, str]:
-    """The right that each operation of the API needs, by its name."""
+    """Return the permission that each operation of the API requires, by operation name."""
     found = {}
     for bound in api._get_bound_routers():
         for view in bound.path_operations.values():
@@ -85,7 +86,7 @@ def needs() -> dict[str, str]:
 
 
 def of_objects() -> Iterator[tuple[str, str]]:
-    """Pages that are made from the declarations, with the operations that are made from them too."""
+    """Yield the pages generated from the declarations, with the operations generated from them too."""
     for name, resource in RESOURCES.items():
         one, put = resource.kind or name.removesuffix("s"), "create_or_update"
         yield name, f"list_{name}"
@@ -98,9 +99,7 @@ def of_objects() -> Iterator[tuple[str, str]]:
 
 
 def test_each_page_has_its_operations() -> None:
-    """Who may open a page or press its button may call one, and the other way round; no page was
-    forgotten.
-    """
+    """The roles of every page and button are those of its operations, and no page is missing."""
     operations, known, wrong = needs(), {**dict(of_objects()), **OPERATIONS}, []
     for page in PAGES:
         if page.name not in PICTURES | NEEDLESS:
@@ -111,6 +110,6 @@ def test_each_page_has_its_operations() -> None:
 
 
 def test_no_page_is_named_that_is_not_there() -> None:
-    """The table above is about pages that exist."""
+    """The table above lists only pages that exist."""
     pages: tuple[Page, ...] = PAGES
     assert (PICTURES | NEEDLESS | set(OPERATIONS)) <= {page.name for page in pages}

@@ -1,5 +1,7 @@
-"""Who may set a password, and which: one's own only where one proves oneself, a weak one nowhere that a
-person types or sends it.
+"""Who may set a password, and which passwords are allowed.
+
+People change their own password only after proving themselves. No interface accepts a weak one that a person
+types or sends.
 """
 
 import io
@@ -31,8 +33,9 @@ def _password(name: str = "alice") -> str:
 def test_a_stolen_token_does_not_set_its_persons_password(
     program: Programs, acme: Tenant, method: str
 ) -> None:
-    """403 in every spelling of the name, alone or with other keys; somebody else's password is set
-    as before.
+    """A token cannot set its own person's password, in any spelling of the name and beside any other key.
+
+    It is a 403. Another person's password is set as before.
     """
     admin = program("admin")
     for name, said in (
@@ -46,13 +49,13 @@ def test_a_stolen_token_does_not_set_its_persons_password(
     assert _password("admin") == ""
     assert not Person.objects.get(username="admin").name
     assert admin("PATCH", "people/admin", {"name": "Ada"}).status_code == 200, (
-        "the rest of one's own account is changed as before"
+        "other keys of one's own account can be changed"
     )
     assert admin("PATCH", "people/bob", {"password": STRONG}).status_code == 200
 
 
 def test_a_program_hears_all_of_it_too(program: Programs, acme: Tenant) -> None:
-    """What the schema refuses, and what only the database knows, in one answer."""
+    """One response has the errors of the schema and those of the database."""
     said = {"active": 5, "role": "king", "email": "bob@acme.test", "groups": ["gone"], "password": "short"}
     answer = program("admin")("PUT", "people/clerk", said)
     assert answer.status_code == 400
@@ -61,7 +64,10 @@ def test_a_program_hears_all_of_it_too(program: Programs, acme: Tenant) -> None:
 
 @pytest.mark.parametrize("what", ["apply", "plan"])
 def test_a_blueprint_that_is_sent_does_not_either(program: Programs, acme: Tenant, what: str) -> None:
-    """Neither sets nor tries it; of a person who has the same name in another tenant it says nothing."""
+    """An uploaded blueprint neither sets nor checks the uploader's own password.
+
+    It reveals nothing about a person of the same name in another tenant.
+    """
     admin = program("admin")
     for sent in (
         f"person: admin\npassword: {STRONG}\n",
@@ -75,7 +81,7 @@ def test_a_blueprint_that_is_sent_does_not_either(program: Programs, acme: Tenan
 
 
 def test_a_stolen_session_does_not_either(acme: Tenant, door: Callable[..., Door]) -> None:
-    """The console's form says where one does it; without a password it saves."""
+    """The console's form refers to the page for one's own password, and saves without a password."""
     alice, before = signed_in(door, "admin"), _password()
     page = text(alice, "/console/people/one/alice")
     etag = page.partition('name="etag" value="')[2].partition('"')[0]
@@ -92,9 +98,7 @@ def test_a_stolen_session_does_not_either(acme: Tenant, door: Callable[..., Door
 
 
 def test_an_owner_gives_themselves_no_link(tenants: dict[str, Tenant]) -> None:
-    """Administrators of any tenant get one from the installation's owner: but the owner none to their own
-    account.
-    """
+    """The installation's owner issues links to administrators of any tenant, but none to themselves."""
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
     Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
     with tenant_scope(default):
@@ -109,8 +113,9 @@ def test_an_owner_gives_themselves_no_link(tenants: dict[str, Tenant]) -> None:
 def test_administrators_keep_the_rules_too(
     program: Programs, acme: Tenant, door: Callable[..., Door], weak: str
 ) -> None:
-    """Too short, common, like the account: by the API, the console and a blueprint that is sent; the reason
-    stands at the key.
+    """A password that is too short, common or like the account is refused with the reason at its key.
+
+    This holds for the API, the console and an uploaded blueprint.
     """
     admin, before = program("admin"), _password("bob")
     for method, name in (("PATCH", "bob"), ("PUT", "bob"), ("PUT", "newcomer")):
@@ -138,7 +143,7 @@ def test_administrators_keep_the_rules_too(
 
 
 def test_the_console_takes_a_password_as_it_is_typed(acme: Tenant, door: Callable[..., Door]) -> None:
-    """White space around it counts, as it does at signing in."""
+    """Surrounding white space is significant, as in the sign-in."""
     alice = signed_in(door, "admin")
     etag = text(alice, "/console/people/one/bob").partition('name="etag" value="')[2].partition('"')[0]
     spaced = f"  {STRONG} "
@@ -152,8 +157,9 @@ def test_the_console_takes_a_password_as_it_is_typed(acme: Tenant, door: Callabl
 
 
 def test_a_file_of_the_server_is_warned_about(acme: Tenant, write_blueprint: Callable[..., Path]) -> None:
-    """A weak password in it is applied, and told: the file says what shall be, and whoever writes it has the
-    server.
+    """A weak password in a file of the server is applied with a warning.
+
+    The file is authoritative, and anyone who can write it controls the server.
     """
     path = write_blueprint(
         "tenant: acme\n---\nperson: bob\npassword: short\n---\nperson: alice\npassword: alice-password-1\n"
@@ -161,14 +167,14 @@ def test_a_file_of_the_server_is_warned_about(acme: Tenant, write_blueprint: Cal
     call_command("blueprint", "apply", str(path), stdout=(out := io.StringIO()))
     assert "Note: The password of person bob of acme is weak. This password is too short." in out.getvalue()
     assert "short\n" not in out.getvalue()
-    assert "alice of acme is weak" not in out.getvalue(), "what is so already is not told again"
+    assert "alice of acme is weak" not in out.getvalue(), "an unchanged object is not reported again"
 
 
 @pytest.mark.parametrize("given", ["a", "administrator", "   ", "password12"])
 def test_the_first_administrators_password_keeps_the_rules(
     db: None, monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
-    """A weak FOYER_ADMIN_PASSWORD is a sentence and no start, and nobody is made."""
+    """A weak FOYER_ADMIN_PASSWORD stops the start with a message, and no person is created."""
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", given)
     with pytest.raises(CommandError, match="FOYER_ADMIN_PASSWORD is too weak"):
         install(lambda told: None)
@@ -178,8 +184,9 @@ def test_the_first_administrators_password_keeps_the_rules(
 def test_it_is_taken_as_it_is_given(
     db: None, monkeypatch: pytest.MonkeyPatch, door: Callable[..., Door]
 ) -> None:
-    """White space included; and once there is an administrator, the variable is nothing that could stop a
-    start.
+    """FOYER_ADMIN_PASSWORD is used unchanged, including white space.
+
+    Once there is an administrator, the variable can no longer stop a start.
     """
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", spaced := f" {STRONG}  ")
     told: list[Any] = []

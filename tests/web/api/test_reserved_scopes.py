@@ -1,6 +1,4 @@
-"""The scopes that open the administration: worded by the product, approved by an owner, and said aloud on the
-consent page.
-"""
+"""The scopes of the administration API: described by the product, approved by an owner, shown on consent."""
 
 import json
 from collections.abc import Callable
@@ -44,8 +42,9 @@ LOOKALIKES = ["\uff46oyer:write", "f\u043eyer:write", "foyer\uff1awrite", "fo\u2
 def test_no_door_takes_a_scope_with_a_name_of_ours(
     program: Programs, door: Doors, acme: Tenant, write_blueprint: Callable[..., Path], name: str, role: str
 ) -> None:
-    """API, console, a sent blueprint and a file: whatever its letters, the consent page never reads a
-    tenant's words for it.
+    """The API, the console, an uploaded blueprint and a file refuse a scope with a reserved name.
+
+    The consent page never shows a tenant's text for it, in whichever case the name is written.
     """
     admin = program(role)
     assert admin("PUT", f"scopes/{name}", {"title": "See your name and username"}).status_code in (400, 409)
@@ -61,7 +60,7 @@ def test_no_door_takes_a_scope_with_a_name_of_ours(
 
 
 def test_a_row_that_was_there_before_words_nothing(acme: Tenant, door: Doors) -> None:
-    """The standard words stand on the consent page, and the check names the row."""
+    """An older row does not change the default text on the consent page, and the check names the row."""
     Scope.objects.create(name="foyer:write", title="See your name and username")
     Application.objects.filter(name="tv").update(scopes=["openid", "foyer:write"], administers=True)
     Person.objects.filter(username="alice").update(role="owner")
@@ -76,10 +75,10 @@ def test_a_row_that_was_there_before_words_nothing(acme: Tenant, door: Doors) ->
 def test_only_an_owner_lets_an_application_ask_for_the_administration(
     program: Programs, door: Doors, acme: Tenant, role: str, may: bool
 ) -> None:
-    """By the API, a sent blueprint, a recipe and the console's form."""
+    """The API, an uploaded blueprint, a recipe and the console's form require an owner for these scopes."""
     person, wanted = program(role), {"scopes": ["openid", "foyer:write"], "administers": True}
     assert person("PATCH", "applications/tv", {"scopes": ["foyer:write"]}, if_match="*").status_code == 409, (
-        "not said, not approved"
+        "a scope that is not shown is not approved"
     )
     assert person("PATCH", "applications/tv", wanted, if_match="*").status_code == (200 if may else 409)
     assert person("PUT", "applications/mine", {"client_id": "mine", **wanted}).status_code == (
@@ -102,7 +101,7 @@ def test_only_an_owner_lets_an_application_ask_for_the_administration(
 
 
 def test_an_approval_is_for_the_scopes_that_were_approved(program: Programs, acme: Tenant) -> None:
-    """Who may not approve adds none to them, keeps those that are there, and may take them away."""
+    """A role that may not approve adds none of these scopes, keeps the existing ones, and may remove them."""
     Application.objects.filter(name="tv").update(scopes=["openid", "foyer:read"], administers=True)
     admin, path = program("admin"), "applications/tv"
     assert (
@@ -137,8 +136,9 @@ def test_an_approval_is_for_the_scopes_that_were_approved(program: Programs, acm
 def test_an_approval_is_for_the_application_that_was_approved(
     program: Programs, door: Doors, acme: Tenant, another: dict[str, Any]
 ) -> None:
-    """Who may not approve makes no other application of it: by the API, a sent blueprint and the console's
-    form.
+    """A role that may not approve cannot turn the application into another one.
+
+    This holds for the API, an uploaded blueprint and the console's form.
     """
     Application.objects.filter(name="kiosk").update(scopes=["openid", "foyer:write"], administers=True)
     admin, owner, path = program("admin"), program("owner"), "applications/kiosk"
@@ -165,7 +165,7 @@ def test_an_approval_is_for_the_application_that_was_approved(
 
 
 def test_an_approval_that_was_withdrawn_ends_at_once(program: Programs, acme: Tenant) -> None:
-    """For tokens that are out already."""
+    """Withdrawing an approval affects issued tokens at once."""
     owner = program("owner")
     assert owner.get("me")["role"] == "owner"
     Application.objects.filter(name="admin-cli").update(administers=False)
@@ -174,7 +174,7 @@ def test_an_approval_that_was_withdrawn_ends_at_once(program: Programs, acme: Te
 
 
 def test_what_nobody_approved_is_not_even_asked(acme: Tenant, door: Doors) -> None:
-    """The scope falls away (D29), as every other one that an application may not have."""
+    """The scope is dropped (D29), like every other one that an application may not have."""
     Application.objects.filter(name="tv").update(scopes=["openid", "foyer:write"])
     browser = door()
     started = browser.start(scope="openid foyer:write")
@@ -187,7 +187,10 @@ def test_what_nobody_approved_is_not_even_asked(acme: Tenant, door: Doors) -> No
 def test_the_demo_application_never_administers(
     program: Programs, write_blueprint: Callable[..., Path]
 ) -> None:
-    """Its client id is the same everywhere: not by an owner, not by a file, not under another name."""
+    """The demo application never gets these scopes: not by an owner, by a file, or under another name.
+
+    Its client id is the same in every installation.
+    """
     wanted = {"client_id": "demo-device", "scopes": ["foyer:write"], "administers": True}
     assert program("owner")("PUT", "applications/another", wanted).status_code == 409
     with pytest.raises(BadBlueprint, match="can't have administrator access"):
@@ -198,7 +201,7 @@ def test_the_demo_application_never_administers(
     ("role", "said"), [("owner", "owner"), ("helpdesk", "help desk"), ("", "You don't have a role")]
 )
 def test_the_consent_page_says_what_is_handed_over(acme: Tenant, door: Doors, role: str, said: str) -> None:
-    """D17: a box of its own names the person's role."""
+    """D17: the consent page names the person's role in a separate box."""
     Application.objects.filter(name="tv").update(scopes=["openid", "foyer:write"], administers=True)
     Person.objects.filter(username="alice").update(role=role)
     browser = door()

@@ -1,4 +1,4 @@
-"""What a hostile program tries at the API, each with the answer that it gets."""
+"""Attacks of a hostile program on the API, each with the expected response."""
 
 from collections.abc import Callable
 from typing import Any
@@ -45,14 +45,18 @@ Programs = Callable[..., Program]
 def test_numbers_and_moments_that_nothing_can_hold(
     program: Programs, method: str, path: str, body: Any, status: int
 ) -> None:
-    """Refused at the door, and never a 500: 1e999 is infinite, the year 1 is no moment in every zone, an age
-    longer than all time.
+    """Numbers and times that cannot be represented are refused and never a 500.
+
+    1e999 is infinite, the year 1 does not exist in every time zone, and an age can exceed all time.
     """
     assert program()(method, path, body).status_code == status
 
 
 def test_a_scope_that_was_taken_from_the_application_opens_nothing(program: Programs, acme: Tenant) -> None:
-    """At once, for tokens that are out already: whoever withdraws foyer:write does not wait a day for it."""
+    """Removing a scope from an application affects issued tokens at once.
+
+    An administrator who removes foyer:write does not wait a day for it.
+    """
     admin = program()
     assert admin("PUT", "groups/guests", {}).status_code == 201
     Application.objects.filter(name="admin-cli").update(scopes=["openid", "foyer:read"])
@@ -63,7 +67,7 @@ def test_a_scope_that_was_taken_from_the_application_opens_nothing(program: Prog
 
 
 def test_a_token_that_only_reads_tries_no_passwords(program: Programs, acme: Tenant) -> None:
-    """A plan tells whether a password is what is stored, so it takes a token that could set it."""
+    """A plan reveals whether a password is the stored one, so it requires a token that could set it."""
     with_password = {"text": "person: alice\npassword: alice-password-1\n"}
     reader, writer = program("admin", "foyer:read"), program("admin", "foyer:write")
     assert reader("POST", "blueprints/plan", with_password).json()["error"] == "insufficient_scope"
@@ -72,8 +76,9 @@ def test_a_token_that_only_reads_tries_no_passwords(program: Programs, acme: Ten
 
 @pytest.mark.parametrize("role", ["editor", "helpdesk", "auditor", "nobody"])
 def test_no_door_of_the_api_leads_up(program: Programs, acme: Tenant, role: str) -> None:
-    """Neither their own role, nor a password, nor a way in, nor a bulk action, nor a blueprint: the
-    administrator stays who they are.
+    """An administrator cannot escalate through the API.
+
+    Neither a role, a password, a recovery link, a bulk action nor a blueprint gives them more rights.
     """
     mint("admin")
     before = list(Person.objects.order_by("pk").values("username", "role", "password", "is_active"))
@@ -106,8 +111,9 @@ def test_no_door_of_the_api_leads_up(program: Programs, acme: Tenant, role: str)
 def test_no_tenant_takes_the_visitors_of_another(
     program: Programs, acme: Tenant, other: Tenant, domain: str
 ) -> None:
-    """An exact name comes before the neighbour's wildcard, a wildcard takes what is new: only the owner of
-    all gives these.
+    """Only the installation's owner assigns domains that could take another tenant's visitors.
+
+    An exact name wins over another tenant's wildcard, and a wildcard catches new names.
     """
     Domain.objects.create(tenant=other, name="*.shops.test", approved=True)
     admin, before = program(), sorted(acme.domains.values_list("name", flat=True))
@@ -127,8 +133,9 @@ def test_no_tenant_takes_the_visitors_of_another(
 
 @pytest.mark.parametrize("salary", ["9000", "1000"])
 def test_a_flows_tests_tell_an_editor_nothing_of_people(program: Programs, acme: Tenant, salary: str) -> None:
-    """Whoever may not look at people learns by no test of a draft what a condition reads of them, nor who
-    there is; an auditor does.
+    """A role that may not see people learns nothing about them from the tests of a draft.
+
+    That covers what a condition reads of them and which people exist. An auditor sees both.
     """
     Person.objects.filter(username="bob").update(attributes={"salary": salary})
     gate = {"stage": "deny", "id": "gate", "when": 'person.attributes["salary"] == "9000"'}

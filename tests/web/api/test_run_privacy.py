@@ -1,5 +1,6 @@
-"""What a flow reads of people, and what they type, leaves it through no door: not as a run's row, not as its
-page, JSON or event.
+"""What a flow reads of people, and what they enter, is not exposed by a run.
+
+That covers the run's row, its page, its JSON and its events.
 """
 
 import json
@@ -49,7 +50,7 @@ READS = {
 
 @pytest.fixture
 def walked(acme: Tenant, door: Doors) -> Seen:
-    """A run that has read an answer, an attribute, an address and the request, and goes on."""
+    """A run that has read an answer, an attribute, an address and the request, and is still under way."""
     Person.objects.filter(username="alice").update(attributes={"salary": SALARY}, email=EMAIL)
     draw("identification", "password", ASKS, READS, *REST)
     seen = door().page().submit(name="alice").submit(password="alice-password-1").submit(again=TYPED)
@@ -58,8 +59,9 @@ def walked(acme: Tenant, door: Doors) -> Seen:
 
 
 def test_the_row_holds_no_answer_and_nothing_of_a_person(walked: Seen) -> None:
-    """A later condition could read them all; what is kept is whether it applied, and what it read of request
-    and configuration.
+    """The row stores whether a condition applied, and what it read of the request and the configuration.
+
+    It stores no answer and no data of a person, which a later condition could read.
     """
     row = row_of(walked)
     assert row.state["read"]["curious"]["values"] == {"request.ip": "127.0.0.1", "tenant.name": "acme"}
@@ -69,7 +71,10 @@ def test_the_row_holds_no_answer_and_nothing_of_a_person(walked: Seen) -> None:
 
 
 def test_no_door_shows_them(walked: Seen, program: Programs, acme: Tenant) -> None:
-    """API, console and command, for everybody who may inspect; what was read of the request is there."""
+    """The API, the console and the command show no private value to any role that may inspect runs.
+
+    They show what was read of the request.
+    """
     run = row_of(walked).identifier
     shown = [
         str(program(role).get(f"flows/connect-a-device/runs/{run}"))
@@ -86,7 +91,7 @@ def test_no_door_shows_them(walked: Seen, program: Programs, acme: Tenant) -> No
 
 
 def test_a_row_that_an_older_version_wrote_shows_no_more(walked: Seen) -> None:
-    """Values in it are left out when it is read; and what its steps told in clear is still understood."""
+    """Private values in an older row are omitted when it is read; its plain values are still understood."""
     row = row_of(walked)
     state = row.state
     state["read"]["curious"]["values"] |= {
@@ -115,7 +120,10 @@ def test_a_row_that_an_older_version_wrote_shows_no_more(walked: Seen) -> None:
     ],
 )
 def test_an_evaluation_that_fails_quotes_no_answer(acme: Tenant, door: Doors, when: str) -> None:
-    """The evaluator's message names what it stumbled over; the event about the broken flow stays for ever."""
+    """The event about a broken flow has no value, although the evaluator's message quotes one.
+
+    The event is kept forever.
+    """
     typed = f"{TYPED}("
     draw("identification", "password", ASKS, {"stage": "deny", "when": when}, *REST)
     seen = door().page().submit(name="alice").submit(password="alice-password-1").submit(again=typed)
@@ -126,14 +134,14 @@ def test_an_evaluation_that_fails_quotes_no_answer(acme: Tenant, door: Doors, wh
 
 
 def test_a_name_that_nobody_has_is_left_out(acme: Tenant, door: Doors) -> None:
-    """People type their password into the field of the name by mistake."""
+    """An unknown user name is not stored, because people type their password into this field by mistake."""
     seen = door().page().submit(name=TYPED)
     found = inspect(row_of(seen).identifier, people=True)
     assert found.facts["person"] == {"id": None, "name": "•••"}
 
 
 def test_without_people_the_facts_name_nobody(walked: Seen) -> None:
-    """Neither the person nor the session; how somebody was proved, and when, stays."""
+    """The facts name neither the person nor the session; the proofs and their times stay."""
     facts = inspect(row_of(walked).identifier, people=False).facts
     assert facts["person"] == {"id": "•••", "name": "•••"}
     assert (facts["signed_in"]["person"], facts["signed_in"]["session"], facts["signed_in"]["methods"]) == (
@@ -144,8 +152,9 @@ def test_without_people_the_facts_name_nobody(walked: Seen) -> None:
 
 
 def test_a_word_is_private_unless_it_says_otherwise() -> None:
-    """Nothing about people, proofs or sessions is open, and neither is a word that nobody knows (fail
-    closed).
+    """A condition variable is private by default, and an unknown one is private too (fail closed).
+
+    No variable about people, proofs or sessions is public.
     """
     heads = {name.partition(".")[0] for name in vocabulary() if is_open(name)}
     assert heads == {"request", "tenant", "application", "device"}
@@ -155,9 +164,7 @@ def test_a_word_is_private_unless_it_says_otherwise() -> None:
 
 
 def test_an_editor_counts_runs_and_inspects_none(walked: Seen, program: Programs, acme: Tenant) -> None:
-    """Whoever draws flows sees how far people come, and nobody of them: neither a run nor the list that leads
-    to it.
-    """
+    """A flow editor sees the funnel, but no person: neither a run nor the list of runs."""
     run, editor = row_of(walked).identifier, program("editor")
     assert editor.get("flows/connect-a-device/funnel")["under_way"] == 1
     for path in (f"flows/connect-a-device/runs/{run}", "flows/connect-a-device/runs/"):
@@ -181,7 +188,10 @@ def test_an_editor_counts_runs_and_inspects_none(walked: Seen, program: Programs
     ],
 )
 def test_dry_runs_say_only_whether_it_applied(acme: Tenant, program: Programs, person: Any) -> None:
-    """Simulation by whoever may look at people, and of somebody invented."""
+    """Dry runs say only whether a condition applied.
+
+    This holds for a role that may see people, and for a simulated person.
+    """
     Person.objects.filter(username="alice").update(attributes={"salary": SALARY}, email=EMAIL)
     reads = {
         **READS,
@@ -198,15 +208,15 @@ def test_dry_runs_say_only_whether_it_applied(acme: Tenant, program: Programs, p
 
 
 def _asked_when(step: str, when: str | None = None, **more: Any) -> dict[str, Any]:
-    """A step that decides itself for somebody who has just signed in, so that only the funnel tells whether
-    it applied.
-    """
+    """Return a step that completes by itself after a fresh sign-in, so that only the funnel reveals it."""
     return {"id": step, "stage": "reauthenticate", **({"when": when} if when else {}), **more}
 
 
 def test_the_funnel_reads_nobody(acme: Tenant, door: Doors, program: Programs) -> None:
-    """One walk through a flow of many conditions would tell an editor what somebody typed, letter by letter,
-    and what they are.
+    """The funnel does not reveal which conditions applied to one person.
+
+    One run through a flow of many conditions would otherwise reveal to an editor what a person entered,
+    letter by letter, and what their attributes are.
     """
     Person.objects.filter(username="alice").update(attributes={"salary": SALARY})
     typed = "steps.confirm.again"

@@ -1,6 +1,4 @@
-"""A stranger's tool drives the API from nothing but its OpenAPI document: no 5xx, and no answer that is not
-described.
-"""
+"""A third-party tool drives the API from its OpenAPI document: no 5xx and no undeclared response."""
 
 import json
 import os
@@ -45,8 +43,9 @@ OPTIONS = [
 
 @pytest.fixture
 def tool(live: LiveServer, settings: Any, tmp_path: Path) -> Tool:
-    """Runs it over some operations, with a run of acme that waits for a name; answers its exit code and its
-    words.
+    """Return a function that runs the tool over some operations and returns its exit code and output.
+
+    It has a run of acme that waits for a name.
     """
     settings.RUNS_PER_ADDRESS = 100_000  # every case comes from one address
     server = f"http://127.0.0.1:{live.port}"
@@ -69,8 +68,9 @@ def tool(live: LiveServer, settings: Any, tmp_path: Path) -> Tool:
 @pytest.mark.slow
 @pytest.mark.parametrize("operations", [("start_run", "get_run", "answer_step"), ("restart_run",)])
 def test_nothing_but_what_is_described(tool: Tool, operations: tuple[str, ...]) -> None:
-    """Status, headers, content type and members as declared; what the schema forbids is refused, and nothing
-    works without the secret.
+    """Status, headers, content type and members are as declared.
+
+    The API refuses what the schema forbids, and nothing works without the secret.
     """
     code, words = tool(written(), *operations)
     assert code == 0, words[-6000:]
@@ -82,8 +82,9 @@ def test_nothing_but_what_is_described(tool: Tool, operations: tuple[str, ...]) 
 
 @pytest.mark.slow
 def test_the_tool_would_notice(tool: Tool) -> None:
-    """Where the document leaves answers out, the same run finds them: it does get through to the good ones
-    and the bad.
+    """With responses removed from the document, the same run reports them.
+
+    The tool does reach both the successful responses and the errors.
     """
     document = json.loads(written())
     left_out = {"start_run": ["201", "400"], "get_run": ["200", "401"], "answer_step": ["200", "415"]}
@@ -115,7 +116,7 @@ THERE = {
     "recipes": "tv",
     "blueprint-secrets": "shop.client",
 }
-# would end the token, or the host; the runs above
+# these would revoke the token or change the host; the test above covers the runs
 OURS = [*(["rotate_key", "update_branding"]), "start_run", "get_run", "answer_step", "restart_run"]
 REFUSED = "[400, 401, 403, 404, 405, 409, 412, 413, 415, 428]"
 CONFIGURATION = f"""
@@ -127,9 +128,7 @@ expected-statuses = {REFUSED}
 
 
 def stored_secrets() -> list[str]:
-    """Whatever the database holds of both tenants that nobody may ever see, as the fields hold it and
-    decrypted.
-    """
+    """Return the secrets of both tenants in the database, as the fields store them and decrypted."""
     found: set[str] = set()
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
@@ -154,8 +153,9 @@ def test_an_administrators_api(
     scope: str,
     reached: int,
 ) -> None:
-    """The whole document with a strong token, a weak one and none: no 5xx, nothing undescribed, no secret in
-    any answer.
+    """The whole document works with a strong token, a weak one and none.
+
+    There is no 5xx, no undeclared response, and no secret in any response.
     """
     host = f"acme.test:{live.port}"
     connect(door)
@@ -183,7 +183,7 @@ def test_an_administrators_api(
         "--checks",
         "all",
         "--exclude-checks",
-        # a key may read like another address; test_calls.py walks methods
+        # a key may look like another address; test_calls.py tests methods
         "unsupported_method,allow_header_conformance",
         "--max-time",
         str(SECONDS // 3),
@@ -210,7 +210,7 @@ def test_an_administrators_api(
         "FOYER_OWN_KEYS": json.dumps(own),
         "SCHEMATHESIS_HOOKS": "tests.web.api.fuzzing",
         "PYTHONPATH": str(Path.cwd()),
-        # the tool walks sets: the same cases in every run
+        # the tool iterates over sets; this makes the cases the same in every run
         "PYTHONHASHSEED": os.environ.get("FOYER_FUZZ_SEED", "4"),
     }
     ran = subprocess.run(

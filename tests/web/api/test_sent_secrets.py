@@ -1,4 +1,4 @@
-"""Secrets of the server that a person could name or guess by a blueprint that they send."""
+"""Secrets of the server that an uploaded blueprint could name or guess."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,7 +23,7 @@ SHOP = "application: shop\nclient_id: shop\ntype: confidential\nclient_secret: {
 
 @pytest.fixture
 def folder(tmp_path: Path, settings: Any) -> Path:
-    """FOYER_SECRETS with a file for all, and one of each tenant."""
+    """FOYER_SECRETS with a file for all tenants, and one for each tenant."""
     for name in ("acme", "other"):
         (tmp_path / "secrets" / name).mkdir(parents=True)
         (tmp_path / "secrets" / name / "own").write_text(f"of {name}\n")
@@ -33,12 +33,12 @@ def folder(tmp_path: Path, settings: Any) -> Path:
 
 
 def sent(program: Program, secret: str, way: str = "plan") -> Any:
-    """What a blueprint with this secret answers."""
+    """Return the response to a blueprint with this secret."""
     return program("POST", f"blueprints/{way}", {"text": SHOP.format(secret)})
 
 
 def stored() -> str:
-    """The hash of the secret of acme's shop."""
+    """Return the hash of the secret of acme's shop."""
     return Application.objects.get(name="shop").secret_hash
 
 
@@ -46,7 +46,7 @@ def stored() -> str:
 def test_nobody_names_a_file_that_is_not_their_tenants(
     program: Programs, acme: Tenant, folder: Path, role: str
 ) -> None:
-    """The shared level is not there for them, however they write it; their tenant's own is."""
+    """The shared directory is not accessible to an upload in any spelling; the tenant's own one is."""
     for name in ("smtp-password", "../smtp-password", "other/own", "..%2Fsmtp-password"):
         assert sent(program(role), f"!secret {name}", "apply").status_code in (400, 409), name
     assert not Application.objects.filter(name="shop").exists()
@@ -57,7 +57,7 @@ def test_nobody_names_a_file_that_is_not_their_tenants(
 def test_not_even_the_owner_of_the_installation_by_what_they_send(
     tenants: dict[str, Tenant], folder: Path
 ) -> None:
-    """Who stole their session reads no file of the server."""
+    """A stolen session of the installation's owner reads no file of the server."""
     with tenant_scope(installed()):
         owner = Program(mint("owner", host="localhost"), "localhost")
     assert sent(owner, "!secret smtp-password", "apply").status_code in (400, 409)
@@ -66,7 +66,7 @@ def test_not_even_the_owner_of_the_installation_by_what_they_send(
 def test_a_file_of_the_installation_uses_both(
     acme: Tenant, folder: Path, write_blueprint: Callable[..., Path]
 ) -> None:
-    """As before."""
+    """A blueprint file of the installation uses the shared secrets and the tenant's."""
     file = write_blueprint("tenant: acme\n---\n" + SHOP.format("!secret smtp-password"))
     apply([file])
     assert stored() == digest("of the operator")
@@ -81,8 +81,9 @@ def test_a_plan_is_no_oracle(
     clock: time_machine.Traveller,
     entered: bool,
 ) -> None:
-    """After twenty wrong guesses an hour the right secret looks like any other, whether it is written or
-    entered first.
+    """After twenty wrong guesses an hour the right secret looks like any other.
+
+    It does not matter whether it is in the document or entered first.
     """
     apply([write_blueprint("tenant: acme\n---\n" + SHOP.format("the right one"))])
     admin = program()
@@ -94,7 +95,7 @@ def test_a_plan_is_no_oracle(
         assert answer.status_code == 200
         return bool(answer.json()["counts"]["update"])
 
-    assert not changes("the right one"), "nothing to do is still told"
+    assert not changes("the right one"), "an effectless plan counts no update"
     assert all(changes(f"guess {number}") for number in range(20))
     assert changes("the right one")
     clock.shift(timedelta(hours=1))
@@ -105,7 +106,7 @@ def test_a_plan_is_no_oracle(
 def test_an_export_is_none_either(
     program: Programs, acme: Tenant, write_blueprint: Callable[..., Path]
 ) -> None:
-    """Its names for secrets say nothing about what was entered under them."""
+    """The names of secrets in an export reveal nothing about the entered values."""
     Application.objects.create(
         name="shop", title="Shop", confidential=True, secret_hash=digest("the right one")
     )

@@ -1,4 +1,4 @@
-"""A program that never renders HTML walks every flow that ships."""
+"""A program that renders no HTML completes every shipped flow."""
 
 from collections.abc import Callable
 
@@ -20,13 +20,13 @@ ALICE = ({"name": "alice"}, {"password": "alice-password-1"})
 
 @pytest.fixture
 def shipped(acme: Tenant) -> Tenant:
-    """acme with the flows of every installation."""
+    """Acme with the flows of every installation."""
     ship()
     return acme
 
 
 def steps(program: Program, *answers: dict[str, str]) -> list[str]:
-    """Gives these answers; the step at which each was asked, and where that led."""
+    """Submit these answers, and return the step at which each was asked for and the result."""
     seen = [program.now.get("step", program.now["kind"])]
     for fields in answers:
         now = program.answer(**fields)
@@ -36,7 +36,7 @@ def steps(program: Program, *answers: dict[str, str]) -> list[str]:
 
 
 def test_signing_in_with_two_factors(shipped: Tenant, door: Doors) -> None:
-    """Name, password, the way, the code; at the end nothing is handed out, and the session is over."""
+    """The program submits name, password, method and code; the end returns nothing and ends the session."""
     give_totp()
     codes = give_codes()
     program = Program(door(), "authentication")
@@ -48,7 +48,7 @@ def test_signing_in_with_two_factors(shipped: Tenant, door: Doors) -> None:
 
 
 def test_connecting_a_device(shipped: Tenant, door: Doors) -> None:
-    """Down to the approval."""
+    """The program completes the flow down to the approval."""
     give_totp("bob")
     device = door()
     started = device.start()
@@ -66,9 +66,7 @@ def test_connecting_a_device(shipped: Tenant, door: Doors) -> None:
 
 
 def test_setting_up_credentials(shipped: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
-    """An authenticator app: its secret is told once; then recovery codes, which are stored when the program
-    says so.
-    """
+    """An authenticator app shows its secret once; recovery codes are stored on the program's confirmation."""
     alice = Person.objects.get(username="alice")
     program = Program(door(), "credential_setup")
     assert steps(program, *ALICE, {"choice": "totp"})[-1] == "totp_setup"
@@ -82,13 +80,13 @@ def test_setting_up_credentials(shipped: Tenant, door: Doors, clock: time_machin
         == "recovery_code_setup"
     )
     assert len(program.now["context"]["codes"]) == 10
-    assert kinds_of(alice.pk) == ["password", "totp"], "not before the program says that it has them"
+    assert kinds_of(alice.pk) == ["password", "totp"], "not before the program confirms them"
     assert steps(program, {"saved": "yes"})[-1] == "finished"
     assert "recovery_code" in kinds_of(alice.pk)
 
 
 def test_signing_out(shipped: Tenant, door: Doors) -> None:
-    """A run of its own has no session of anybody's: nothing is ended, and that is no error."""
+    """A run of the API has no person's session, so signing out ends nothing and is no error."""
     door().sign_in()
     assert steps(Program(door(), "logout")) == ["finished"]
     assert Session.objects.filter(ended_at=None).count() == 1

@@ -1,4 +1,7 @@
-"""What others name is not deleted through the API nor in the console: the answer says who names it."""
+"""An object that others reference is not deleted through the API or in the console.
+
+The response lists what references it.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +38,7 @@ def named(acme: Tenant) -> None:
     [("groups/staff", STAFF), ("scopes/acme:read", SCOPE), ("flows/connect-a-device/actions/delete", FLOW)],
 )
 def test_409_with_who_names_it(program: Programs, named: None, path: str, why: str) -> None:
-    """RFC 9110 section 15.5.10: a conflict with the state of the resource, which its user may resolve."""
+    """RFC 9110 section 15.5.10: deletion conflicts with the resource's state, which its user can change."""
     admin = program()
     response = admin("POST" if "actions" in path else "DELETE", path)
     assert response.status_code == 409
@@ -44,7 +47,7 @@ def test_409_with_who_names_it(program: Programs, named: None, path: str, why: s
 
 
 def test_many_at_once_each_for_itself(program: Programs, named: None) -> None:
-    """The others go."""
+    """A bulk action deletes the objects that are not referenced."""
     admin = program()
     admin("PUT", "groups/unused", {})
     done = admin("POST", "groups/actions/delete", {"keys": ["staff", "unused"]}).json()["results"]
@@ -54,7 +57,7 @@ def test_many_at_once_each_for_itself(program: Programs, named: None) -> None:
 
 
 def test_it_goes_once_nobody_names_it(program: Programs, named: None) -> None:
-    """Last things first."""
+    """The objects can be deleted in the reverse order of their references."""
     admin = program()
     assert admin("PATCH", "applications/tv", {"scopes": ["openid"], "flows": {}}).status_code == 200
     assert admin("DELETE", "scopes/acme:read").status_code == 204
@@ -68,7 +71,7 @@ def test_it_goes_once_nobody_names_it(program: Programs, named: None) -> None:
 def test_the_console_says_it_on_the_page(
     acme: Tenant, named: None, door: Any, name: str, key: str, why: str
 ) -> None:
-    """Where the list is shown again."""
+    """The console shows the list again with the reason."""
     with tenant_scope(acme):
         Person.objects.filter(username="alice").update(role=Role.ADMIN)
     clerk: Door = door("acme.test")

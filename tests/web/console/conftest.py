@@ -1,6 +1,4 @@
-"""What the tests of the whole console share: the default tenant beside the two others, and something of every
-kind in acme.
-"""
+"""Fixtures of the console tests: the default tenant beside the two others, and objects in acme."""
 
 from collections.abc import Callable
 
@@ -19,5 +17,5 @@ def default(tenants: dict[str, Tenant]) -> Tenant:
 
 @pytest.fixture
 def inhabited(acme: Tenant, default: Tenant, door: Callable[..., Door]) -> None:
-    """acme has something of every kind."""
+    """The tenant acme has something of every kind."""
     inhabit(door())

@@ -1,4 +1,4 @@
-"""Somebody of each role, signed in at a console."""
+"""Doors at a console, signed in with a role."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.kit import Door
 
 
 def signed_in(door: Callable[..., Door], role: str, host: str = "acme.test") -> Door:
-    """alice with this role, in the tenant of this host."""
+    """Return a door at this host, signed in as alice with this role."""
     with tenant_scope(Tenant.objects.get(name="default" if host == "localhost" else host.partition(".")[0])):
         Person.objects.filter(username="alice").update(role=role)
     opened = door(host)
@@ -23,26 +23,26 @@ def signed_in(door: Callable[..., Door], role: str, host: str = "acme.test") -> 
 
 
 def text(opened: Door, path: str, status: int = 200) -> str:
-    """What a page says."""
+    """Return the text of a page."""
     response = opened.http.get(path)
     assert response.status_code == status, response.content.decode()[:1500]
     return str(response.content.decode())
 
 
 def posted(opened: Door, path: str, form: dict[str, object], status: int = 303) -> str:
-    """What a form answers: the page, or where it leads."""
+    """Return the page that a form returns, or the address to which it redirects."""
     response = opened.http.post(path, form)
     assert response.status_code == status, response.content.decode()[:1500]
     return str(response["Location"] if status == 303 else response.content.decode())
 
 
 def followed(opened: Door, path: str, form: dict[str, object] | None = None) -> str:
-    """The page to which a form leads."""
+    """Return the page to which a form redirects."""
     return text(opened, posted(opened, path, form or {}))
 
 
 def installed() -> Tenant:
-    """The default tenant as an installation begins, with alice as its only person."""
+    """Create the default tenant as a new installation has it, with alice as its only person."""
     apply([Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"])
     tenant = Tenant.objects.get(name="default")
     with tenant_scope(tenant):

@@ -1,5 +1,6 @@
-"""Every page of the console at a place where it has something to show; a page that is not known here fails
-the tests that walk them.
+"""Every page of the console with an address that has something to show.
+
+A page that is not listed here fails the tests that iterate over them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,8 +32,9 @@ QUERIES = {"playground-qr": {"code": "BCDF-GHJK"}, "blueprints-secret": {"name":
 
 
 def inhabit(browser: Door) -> None:
-    """Something of every kind in the tenant in scope: a device that was approved, its tokens, a run, a
-    session, a credential, a draft.
+    """Create one object of every kind in the tenant in scope.
+
+    These are an approved device, its tokens, a run, a session, a credential and a draft.
     """
     browser.approve(started := browser.start(scope="openid offline_access"))
     browser.poll(started)
@@ -47,7 +49,7 @@ def inhabit(browser: Door) -> None:
 
 
 def default_tenant() -> Tenant:
-    """The tenant from which an owner manages the others; somebody called alice is in it too."""
+    """Return the tenant from which an owner manages the others; it has a person called alice too."""
     tenant = ensure_default()
     with tenant_scope(tenant):
         save_person("alice", by="test")
@@ -55,7 +57,7 @@ def default_tenant() -> Tenant:
 
 
 def entered(host: str, tenant: Tenant, role: str, username: str = "alice") -> Door:
-    """Somebody of this role at the console, without the walk through the sign-in."""
+    """Return a door signed in at the console with this role, without a run of the sign-in flow."""
     door = Door(host)
     with tenant_scope(tenant):
         person = Person.objects.get(username=username)
@@ -65,19 +67,19 @@ def entered(host: str, tenant: Tenant, role: str, username: str = "alice") -> Do
 
 
 def at(page: Page, names: Mapping[str, str] = OURS) -> str:
-    """The page's address, about something that the tenant in scope has."""
+    """Return the page's address for an object of the tenant in scope."""
     given = {name: _given(page, name, names) for name in _parameters(page)}
     query = f"?{urlencode(QUERIES[page.name])}" if page.name in QUERIES else ""
     return reverse(f"console:{page.name}", kwargs=given) + query
 
 
 def reading() -> Iterator[Page]:
-    """Those that can be looked at."""
+    """Yield the pages that can be read."""
     return (page for page in PAGES if page.see)
 
 
 def of_the_installation(page: Page) -> bool:
-    """Whether it concerns all tenants: it is there on the default tenant's host only."""
+    """Return whether the page is about all tenants, and exists on the default tenant's host only."""
     return (page.see or page.do).startswith("tenants.")
 
 
@@ -86,7 +88,7 @@ def _parameters(page: Page) -> list[str]:
 
 
 def _given(page: Page, parameter: str, names: Mapping[str, str]) -> Any:
-    """What stands in the address; KeyError for a page that this table does not know."""
+    """Return the value of a path parameter; raise KeyError for a page that this table does not list."""
     head = page.path.partition("/")[0]
     known: dict[str, Callable[[], Any]] = {
         "people/key": lambda: names["person"],

@@ -1,6 +1,4 @@
-"""Everything that can be posted to the console, each with a form that succeeds; tests that walk them fail at
-a page not known here.
-"""
+"""Every POST of the console with a form that succeeds; an unlisted page fails the tests that iterate."""
 
 import json
 from typing import Any
@@ -25,22 +23,22 @@ from web.administration.resources import RESOURCES
 from web.console.frame import Page
 from web.console.urls import PAGES
 
-ASKS = {  # nobody can take it back: the page of a GET says what is lost, and a POST does it
+ASKS = {  # irreversible: the page of a GET shows what is lost, and a POST acts
     "application-secret",
     "blueprints-secret",
     "device-revoke",
     "flow-discard",
-    "flow-publish",  # people meet it at once
+    "flow-publish",  # it is live for people at once
     "flow-roll-back",
     "keys-rotate",
     "mail-forget",
 }
-ASKS_FIRST = {"person-reset"}  # the first POST only asks; so do the actions of lists that say what they ask
-# they answer with a page or JSON, and write nothing
+ASKS_FIRST = {"person-reset"}  # the first POST only asks, as do most actions of lists
+# they return a page or JSON, and write nothing
 READS = {"blueprints-plan", "branding-preview", "mail-preview", "builder-check"}
-UNDONE = {  # by the same page, by its opposite, or by what they say; or nothing was there before
+UNDONE = {  # by the same page or its opposite, or nothing existed before
     "application-recipe",
-    "blueprints-apply",  # exactly the plan that was looked at
+    "blueprints-apply",  # exactly the plan that was shown
     "blueprints-look",
     "branding",
     "builder-edit",
@@ -56,41 +54,41 @@ UNDONE = {  # by the same page, by its opposite, or by what they say; or nothing
     "tenant-link",
     "tenant-new",
 }
-# they lead on, and may find nothing to write
+# they redirect, and may have nothing to write
 NOTHING_NEW = {"blueprints-look", "first-steps-dismiss", "groups-one"}
 WITHOUT_ASKING = {"activate"}  # among the actions of lists
 
 
 def posting() -> list[Page]:
-    """Those to which something is posted."""
+    """Return the pages that accept a POST."""
     return [page for page in PAGES if page.do]
 
 
 def actions() -> dict[str, Any]:
-    """The actions of lists, by the name of their page."""
+    """Return the actions of lists, by the name of their page."""
     return {
         f"{name}-{action.name}": action for name, resource in RESOURCES.items() for action in resource.actions
     }
 
 
 def objects() -> set[str]:
-    """The forms of objects: what is saved can be saved as it was before."""
+    """Return the forms of objects: a saved change can be reversed by saving again."""
     return {f"{name}-{what}" for name in RESOURCES for what in ("add", "one")} & {
         page.name for page in posting()
     }
 
 
 def owner_at(page: Page) -> tuple[Door, Tenant]:
-    """An owner where the page is, and the tenant there."""
+    """Return an owner's door where the page is, and the tenant there."""
     host, name = ("localhost", "default") if of_the_installation(page) else ("acme.test", "acme")
     tenant = Tenant.objects.get(name=name)
     return entered(host, tenant, "owner"), tenant
 
 
 def pressed(door: Door, page: Page, *, sure: bool) -> tuple[Any, list[str]]:
-    """Post what succeeds, and return the answer with the statements that wrote something.
+    """Post a form that succeeds, and return the response with the statements that wrote something.
 
-    ``sure``: after having been asked.
+    ``sure`` confirms it, as after the question.
     """
     tenant = Tenant.objects.get(name="default" if of_the_installation(page) else "acme")
     with tenant_scope(tenant):
@@ -104,7 +102,7 @@ def pressed(door: Door, page: Page, *, sure: bool) -> tuple[Any, list[str]]:
 
 
 def form_of(page: Page) -> dict[str, Any]:
-    """What succeeds there; makes what must be there before. KeyError for a page that nobody knows here."""
+    """Return a form that succeeds, after creating what it needs; raise KeyError for an unlisted page."""
     if page.name in actions():
         resource = RESOURCES[page.name.partition("-")[0]]
         action = actions()[page.name]
@@ -131,8 +129,8 @@ def form_of(page: Page) -> dict[str, Any]:
     return _FORMS[page.name]() if page.name in _FORMS else {}
 
 
-# what is named somewhere is not deleted
-_UNUSED = {"groups-delete": {}, "scopes-delete": {"title": "Nobody names it"}}
+# a referenced object is not deleted
+_UNUSED = {"groups-delete": {}, "scopes-delete": {"title": "Not referenced"}}
 _INACTIVE: dict[str, dict[str, Any]] = {
     "people": {"person": "bob", "active": False},
     "applications": {"application": "tv", "active": False},

@@ -1,6 +1,4 @@
-"""The reference of the API in the console: every operation, what it needs, and a command that
-really does it.
-"""
+"""The API reference in the console: every operation, what it requires, and a command that works."""
 
 from collections.abc import Callable
 from html import unescape
@@ -19,7 +17,7 @@ Doors = Callable[..., Door]
 
 @pytest.fixture
 def auditor(acme: Tenant, door: Doors) -> Door:
-    """Somebody who sees everything and changes nothing."""
+    """A person who may see everything and change nothing."""
     Person.objects.filter(username="alice").update(role="auditor")
     browser = door()
     browser.sign_in()
@@ -27,7 +25,7 @@ def auditor(acme: Tenant, door: Doors) -> Door:
 
 
 def test_every_operation_is_in_it(auditor: Door) -> None:
-    """By its address and method, with what it needs, and marked where one's role does not include it."""
+    """Each operation is listed by path and method with its permission, and marked if one's role lacks it."""
     page = auditor.get("/console/api/").content.decode()
     described = [each["operationId"] for methods in document()["paths"].values() for each in methods.values()]
     assert len(described) > 80
@@ -38,7 +36,7 @@ def test_every_operation_is_in_it(auditor: Door) -> None:
 
 
 def test_searching(auditor: Door) -> None:
-    """All words must be in it; nothing found says what to do."""
+    """All search terms must match, and an empty result says what to do."""
     page = auditor.get("/console/api/?q=people+DELETE").content.decode()
     assert 'href="/console/api/delete_person"' in page
     assert 'href="/console/api/delete_group"' not in page
@@ -46,7 +44,7 @@ def test_searching(auditor: Door) -> None:
 
 
 def test_each_has_its_own_page(auditor: Door) -> None:
-    """Parameters, body, answers and errors of each, and the command with this very host."""
+    """Each operation shows parameters, body, responses, errors and a command with this very host."""
     for each in operations().values():
         page = unescape(auditor.get(f"/console/api/{each.name}").content.decode())
         assert f"'http://acme.test{each.path}'" in page, each.name
@@ -56,7 +54,7 @@ def test_each_has_its_own_page(auditor: Door) -> None:
 
 
 def test_the_document_for_tools(auditor: Door) -> None:
-    """The same as the committed one."""
+    """The served document is the committed one."""
     response: Any = auditor.get("/console/api/openapi.json")
     assert (response.json(), response["Content-Disposition"]) == (
         document(),
@@ -65,7 +63,7 @@ def test_the_document_for_tools(auditor: Door) -> None:
 
 
 def test_examples_are_such_as_the_operations_take() -> None:
-    """A body that is filled in has every member that must be there."""
+    """An example body has every required member."""
     with_bodies = [each for each in operations().values() if each.sends]
     assert len(with_bodies) > 25
     for each in with_bodies:

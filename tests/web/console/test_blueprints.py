@@ -1,5 +1,6 @@
-"""Blueprints in the console: planned, applied exactly so, compared and exported, without the server's files
-and the neighbour's objects.
+"""Blueprints in the console: planned, applied as planned, compared and exported.
+
+They read no file of the server and touch no object of another tenant.
 """
 
 import re
@@ -26,15 +27,16 @@ TWO = "group: cooks\n---\nperson: carol\nname: Carol <b>\ngroups: [cooks]\n"
 
 
 def state(page: str) -> str:
-    """What the plan rests on: the button "Apply these changes" carries it."""
+    """Return the state of the plan, which the button "Apply these changes" posts."""
     found = re.search(r'name="expect" value="(\w+)"', page)
     assert found, page[page.index("<main") :][:2000]
     return found[1]
 
 
 def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Key by key before anything happens; applied once; the page then says what was applied, by whom, and
-    what belongs to it.
+    """The plan is shown key by key, and is applied once.
+
+    The page then shows what was applied, by whom, and which objects the blueprint manages.
     """
     admin = signed_in(door, "admin")
     page = posted(admin, PLAN, {"text": TWO, "name": "kitchen"}, status=200)
@@ -55,8 +57,9 @@ def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Callable[..
 
 
 def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Sent twice, or when somebody has changed something meanwhile, or with another text: nothing is applied,
-    the plan comes anew.
+    """An outdated plan is not applied, and the new plan is shown.
+
+    It is outdated when it is posted twice, when an object has changed meanwhile, or with another text.
     """
     admin = signed_in(door, "admin")
     expect = state(posted(admin, PLAN, {"text": TWO}, status=200))
@@ -76,7 +79,7 @@ def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door:
 
 
 def test_every_problem_names_its_line(acme: Tenant, door: Callable[..., Door]) -> None:
-    """All at once, with the line itself; what was typed is still there."""
+    """All problems are shown at once with their lines, and the typed text is still there."""
     admin = signed_in(door, "admin")
     page = posted(
         admin, PLAN, {"text": "group: cooks\n---\nperson: carol\nnmae: Carol\n---\ngroop: x\n"}, status=400
@@ -105,7 +108,7 @@ def test_every_problem_names_its_line(acme: Tenant, door: Callable[..., Door]) -
 def test_nothing_of_the_server_comes_into_a_pasted_blueprint(
     acme: Tenant, door: Callable[..., Door], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither its files nor its environment, pasted or as a file, in the plan or in what is applied."""
+    """Neither files nor the environment are read, pasted or as a file, in the plan or when applied."""
     monkeypatch.setenv("FOYER_SECRET_KEY", "the-secret-of-the-server")
     admin = signed_in(door, "admin")
     for path in (PLAN, APPLY):
@@ -127,9 +130,7 @@ def test_nothing_of_the_server_comes_into_a_pasted_blueprint(
 def test_a_neighbour_cannot_be_touched(
     acme: Tenant, other: Tenant, door: Callable[..., Door], said: str
 ) -> None:
-    """Not by an owner either, who is one of another tenant than the default one; a new tenant
-    cannot be made.
-    """
+    """An owner of a tenant other than the default one cannot change another tenant or create one."""
     for role in ("admin", "owner"):
         admin = signed_in(door, role)
         for path in (PLAN, APPLY):
@@ -142,7 +143,7 @@ def test_a_neighbour_cannot_be_touched(
 
 
 def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Callable[..., Door]) -> None:
-    """On the default host; without a document tenant: it is the default tenant's.
+    """On the default host a document ``tenant:`` names any tenant; without it the default tenant is meant.
 
     Its results name every tenant's, the others' do not.
     """
@@ -170,8 +171,9 @@ def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Ca
     ],
 )
 def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Callable[..., Door], said: str) -> None:
-    """CVE-like: neither by naming oneself one, nor by taking one's account over; a password is not even
-    compared.
+    """An administrator becomes no owner by naming themselves one, nor by taking over an owner's account.
+
+    Its password is not even compared.
     """
     admin = signed_in(door, "admin")
     Person.objects.filter(username="bob").update(role="owner")
@@ -185,13 +187,13 @@ def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Callable[..
 
 
 def test_drift_is_told_with_who_and_when(acme: Tenant, door: Callable[..., Door]) -> None:
-    """After somebody looked: key by key, as applied and as it is now."""
+    """Drift is shown key by key, as applied and as it is now, with who changed it and when."""
     admin = signed_in(door, "admin")
     assert "No drift" in text(admin, PAGE)
     edit.save("person", {"person": "bob", "name": "Bobby <i>"}, by="clerk")
     assert posted(admin, f"{PAGE}look", {}) == PAGE
     page = text(admin, PAGE)
-    assert "No drift" in page, "a key of which the blueprint says nothing"
+    assert "No drift" in page, "a key that the blueprint does not set"
     edit.save("person", {"person": "alice", "name": "Alicia <i>"}, by="clerk")
     posted(admin, f"{PAGE}look", {})
     page = text(admin, PAGE)
@@ -202,8 +204,9 @@ def test_drift_is_told_with_who_and_when(acme: Tenant, door: Callable[..., Door]
 
 
 def test_an_export_makes_the_same_again(acme: Tenant, door: Callable[..., Door], tmp_path: Path) -> None:
-    """As a download, without people, or one flow; another tenant's flow, and one that is not there, answer
-    404.
+    """The export is a download of everything without people, or of one flow, and recreates the same objects.
+
+    Another tenant's flow, and one that does not exist, are a 404.
     """
     auditor = signed_in(door, "auditor")
     response = auditor.http.get(f"{PAGE}export")
@@ -219,8 +222,9 @@ def test_an_export_makes_the_same_again(acme: Tenant, door: Callable[..., Door],
 
 
 def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
-    """A plan that misses one says so and cannot be applied; the value shows on no page, in no event and in no
-    other tenant.
+    """A plan that lacks a secret says so and cannot be applied.
+
+    The value is on no page, in no event and in no other tenant.
     """
     admin = signed_in(door, "admin")
     said = "application: tills\nclient_id: tills\ntype: confidential\nclient_secret: !secret tills-secret\n"
@@ -241,8 +245,9 @@ def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: 
 
 
 def test_an_auditor_reads_and_applies_nothing(acme: Tenant, door: Callable[..., Door], settings: Any) -> None:
-    """403 for every address that writes, and no button that leads there; the path of the watched folder is
-    the owner's to know.
+    """Every address that writes is a 403 for an auditor, and no button links to one.
+
+    Only an owner sees the path of the watched directory.
     """
     settings.BLUEPRINTS = "/srv/hidden-folder"
     auditor = signed_in(door, "auditor")
@@ -257,8 +262,9 @@ def test_an_auditor_reads_and_applies_nothing(acme: Tenant, door: Callable[..., 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_large_blueprint_comes_as_a_file(live: LiveServer, door: Callable[..., Door]) -> None:
-    """Half a megabyte through the real server is planned; two are refused with 413, and so is a form of that
-    size anywhere else.
+    """The real server plans a file of half a megabyte, and refuses two megabytes with a 413.
+
+    Every other form of that size is refused too.
     """
     admin = signed_in(door, "admin")
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in admin.http.cookies.items())
@@ -267,7 +273,7 @@ def test_a_large_blueprint_comes_as_a_file(live: LiveServer, door: Callable[...,
     with tenant_scope(Tenant.objects.get(name="acme")):
         page = admin.http.post(PLAN, {"file": SimpleUploadedFile("many.yaml", many.encode())})
         assert "5000 to create" in page.content.decode()
-    assert _sent(live, PLAN, cookies, 900_000) == 403  # read, and refused for want of the form's token
+    assert _sent(live, PLAN, cookies, 900_000) == 403  # read, and refused because the form's token is missing
     assert _sent(live, PLAN, cookies, 2_000_000) == 413
     assert _sent(live, "/console/branding/", cookies, 900_000) == 413
 

@@ -1,5 +1,6 @@
-"""The tenant's face and domains: written like every document, shown before it is saved, and never a way to
-lock oneself out.
+"""Branding and domains of a tenant: edited like every document, and shown before they are saved.
+
+They are never a way to lock oneself out.
 """
 
 import json
@@ -38,7 +39,10 @@ def _acme() -> Tenant:
 
 
 def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Title, colour, picture, networks, sender and domains; one event says which keys, by whom."""
+    """Title, color, picture, networks, sender and domains are saved and visible at the sign-in.
+
+    One event says which keys were changed, and by whom.
+    """
     admin = signed_in(door, "admin")
     logo = SimpleUploadedFile("mark.png", PNG, "image/png")
     changed = _form(
@@ -97,8 +101,9 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
 def test_what_is_wrong_is_said_and_nothing_is_saved(
     acme: Tenant, door: Callable[..., Door], changed: dict[str, object], told: str
 ) -> None:
-    """At its field, with what was typed; no domain of a neighbour, and none that leads away from under one's
-    feet.
+    """Each error is at its field with what was typed.
+
+    No domain of another tenant is accepted, and the domain in use cannot be removed.
     """
     admin = signed_in(door, "admin")
     before = edit.current("tenant", "acme")
@@ -110,7 +115,7 @@ def test_what_is_wrong_is_said_and_nothing_is_saved(
 
 
 def test_who_was_slower_is_told(acme: Tenant, door: Callable[..., Door]) -> None:
-    """409, and nothing is written over; a second click does it knowingly."""
+    """A conflicting edit is a 409 and overwrites nothing; a second click does so knowingly."""
     admin, form = signed_in(door, "admin"), _form(title="Mine")
     edit.save("tenant", {"tenant": "acme", "title": "Theirs"}, by="bob")
     page = posted(admin, PAGE, form, status=409)
@@ -123,7 +128,7 @@ def test_who_was_slower_is_told(acme: Tenant, door: Callable[..., Door]) -> None
 def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(
     acme: Tenant, door: Callable[..., Door]
 ) -> None:
-    """B19: this address may be framed by this site alone, runs no form, and writes nothing."""
+    """B19: only this site may frame this address, which submits no form and writes nothing."""
     admin = signed_in(door, "admin")
     response = admin.http.post(PREVIEW, _form(title="Not yet", accent="#facc15"))
     page = response.content.decode()
@@ -145,7 +150,7 @@ def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(
 
 
 def test_an_editor_looks_and_does_not_touch(acme: Tenant, door: Callable[..., Door]) -> None:
-    """The form is there to be read, without a button."""
+    """A flow editor sees the form without a button."""
     editor = signed_in(door, "editor")
     page = text(editor, PAGE)
     assert "<fieldset disabled>" in page
@@ -166,8 +171,9 @@ def test_an_editor_looks_and_does_not_touch(acme: Tenant, door: Callable[..., Do
     ],
 )
 def test_no_picture_comes_from_elsewhere(acme: Tenant, door: Callable[..., Door], logo: str) -> None:
-    """A path that a browser reads as another host's is none, for a tenant and for an application, in a
-    blueprint too.
+    """A path that browsers read as another host's is refused.
+
+    This holds for a tenant, an application and a blueprint.
     """
     program = Program(mint("admin"))
     for path in ("branding", "applications/tv"):

@@ -1,4 +1,4 @@
-"""A device's page: its story, the button that ends it, for whom, and its news."""
+"""The page of a device: its timeline, the button that ends it, its roles, and its live updates."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Doors = Callable[..., Door]
 
 
 def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
-    """Alice with this role; to be called with her tenant in scope."""
+    """Return a door signed in as alice with this role; call it with her tenant in scope."""
     save_person("alice", role=role, by="test")
     browser = door(host)
     browser.sign_in()
@@ -24,20 +24,20 @@ def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
 
 
 def press(page: Seen, pk: int) -> Seen:
-    """Posts the form of the button."""
+    """Post the form of the button, and return the page after it."""
     response = page.door.http.post(f"/console/devices/{pk}/revoke", page.hidden, follow=True)
     return Seen(page.door, response, f"/console/devices/{pk}/")
 
 
 def words(page: Seen) -> str:
-    """What can be read."""
+    """Return the visible text."""
     return " ".join(re.sub(r"<[^>]+>", " ", page.text).split())
 
 
 def test_the_story_on_one_page(acme: Tenant, door: Doors) -> None:
-    """Where from, for what, by whom, how it went on; from the list to it and on to person and application.
+    """The timeline shows the origin, the scopes, the person and the further course, and no code.
 
-    No code anywhere.
+    The list links to it, and it links to the person and the application.
     """
     browser, device = signed_in(door, "helpdesk"), door(address="203.0.113.7", agent="<b>Acme</b> TV/2.1")
     started = device.start(scope="openid profile")
@@ -66,8 +66,9 @@ def test_the_story_on_one_page(acme: Tenant, door: Doors) -> None:
 
 
 def test_the_button_ends_it_at_once(acme: Tenant, door: Doors) -> None:
-    """One POST, once asked: the device hears access_denied, the page says what happened and by whom, and
-    offers no button any more.
+    """One confirmed POST ends the device, which gets access_denied.
+
+    The page says what happened and by whom, and offers no button any more.
     """
     browser, device = signed_in(door, "helpdesk"), door()
     started = device.start()
@@ -83,9 +84,7 @@ def test_the_button_ends_it_at_once(acme: Tenant, door: Doors) -> None:
 
 
 def test_a_get_revokes_nothing(acme: Tenant, door: Doors) -> None:
-    """D30: looking changes nothing, at the button's address neither; and a form of another site is
-    refused.
-    """
+    """D30: a GET changes nothing, even at the button's address, and another site's form is refused."""
     browser = signed_in(door, "helpdesk")
     browser.start()
     pk = DeviceCode.objects.get().pk
@@ -101,7 +100,7 @@ def test_a_get_revokes_nothing(acme: Tenant, door: Doors) -> None:
     [("auditor", 200, 403), ("editor", 403, 403), ("", 403, 403), ("helpdesk", 200, 200)],
 )
 def test_who_may(acme: Tenant, door: Doors, role: str, sees: int, revokes: int) -> None:
-    """An auditor looks and finds no button; a flow editor and whoever has no role see nothing."""
+    """An auditor sees the page without a button; a flow editor and a person without a role see nothing."""
     browser = signed_in(door, role)
     browser.start()
     pk = DeviceCode.objects.get().pk
@@ -112,7 +111,7 @@ def test_who_may(acme: Tenant, door: Doors, role: str, sees: int, revokes: int) 
 
 
 def test_another_tenants_device_is_not_there(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """D25: page and button answer 404, as for a number that no device has."""
+    """D25: page and button are a 404, as for a number that no device has."""
     door().start()
     pk = DeviceCode.objects.get().pk
     with tenant_scope(other):

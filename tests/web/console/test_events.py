@@ -1,4 +1,4 @@
-"""Events in plain words: every kind that is published has its sentence, and hostile words stay texts."""
+"""Events in plain words: every published kind has its sentence, and hostile input stays text."""
 
 import ast
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _AREAS = {kind.partition(".")[0] for kind in _SAID}
 
 
 def published() -> set[str]:
-    """Every kind of event that stands in the source as a text, wherever it is published."""
+    """Return every kind of event that the source publishes as a literal."""
     found = set()
     for module in modules():
         for node in ast.walk(module.tree):
@@ -37,7 +37,7 @@ def published() -> set[str]:
 
 
 def test_every_published_kind_has_a_sentence() -> None:
-    """What nobody worded would be shown by its technical name."""
+    """A kind without a sentence would be shown by its technical name."""
     kinds = published()
     assert len(kinds) > 40
     assert kinds - _SAID.keys() == set()
@@ -45,7 +45,7 @@ def test_every_published_kind_has_a_sentence() -> None:
 
 @pytest.mark.parametrize("kind", sorted({*(kind.partition(" ")[0] for kind in _SAID), "lottery.won"}))
 def test_hostile_words_are_texts(kind: str) -> None:
-    """Names that look like places to fill in, and data of any type, raise nothing and bring nothing in."""
+    """Names that look like placeholders, and data of any type, raise nothing and insert nothing."""
     name = "{actor}{secret}%s%(who)s"
     row = {"kind": kind, "actor": name, "target": name, "application": name, "address": "203.0.113.7"}
     for data in ({}, {"why": ["x" * 1000] * 50, "stage": {"a": 1}, "run": 7, "secret": "never named"}):
@@ -60,7 +60,7 @@ def test_hostile_words_are_texts(kind: str) -> None:
 def test_the_list_reads_in_sentences_and_by_area(
     acme: Tenant, other: Tenant, door: Callable[..., Door]
 ) -> None:
-    """Who did what, with a link to whom; narrowed to what it is about; a hostile name is a text there too."""
+    """The list says who did what, links to the objects and is filtered by area; a hostile name is text."""
     auditor = signed_in(door, "auditor")
     publish("person.recovery_link_made", actor="clerk", target="bob")
     publish("person.deleted", actor="clerk", target="<script>alert(1)</script>")
@@ -73,7 +73,7 @@ def test_the_list_reads_in_sentences_and_by_area(
 
 
 def test_the_history_of_an_object_reads_in_sentences(acme: Tenant, door: Callable[..., Door]) -> None:
-    """On its page, with the technical name for whoever looks for it."""
+    """The page of an object shows sentences, with the technical name in addition."""
     auditor = signed_in(door, "auditor")
     publish("person.groups_changed", actor="clerk", target="bob", groups=["staff"])
     page = " ".join(text(auditor, "/console/people/one/bob").split())

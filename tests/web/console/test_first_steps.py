@@ -1,6 +1,4 @@
-"""The first steps: what is done is read off what is there, what comes next is offered, and they can be put
-away.
-"""
+"""The first steps: progress is read from the data, the next step is offered, and they can be dismissed."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +24,7 @@ PAGE, DISMISS, OVERVIEW = "/console/first-steps/", "/console/first-steps/dismiss
 
 @pytest.fixture
 def owner(db: None, door: Callable[..., Door]) -> Door:
-    """alice at an installation that has just begun."""
+    """A door signed in as alice at a new installation."""
     installed()
     opened = door("localhost")
     opened.sign_in(path="/sign-in")
@@ -34,13 +32,13 @@ def owner(db: None, door: Callable[..., Door]) -> Door:
 
 
 def done(page: str) -> list[bool]:
-    """Which of the steps have their tick."""
+    """Return which of the steps are checked off."""
     listed = page[page.index('<ol class="first-steps">') :]
     return ["done" in each for each in re.findall(r'<li class="(\w*)"', listed[: listed.index("</ol>")])]
 
 
 def following(page: str) -> str:
-    """Where the one primary button leads."""
+    """Return where the one primary button leads."""
     found = re.search(
         r'class="button primary" href="([^"]+)"', page[page.index('<ol class="first-steps">') :]
     )
@@ -48,8 +46,9 @@ def following(page: str) -> str:
 
 
 def test_each_step_is_done_once_it_is_done(owner: Door, door: Callable[..., Door]) -> None:
-    """From an empty installation to all of them; nothing is ticked by looking at it, and undoing something
-    takes its tick away.
+    """Each step is checked off by doing it, from an empty installation to all of them.
+
+    Looking at a step does not check it off, and undoing it removes the check mark.
     """
     with tenant_scope(Tenant.objects.get(name="default")):
         assert done(text(owner, PAGE)) == [False] * 5
@@ -61,7 +60,7 @@ def test_each_step_is_done_once_it_is_done(owner: Door, door: Callable[..., Door
         edit.save(
             "application", {"application": "demo", "title": "Demo", "client_id": "demo-device"}, by="alice"
         )
-        assert not done(text(owner, PAGE))[3], "the shipped one is not theirs"
+        assert not done(text(owner, PAGE))[3], "the shipped application is not their own"
         values = {
             "application": "oven",
             "title": "Oven",
@@ -85,7 +84,10 @@ def test_each_step_is_done_once_it_is_done(owner: Door, door: Callable[..., Door
 
 
 def test_the_overview_leads_there_until_it_is_put_away(owner: Door) -> None:
-    """In this browser only; brought back from its own page."""
+    """The overview links to the first steps until they are dismissed in this browser.
+
+    Their own page brings the link back.
+    """
     assert 'id="first-steps-title"' in text(owner, OVERVIEW)
     assert posted(owner, DISMISS, {}) == OVERVIEW
     assert 'id="first-steps-title"' not in text(owner, OVERVIEW)
@@ -95,9 +97,7 @@ def test_the_overview_leads_there_until_it_is_put_away(owner: Door) -> None:
 
 
 def test_whoever_could_not_do_it_is_not_asked(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Neither an auditor nor a flow editor; and a tenant whose face and applications are there asks for what
-    is left.
-    """
+    """Neither an auditor nor a flow editor is asked, and a configured tenant asks for the remaining steps."""
     for role in ("auditor", "editor", "helpdesk"):
         someone = signed_in(door, role)
         assert 'id="first-steps-title"' not in text(someone, OVERVIEW)
@@ -106,8 +106,9 @@ def test_whoever_could_not_do_it_is_not_asked(acme: Tenant, door: Callable[..., 
 
 
 def test_the_tour_raises_no_alarm(owner: Door) -> None:
-    """What it asks to change belongs to no blueprint that ships: nothing has drifted after it, and the
-    shipped file changes nothing.
+    """The steps change nothing that a shipped blueprint manages.
+
+    Nothing has drifted afterwards, and applying the shipped file changes nothing.
     """
     with tenant_scope(Tenant.objects.get(name="default")):
         known = edit.current("tenant", "default")

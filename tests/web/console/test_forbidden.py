@@ -1,6 +1,4 @@
-"""What somebody is told who may not see a page: within the console, with the right that is missing and a way
-on.
-"""
+"""The page for people who lack a permission: within the console, with the permission and a way on."""
 
 from collections.abc import Callable
 
@@ -12,8 +10,9 @@ from tests.web.console.pages import default_tenant, entered
 
 
 def test_who_may_not_learns_what_is_missing(acme: Tenant) -> None:
-    """Who is signed in, the right, the roles that have it, within the navigation; signing in as somebody else
-    leads back here.
+    """The page shows the signed-in person, the permission and the roles that have it, within the navigation.
+
+    Signing in as another person leads back here.
     """
     editor = entered("acme.test", acme, "editor")
     page = text(editor, "/console/people/?q=bob", 403)
@@ -32,8 +31,9 @@ def test_who_may_not_learns_what_is_missing(acme: Tenant) -> None:
 
 
 def test_without_a_role_there_is_nothing_but_that(acme: Tenant) -> None:
-    """A person without a role sees no navigation and no name of anything; a POST leads back to the overview,
-    not to itself.
+    """A person without a role sees no navigation and no name of any object.
+
+    A POST leads back to the overview, not to itself.
     """
     nobody = entered("acme.test", acme, "", "bob")
     page = text(nobody, "/console/", 403)
@@ -45,7 +45,7 @@ def test_without_a_role_there_is_nothing_but_that(acme: Tenant) -> None:
 
 
 def test_the_installation_is_looked_after_at_its_own_host(acme: Tenant, door: Callable[..., Door]) -> None:
-    """An owner of another tenant has the role, but not the place."""
+    """An owner of another tenant has the role, but not the right host."""
     default_tenant()
     page = text(entered("acme.test", acme, "owner"), "/console/tenants/", 403)
     assert "manages the whole installation" in page

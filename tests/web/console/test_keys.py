@@ -1,4 +1,4 @@
-"""Changing the signing key: in peace the old one verifies on, after a theft it is refused at once."""
+"""Changing the signing key: a rotated key still verifies, and a stolen one is refused at once."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def _known(opened: Door, token: str) -> int:
 
 
 def test_a_key_changed_in_peace_breaks_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
-    """O21: the token that is out is good, and both keys are published."""
+    """O21: after a rotation issued tokens are still valid, and both keys are published."""
     admin, person = signed_in(door, "admin"), door()
     token = _token(person)
     assert "Keep valid for 2 days" in text(admin, ROTATE)
@@ -38,7 +38,7 @@ def test_a_key_changed_in_peace_breaks_nothing(acme: Tenant, door: Callable[...,
 def test_a_stolen_key_is_refused_at_once_by_name_only(
     acme: Tenant, other: Tenant, door: Callable[..., Door]
 ) -> None:
-    """It cannot be taken back, so it wants the tenant's name; the neighbour's keys stay."""
+    """Revoking a key cannot be undone, so it requires the tenant's name; other tenants' keys stay."""
     admin, person, neighbour = signed_in(door, "admin"), door(), door("other.test")
     token, theirs = _token(person), _token(neighbour)
     for name in ("", "other", "ACME"):
@@ -53,7 +53,7 @@ def test_a_stolen_key_is_refused_at_once_by_name_only(
 
 
 def test_an_auditor_sees_the_keys_and_cannot_change_them(acme: Tenant, door: Callable[..., Door]) -> None:
-    """403, and no button in the list; nothing private stands on any of the pages."""
+    """A POST is a 403, the list has no button, and no page has private key material."""
     auditor = signed_in(door, "auditor")
     listed = text(auditor, "/console/keys/")
     assert ROTATE not in listed

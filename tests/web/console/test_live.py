@@ -1,6 +1,4 @@
-"""The live page: what it begins with, its filters in the address, its words; and the stream that it
-hangs on.
-"""
+"""The live page: its first rows, its filters in the address, its sentences, and its stream."""
 
 import html
 import re
@@ -27,7 +25,7 @@ _ROW = re.compile(r"<li[^>]*><time.*?</time>(.*?)</li>", re.DOTALL)
 
 
 def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
-    """Alice with this role; to be called with her tenant in scope."""
+    """Return a door signed in as alice with this role; call it with her tenant in scope."""
     save_person("alice", role=role, by="test")
     browser = door(host)
     browser.sign_in()
@@ -35,13 +33,14 @@ def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
 
 
 def rows(text: str) -> list[str]:
-    """What the rows of the page say, newest first."""
+    """Return the sentences of the page's rows, newest first."""
     return [html.unescape(re.sub(r"<[^>]+>", "", row)).strip() for row in _ROW.findall(text)]
 
 
 def test_each_row_says_it_in_plain_words(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """Who did what from where, with links to the person, the application and the device; nothing of the
-    neighbour.
+    """Each row says who did what from where, with links to the person, the application and the device.
+
+    There is nothing of another tenant.
     """
     browser, device = signed_in(door, "auditor"), door(address="203.0.113.7")
     with tenant_scope(other):
@@ -79,8 +78,9 @@ def test_each_row_says_it_in_plain_words(acme: Tenant, other: Tenant, door: Door
     ],
 )
 def test_filters_live_in_the_address(acme: Tenant, door: Doors, query: str, found: list[str]) -> None:
-    """The page and its stream are narrowed alike, each filter has a chip that takes it off, and nothing typed
-    there runs.
+    """The page and its stream have the same filters, and each filter has a chip that removes it.
+
+    Hostile values in the address do not run.
     """
     browser = signed_in(door, "auditor")
     Event.objects.all().delete()
@@ -109,7 +109,7 @@ def test_words_that_anybody_can_choose_are_only_words(acme: Tenant, door: Doors)
 
 
 def test_at_most_two_hundred_rows_and_few_queries(acme: Tenant, door: Doors) -> None:
-    """Issue 6: 200 rows and twenty queries at most, with many events as with few."""
+    """The page has 200 rows and takes twenty queries at most, with many events as with few."""
     browser = signed_in(door, "auditor")
 
     def look() -> tuple[int, int]:
@@ -126,7 +126,7 @@ def test_at_most_two_hundred_rows_and_few_queries(acme: Tenant, door: Doors) -> 
 
 @pytest.mark.parametrize(("role", "status"), [("helpdesk", 200), ("editor", 403), ("", 403)])
 def test_who_may_watch(acme: Tenant, door: Doors, role: str, status: int) -> None:
-    """idp/accounts/roles.py: events.see."""
+    """The page requires ``events.see`` (idp/accounts/roles.py)."""
     assert signed_in(door, role).page("/console/live/").status == status
 
 
@@ -143,12 +143,12 @@ def watching(live: LiveServer) -> str:
 
 
 def heard(told: Any, many: int) -> list[Any]:
-    """The data of the next events."""
+    """Return the data of the next events."""
     return [told.get(timeout=10)[2] for _ in range(many)]
 
 
 def test_the_stream_tells_only_what_is_wanted(live: LiveServer, acme: Tenant, other: Tenant) -> None:
-    """The server narrows it, so that nothing else travels; each row comes with its words."""
+    """The server filters the stream, so that nothing else is sent; each row comes with its sentence."""
     with listening(live, "/events?area=device&person=alice", Cookie=watching(live)) as (status, told):
         assert status == 200
         publish("session.started", actor="alice")
@@ -164,9 +164,9 @@ def test_the_stream_tells_only_what_is_wanted(live: LiveServer, acme: Tenant, ot
 
 
 def test_it_goes_on_after_the_last_event(live: LiveServer, acme: Tenant) -> None:
-    """By the header that a browser sends, or by the address; the header knows more.
+    """The stream continues after the number in the header, or in the address; the header wins.
 
-    What nobody can have heard is no number.
+    A number that no event has yet is ignored.
     """
     cookie = watching(live)
     numbers = [publish("device.denied", actor=f"clerk-{number}").pk for number in range(3)]
@@ -188,7 +188,7 @@ def test_it_goes_on_after_the_last_event(live: LiveServer, acme: Tenant) -> None
 
 
 def test_a_page_gets_what_it_can_show_and_how_much_it_missed(live: LiveServer, acme: Tenant) -> None:
-    """After a long absence: the newest, oldest of them first, and the number of the others."""
+    """After a long absence the page gets the newest events in order, and the number of those omitted."""
     cookie = watching(live)
     first = publish("device.denied", actor="clerk").pk
     for number in range(30):
@@ -200,7 +200,7 @@ def test_a_page_gets_what_it_can_show_and_how_much_it_missed(live: LiveServer, a
 
 
 def test_what_was_passed_over_does_not_come_late(live: LiveServer, acme: Tenant) -> None:
-    """The wake-up of a row that was left out arrives after it: the newest row stays the newest."""
+    """A late wake-up for an omitted event does not add it after the newest one."""
     cookie = watching(live)
     first = publish("test.many").pk
     publish_many("test.many", [(str(number), "", "") for number in range(30)])
@@ -213,7 +213,7 @@ def test_what_was_passed_over_does_not_come_late(live: LiveServer, acme: Tenant)
 
 
 def test_events_come_in_batches(live: LiveServer, acme: Tenant) -> None:
-    """Three hundred at once are told in order, none twice and none left out, to whoever wants every one."""
+    """Three hundred events at once arrive in order, each exactly once, on every stream without a filter."""
     with listening(live, "/events?area=test", Cookie=watching(live)) as (_, told):
         for number in range(300):
             publish("test.many", target=str(number))
@@ -222,7 +222,7 @@ def test_events_come_in_batches(live: LiveServer, acme: Tenant) -> None:
 
 @pytest.mark.parametrize("loss", ["role", "other host"])
 def test_a_devices_news_are_for_whoever_may_see_devices(live: LiveServer, acme: Tenant, loss: str) -> None:
-    """The story's stream says that something changed, and nothing else; it ends with the right to it."""
+    """The stream of the timeline says only that something changed, and ends with the permission to it."""
     cookie = watching(live)
     started = Door().start()
     pk = Event.objects.get(kind="device.started").target.removeprefix("device ")

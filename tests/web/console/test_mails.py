@@ -1,4 +1,4 @@
-"""The wording of mails: one's own in place of the shipped one, with a preview that can do nothing."""
+"""Mail templates: a customized text in place of the default one, with an inert preview."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ OWN = {
 
 
 def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
-    """From the list to one's own words and back to the shipped ones; the neighbour's mails are untouched."""
+    """A mail is customized from the list and reset to the default; other tenants' mails are unchanged."""
     admin = signed_in(door, "admin")
     assert "Default" in text(admin, "/console/mails/")
     assert "Set a new password for {{ tenant }}" in text(admin, MAIL)
@@ -51,7 +51,7 @@ def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Call
 def test_what_no_mail_can_say_is_refused(
     acme: Tenant, door: Callable[..., Door], changed: dict[str, str], told: str
 ) -> None:
-    """At its part, with what was typed, and nothing is saved."""
+    """An invalid text has its message at its field with what was typed, and nothing is saved."""
     admin = signed_in(door, "admin")
     page = posted(admin, MAIL, {**OWN, **changed}, status=400).replace("&#x27;", "'")
     assert told in page
@@ -59,8 +59,9 @@ def test_what_no_mail_can_say_is_refused(
 
 
 def test_two_who_word_it_at_once_lose_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Neither when the first wording is made twice, nor when one is changed meanwhile, nor when it
-    is gone.
+    """Concurrent edits of a mail lose nothing.
+
+    The cases are a first text saved twice, a text changed meanwhile, and a text deleted meanwhile.
     """
     admin = signed_in(door, "admin")
     posted(admin, MAIL, OWN)
@@ -72,8 +73,9 @@ def test_two_who_word_it_at_once_lose_nothing(acme: Tenant, door: Callable[..., 
 
 
 def test_the_preview_can_do_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
-    """A hostile wording is shown as it would arrive, in a sandbox without scripts, addresses and forms, and
-    is not saved.
+    """A hostile text is shown as it would arrive, in a sandbox without scripts, addresses and forms.
+
+    It is not saved.
     """
     admin = signed_in(door, "admin")
     hostile = {**OWN, "html": "<script>alert(1)</script><img src=https://evil.test/><b>{{ name }}</b>"}
@@ -97,7 +99,7 @@ def test_the_preview_can_do_nothing(acme: Tenant, door: Callable[..., Door]) -> 
 
 
 def test_an_unknown_mail_and_an_editor(acme: Tenant, door: Callable[..., Door]) -> None:
-    """404; and whoever may only look cannot save, forget or try a wording out."""
+    """An unknown mail is a 404, and a role that may only read cannot save, reset or preview a text."""
     admin = signed_in(door, "admin")
     for path in ("", "/shipped", "/preview"):
         assert admin.http.post(f"/console/mails/invoice{path}", OWN).status_code == 404

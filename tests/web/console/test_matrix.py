@@ -1,6 +1,4 @@
-"""The whole matrix, role by page and role by operation of the API; what belongs to another tenant does not
-exist.
-"""
+"""The whole matrix, role by page and role by operation of the API; other tenants' objects do not exist."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -56,7 +54,7 @@ THEIRS = {
 
 @pytest.fixture
 def neighbourly(other: Tenant, door: Callable[..., Door], write_blueprint: Callable[..., Path]) -> None:
-    """The neighbour has something of every kind too, under names of its own."""
+    """The other tenant has something of every kind too, under names of its own."""
     apply([write_blueprint(NEIGHBOURS)])
     with tenant_scope(other):
         inhabit(door("other.test"))
@@ -64,15 +62,13 @@ def neighbourly(other: Tenant, door: Callable[..., Door], write_blueprint: Calla
 
 @pytest.fixture
 def hollow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every page answers 204 by itself: what is left is the door in front of it, which is the same
-    for all.
-    """
+    """Replace every view by one that returns 204, so that only the shared access check is left."""
     for page in PAGES:
         monkeypatch.setitem(page.__dict__, "view", lambda request, **given: HttpResponse(status=204))
 
 
 def may(role: str, operation: str, tenant: str) -> bool:
-    """As the table says: read here, not asked of the code that is under test."""
+    """Return the matrix's value, read here from the table and not from the code under test."""
     head, *rows = [line.split() for line in MATRIX.strip().splitlines()]
     marks = next(dict(zip(head, row[1:], strict=True)) for row in rows if row[0] == operation)
     only_the_owner = [each for each in head if marks[each] == "x"] == [Role.OWNER]
@@ -80,7 +76,7 @@ def may(role: str, operation: str, tenant: str) -> bool:
 
 
 def expected(page: Page, method: str, role: str, tenant: str) -> int:
-    """The status that somebody of this role gets at a hollow page."""
+    """Return the status that a person of this role gets at a hollow page."""
     operation = {"GET": page.see, "HEAD": page.see, "POST": page.do}.get(method, "")
     if not operation:
         return 405
@@ -91,11 +87,12 @@ def expected(page: Page, method: str, role: str, tenant: str) -> int:
 def test_every_page_by_role_and_method(
     host: str, inhabited: None, hollow: None, tenants: dict[str, Tenant]
 ) -> None:
-    """Whoever may is let in, everybody else gets 403; the owner's operations are there on the default
-    tenant's host only.
+    """Permitted roles are let in, and all others get a 403.
+
+    The owner's operations exist on the default tenant's host only.
     """
     tenant, addresses = Tenant.objects.get(name=HOSTS[host]), []
-    # where there is something of every kind; a hollow page does not look for it
+    # acme has every kind of object; a hollow page does not read it
     with tenant_scope(tenants["acme"]):
         addresses = [
             (page, at(page)) for page in PAGES if tenant.name != DEFAULT or of_the_installation(page)
@@ -112,8 +109,9 @@ def test_every_page_by_role_and_method(
 
 
 def test_nobody_is_led_to_sign_in_and_back(acme: Tenant, inhabited: None) -> None:
-    """Without a session every page leads to the tenant's sign-in and names itself; what is posted is refused
-    and changes nothing.
+    """Without a session every page redirects to the tenant's sign-in with itself as the way back.
+
+    A POST is refused and changes nothing.
     """
     stranger = Door("acme.test")
     for page in PAGES:
@@ -127,9 +125,7 @@ def test_nobody_is_led_to_sign_in_and_back(acme: Tenant, inhabited: None) -> Non
 
 
 def test_a_real_page_opens_for_whoever_may(acme: Tenant, inhabited: None) -> None:
-    """The pages themselves: for each role all that it may see, and nothing of it needs a right that it has
-    not.
-    """
+    """Each role opens every page that it may see, and no page requires a permission that the role lacks."""
     for role in ROLES:
         door, wrong = entered("acme.test", acme, role), {}
         for page in PAGES:
@@ -141,8 +137,9 @@ def test_a_real_page_opens_for_whoever_may(acme: Tenant, inhabited: None) -> Non
 
 
 def test_what_one_may_do_is_never_forbidden(acme: Tenant, inhabited: None) -> None:
-    """An empty form, posted to every page by every role: refused by its fields perhaps, by the door never,
-    and by no error of ours.
+    """An empty form, posted to every page by every permitted role, is never a 403 and never a 500.
+
+    It may be refused because of its fields.
     """
     for role in ROLES:
         for page in PAGES:
@@ -157,15 +154,16 @@ def test_what_one_may_do_is_never_forbidden(acme: Tenant, inhabited: None) -> No
 def test_what_is_another_tenants_does_not_exist(
     acme: Tenant, other: Tenant, inhabited: None, neighbourly: None
 ) -> None:
-    """Whatever of it is named in an address: 404, for the owner too, whether one looks or acts; and it is as
-    it was.
+    """An address with another tenant's object is a 404 for every method and for the owner too.
+
+    The object stays unchanged.
     """
     owner, wrong = entered("acme.test", acme, Role.OWNER), {}
     for page in PAGES:
         if "<" not in page.path or page.path.startswith(
             ("tenants/", "mails/", "preview/", "api/", "applications/new/")
         ):
-            continue  # about nothing, about tenants, or about what every tenant has
+            continue  # without an object, about tenants, or about what every tenant has
         with tenant_scope(other):
             address = at(page, THEIRS)
         for method in ("GET", "POST") if page.see and page.do else ("GET",) if page.see else ("POST",):
@@ -179,8 +177,9 @@ def test_what_is_another_tenants_does_not_exist(
 
 
 def operations() -> Iterator[tuple[str, str, str]]:
-    """Method, address and right of every operation of the API that needs a person; parameters name what is
-    not there.
+    """Yield method, path and permission of every operation of the API that needs a person.
+
+    Parameters name objects that do not exist.
     """
     for prefix, router in api._routers:
         for path, view in router.path_operations.items():
@@ -192,7 +191,7 @@ def operations() -> Iterator[tuple[str, str, str]]:
 
 
 def bearer(door: Door, tenant: Tenant, role: str, scope: str) -> dict[str, str]:
-    """The header of a token that alice of this role has got with this scope."""
+    """Return the header of a token with this scope that alice has got in this role."""
     with tenant_scope(tenant):
         person = Person.objects.get(username="alice")
         Person.objects.filter(pk=person.pk).update(role=role)
@@ -208,8 +207,9 @@ def bearer(door: Door, tenant: Tenant, role: str, scope: str) -> dict[str, str]:
 
 
 def test_every_operation_of_the_api_by_role(acme: Tenant, door: Callable[..., Door]) -> None:
-    """403 exactly where the same table says so, with a token that may write; a token that may read writes
-    nothing.
+    """A token with the write scope gets a 403 exactly where the same table says so.
+
+    A token that may only read writes nothing.
     """
     browser, found = door(), list(operations())
     for role in [*ROLES, ""]:
@@ -224,7 +224,7 @@ def test_every_operation_of_the_api_by_role(acme: Tenant, door: Callable[..., Do
 
 
 def test_no_operation_of_the_api_without_a_token(acme: Tenant, door: Callable[..., Door]) -> None:
-    """401 for everybody whose token is missing, is a word, or is good at the neighbour's."""
+    """A missing token, a malformed one and another tenant's are a 401."""
     browser = door()
     foreign = bearer(door("other.test"), Tenant.objects.get(name="other"), Role.OWNER, "foyer:write")
     for method, path, _operation in operations():
@@ -233,7 +233,7 @@ def test_no_operation_of_the_api_without_a_token(acme: Tenant, door: Callable[..
 
 
 def _called(door: Door, method: str, path: str, header: dict[str, str]) -> int:
-    """The status for something that is not there."""
+    """Return the status of a call about an object that does not exist."""
     parts = [
         "404"
         if part.startswith("{") and ("number" in part or "pk" in part)

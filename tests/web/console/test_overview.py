@@ -1,6 +1,4 @@
-"""The first page of the console: what happened, who waits, what wants to be looked at; for each role what it
-may see, and no more.
-"""
+"""The first page of the console: what happened, pending requests and alerts, limited by role."""
 
 import re
 from collections.abc import Callable
@@ -27,7 +25,7 @@ Doors = Callable[..., Door]
 
 
 def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
-    """Alice with this role; to be called with her tenant in scope."""
+    """Return a door signed in as alice with this role; call it with her tenant in scope."""
     save_person("alice", role=role, by="test")
     browser = door(host)
     browser.sign_in()
@@ -35,16 +33,14 @@ def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
 
 
 def totals(text: str) -> list[str]:
-    """The large numbers of the charts."""
+    """Return the large numbers of the charts."""
     return re.findall(r'<p class="total">(\d+)</p>', text)
 
 
 def test_the_charts_show_what_happened(
     acme: Tenant, other: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """Sign-ins, approvals, denials and failures as bars, and the same numbers as a table for whoever does not
-    see bars.
-    """
+    """Sign-ins, approvals, denials and failures are bars, and the same numbers are an accessible table."""
     browser = signed_in(door, "auditor")
     started, denied = browser.start(), browser.start()
     browser.approve(started)
@@ -65,7 +61,10 @@ def test_the_charts_show_what_happened(
 def test_who_waits_stands_there_until_somebody_decides(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """The latest five with a link each, and how many there are; neither a code nor the neighbour's device."""
+    """The latest five pending requests are listed with a link each and their total.
+
+    The list shows neither a code nor another tenant's device.
+    """
     browser = signed_in(door, "helpdesk")
     door("other.test").start()
     assert "No pending requests" in browser.page("/console/").text
@@ -81,8 +80,9 @@ def test_who_waits_stands_there_until_somebody_decides(
 
 
 def test_what_wants_to_be_looked_at(acme: Tenant, door: Doors) -> None:
-    """Changes by hand, mails that were given up, keys on their way out, administrators with a password alone:
-    each with what to mend.
+    """Alerts cover manual changes, abandoned mails, expiring keys and administrators with only a password.
+
+    Each links to what fixes it.
     """
     browser = signed_in(door, "admin")
     save_person("bob", role="editor", by="test")
@@ -112,8 +112,9 @@ def test_what_wants_to_be_looked_at(acme: Tenant, door: Doors) -> None:
 
 
 def test_nothing_of_the_neighbour_wants_to_be_looked_at(acme: Tenant, other: Tenant, door: Doors) -> None:
-    """Rule 5, and a blueprint that failed is the installation's: its messages may name another tenant's
-    objects.
+    """Rule 5: alerts name no other tenant's objects.
+
+    A failed blueprint is the installation's, because its messages may name another tenant's objects.
     """
     with tenant_scope(other):
         save_person("bob", role="admin", by="test")
@@ -129,12 +130,15 @@ def test_nothing_of_the_neighbour_wants_to_be_looked_at(acme: Tenant, other: Ten
     ("role", "sees"),
     [
         ("editor", set()),
-        ("auditor", {"Pending device requests", "data-changes"}),  # who changes nothing administers nothing
+        (
+            "auditor",
+            {"Pending device requests", "data-changes"},
+        ),  # read-only
         ("admin", {"alice has no second factor", "Pending device requests", "data-changes"}),
     ],
 )
 def test_a_role_sees_its_part(acme: Tenant, door: Doors, role: str, sees: set[str]) -> None:
-    """A flow editor may see neither devices nor people nor events: the page is there, without them."""
+    """A flow editor sees the page without devices, people and events."""
     browser = signed_in(door, role)
     browser.start()
     page = browser.page("/console/")
@@ -147,7 +151,7 @@ def test_a_role_sees_its_part(acme: Tenant, door: Doors, role: str, sees: set[st
 
 
 def test_few_queries_whatever_there_is(acme: Tenant, door: Doors) -> None:
-    """Issue 6: a page of the console takes twenty queries at most, with many rows as with few."""
+    """The page takes twenty queries at most, with many rows as with few."""
     browser = signed_in(door, "owner")
 
     def queries() -> int:

@@ -1,5 +1,6 @@
-"""Helping people: a way back in, a second factor to set up anew, the role; nobody helps somebody who may do
-more.
+"""Helping people: a recovery link, a reset of the second factor, and the role.
+
+No one helps a person who has more rights.
 """
 
 import html
@@ -32,7 +33,7 @@ def _bob(**values: object) -> Person:
 
 
 def test_a_recovery_link_is_shown_once_and_works(acme: Tenant, door: Callable[..., Door]) -> None:
-    """The clerk hands it over; bob sets a password with it; no other page and no event holds it."""
+    """The link lets bob set a password; no other page and no event has it."""
     clerk = signed_in(door, "helpdesk")
     page = followed(clerk, LINK)
     link = re.search(r"http://acme\.test/recover/[\w-]+", page)
@@ -49,7 +50,7 @@ def test_a_recovery_link_is_shown_once_and_works(acme: Tenant, door: Callable[..
 def test_a_recovery_link_is_mailed_to_the_address_that_is_known(
     acme: Tenant, door: Callable[..., Door]
 ) -> None:
-    """To nobody else; without an address nothing is owed, and the page says what to do instead."""
+    """The link is mailed to no other address; without one nothing is sent, and the page says what to do."""
     clerk = signed_in(door, "helpdesk")
     assert posted(clerk, MAIL, {"email": "mallory@evil.test"}) == HELP
     assert "link sent to bob@acme.test" in text(clerk, HELP)
@@ -61,8 +62,9 @@ def test_a_recovery_link_is_mailed_to_the_address_that_is_known(
 
 
 def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Everything beside the password goes, and every session ends: whoever found the phone may be signed in
-    with it.
+    """A confirmed reset removes every credential but the password, and ends every session.
+
+    A person who found the phone may be signed in with it.
     """
     clerk, bob = signed_in(door, "helpdesk"), door()
     bob.sign_in("bob", "bob-password-22")
@@ -83,8 +85,9 @@ def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Callable[...,
 
 @pytest.mark.parametrize("role", ["admin", "owner", "editor"])
 def test_nobody_helps_somebody_who_may_do_more(acme: Tenant, door: Callable[..., Door], role: str) -> None:
-    """A recovery link for an administrator would make the help desk one: refused with 403, and not
-    offered.
+    """A recovery link for an administrator is a 403 for the help desk, and is not offered.
+
+    It would make them an administrator.
     """
     clerk = signed_in(door, "helpdesk")
     _bob(role=role)
@@ -98,9 +101,7 @@ def test_nobody_helps_somebody_who_may_do_more(acme: Tenant, door: Callable[...,
 
 
 def test_a_role_is_set_within_what_one_may_do_oneself(acme: Tenant, door: Callable[..., Door]) -> None:
-    """An administrator makes a help desk, never somebody who may do more than they do; an unknown role is
-    none.
-    """
+    """An administrator assigns roles up to their own rights; an unknown role is refused."""
     admin = signed_in(door, "admin")
     posted(admin, ROLE, {"role": "helpdesk"})
     assert _bob().role == "helpdesk"
@@ -117,7 +118,7 @@ def test_a_role_is_set_within_what_one_may_do_oneself(acme: Tenant, door: Callab
 
 
 def test_an_auditor_sees_and_does_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
-    """What is listed is this person's; the buttons are for those who may press them."""
+    """The credentials listed are this person's, and only permitted roles see the buttons."""
     bob = door(address="203.0.113.9")
     bob.sign_in("bob", "bob-password-22")
     auditor = signed_in(door, "auditor")
@@ -130,8 +131,9 @@ def test_an_auditor_sees_and_does_nothing(acme: Tenant, door: Callable[..., Door
 
 
 def test_recovery_codes_are_one_row(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Eleven credentials, an app last: none is hidden behind ten codes, and what is pressed says that all
-    codes go.
+    """An app is listed beside ten recovery codes, which are one row.
+
+    The button says that it deletes all codes.
     """
     clerk, person = signed_in(door, "helpdesk"), _bob()
     Credential.objects.create(person=person, kind="totp", name="Telephone")
@@ -153,8 +155,9 @@ def test_recovery_codes_are_one_row(acme: Tenant, door: Callable[..., Door]) -> 
 
 
 def test_nobody_helps_themselves(acme: Tenant, door: Callable[..., Door]) -> None:
-    """A session that somebody else got hold of opens no way past what guards its person: that is changed at
-    /credentials, with a proof.
+    """A stolen session does not bypass what protects its own person.
+
+    People change their own credentials at /credentials, with a proof.
     """
     admin = signed_in(door, "owner")
     Credential.objects.create(person=Person.objects.get(username="alice"), kind="totp")
@@ -170,7 +173,7 @@ def test_nobody_helps_themselves(acme: Tenant, door: Callable[..., Door]) -> Non
 
 
 def test_another_tenants_person_is_not_there(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
-    """404 for whoever exists only there; the neighbour of the same name stays untouched."""
+    """A person who exists only in another tenant is a 404; one of the same name there stays unchanged."""
     admin = signed_in(door, "admin")
     with tenant_scope(other):
         Person.objects.create(username="clerk", password=make_password("x"))
@@ -184,7 +187,7 @@ def test_another_tenants_person_is_not_there(acme: Tenant, other: Tenant, door: 
 
 
 def test_it_is_a_part_of_the_persons_page(acme: Tenant, door: Callable[..., Door]) -> None:
-    """The page of the object fetches it, and leads to it without JavaScript; hostile names stay texts."""
+    """The page of the person loads this section, and links to it without JavaScript; names stay text."""
     admin = signed_in(door, "admin")
     assert f'hx-get="{HELP}"' in text(admin, "/console/people/one/bob")
     _bob(name="<script>alert(1)</script>")
@@ -194,7 +197,7 @@ def test_it_is_a_part_of_the_persons_page(acme: Tenant, door: Callable[..., Door
 
 
 def test_a_new_person_needs_no_password(acme: Tenant, door: Callable[..., Door]) -> None:
-    """The form keeps none where there is none, says how they get in without, and so they do."""
+    """The form sets no password where there is none, and says how the person signs in; that works."""
     admin = signed_in(door, "admin")
     fresh, known = text(admin, "/console/people/add"), text(admin, "/console/people/one/bob")
     assert ("to keep current value" in fresh, "to keep current value" in known) == (False, True)

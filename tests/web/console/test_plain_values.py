@@ -17,5 +17,5 @@ from web.console.plain_values import plain
     ],
 )
 def test_values_in_words(value: object, words: str) -> None:
-    """A moment without its microseconds and with its zone; anything else as it is."""
+    """A time is shown without microseconds and with its zone, and other values are unchanged."""
     assert plain(value) == words

@@ -1,4 +1,4 @@
-"""The playground's page: what it knows of the tenant, its explanations, the QR code, and who may use it."""
+"""The playground's page: its data about the tenant, its explanations, the QR code, and its roles."""
 
 import json
 import re
@@ -23,7 +23,7 @@ PATH = "/console/playground/"
 
 @pytest.fixture
 def editor(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Door:
-    """A flow editor of acme, signed in: the least that the playground needs."""
+    """A flow editor of acme, signed in: the least role that the playground requires."""
     with tenant_scope(tenants["acme"]):
         Person.objects.filter(username="alice").update(role=Role.EDITOR)
     opened = door()
@@ -32,7 +32,7 @@ def editor(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Door:
 
 
 def facts(editor: Door) -> dict[str, Any]:
-    """What the page hands to its program."""
+    """Return the data that the page passes to its script."""
     found = re.search(
         r'<script id="facts" type="application/json">(.*?)</script>',
         editor.get(PATH).content.decode(),
@@ -44,9 +44,7 @@ def facts(editor: Door) -> dict[str, Any]:
 
 
 def test_it_knows_what_it_can_be(editor: Door, acme: Tenant) -> None:
-    """Every active application with a grant that begins something, with the scopes for each way; no secret
-    and no hash of one.
-    """
+    """Every active application with an initial grant is listed with its scopes, and no secret or hash."""
     values = {
         "confidential": True,
         "secret_hash": digest("backup"),
@@ -75,9 +73,7 @@ def test_it_knows_what_it_can_be(editor: Door, acme: Tenant) -> None:
 def test_many_applications_cost_no_more_queries(
     editor: Door, acme: Tenant, django_assert_max_num_queries: Any
 ) -> None:
-    """What the page asks of the database does not grow with what it shows; the one that was asked for is
-    among them in any case.
-    """
+    """The number of queries does not grow with the applications, and the requested one is always listed."""
     many = [
         Application(name=f"app-{number}", title=f"A {number}", grants=[DEVICE_CODE], scopes=["openid"])
         for number in range(300)
@@ -90,13 +86,13 @@ def test_many_applications_cost_no_more_queries(
 
 
 def test_the_setup_page_leads_to_its_application(editor: Door) -> None:
-    """The one that was asked for is chosen; a name that is none chooses nothing."""
+    """The requested application is selected, and an unknown name selects nothing."""
     assert '<option value="kiosk" selected>' in editor.get(f"{PATH}?application=kiosk").content.decode()
     assert " selected>" not in editor.get(f'{PATH}?application="><script>').content.decode()
 
 
 def test_nothing_to_play_with(editor: Door, acme: Tenant) -> None:
-    """Whoever may make an application is led there; who may not is told whom to ask."""
+    """A role that may create applications gets a link to do so; the others learn whom to ask."""
     Application.objects.update(grants=[])
     page = editor.get(PATH).content.decode()
     assert "No applications yet" in page
@@ -117,9 +113,7 @@ def test_titles_are_data(editor: Door, acme: Tenant) -> None:
 
 
 def test_everything_that_comes_is_explained(editor: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """Each member of each answer, each claim of each token and each parameter that is sent has its
-    sentence.
-    """
+    """Each member of each response, each claim of each token and each parameter has its explanation."""
     tables = explanations()
     device = door()
     started = device.post(DEVICE, {"client_id": "tv", "scope": "openid"}).json()
@@ -146,9 +140,7 @@ def test_everything_that_comes_is_explained(editor: Door, door: Callable[..., Do
 
 
 def test_the_picture_holds_the_link(editor: Door) -> None:
-    """RFC 8628 section 3.3.1: an image for this page only, drawn for what looks like a code and for nothing
-    else.
-    """
+    """RFC 8628 section 3.3.1: the QR image is for this page only, and exists for user codes only."""
     drawn = editor.get(f"{PATH}qr?code=BCDF-GHJK")
     assert (drawn.status_code, drawn["Content-Type"]) == (200, "image/svg+xml")
     assert drawn.content.startswith(b"<svg")
@@ -161,13 +153,13 @@ def test_the_picture_holds_the_link(editor: Door) -> None:
     ("role", "status"), [("", 403), (Role.AUDITOR, 403), (Role.HELPDESK, 403), (Role.ADMIN, 200)]
 )
 def test_roles(editor: Door, acme: Tenant, role: str, status: int) -> None:
-    """playground.use, for the page and for the picture."""
+    """The page and the QR code require ``playground.use``."""
     Person.objects.filter(username="alice").update(role=role)
     assert [editor.get(path).status_code for path in (PATH, f"{PATH}qr?code=BCDF-GHJK")] == [status, status]
 
 
 def test_another_tenant_is_not_shown(editor: Door, other: Tenant) -> None:
-    """Neither its applications here, nor anything to somebody who has a role only here."""
+    """A role in one tenant shows neither its applications in another, nor the page there."""
     with tenant_scope(other):
         save_application("theirs", by="test", grants=[DEVICE_CODE])
     assert "theirs" not in [each["name"] for each in facts(editor)["applications"]]

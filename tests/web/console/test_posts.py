@@ -1,6 +1,4 @@
-"""What is posted to the console: nothing is lost at one click, and a reload of what comes after it posts
-nothing again.
-"""
+"""POSTs of the console: nothing is lost with one click, and a reload posts nothing again."""
 
 import re
 
@@ -16,28 +14,27 @@ NAMED = {page.name: page for page in PAGES}
 
 
 def by_name(names: set[str]) -> list[Page]:
-    """These pages, in the order of their names."""
+    """Return these pages in the order of their names."""
     return [NAMED[name] for name in sorted(names)]
 
 
 def test_every_form_is_known_here() -> None:
-    """A page to which something is posted is judged once: it asks, or what it does can be undone, or it
-    writes nothing.
-    """
+    """Every page with a POST is listed once: it asks first, can be undone, or writes nothing."""
     tables = [posts.ASKS, posts.ASKS_FIRST, posts.READS, posts.UNDONE, set(posts.actions()), posts.objects()]
     assert sorted(name for table in tables for name in table) == sorted(page.name for page in posts.posting())
 
 
 def test_actions_of_lists_ask() -> None:
-    """Whatever takes something away says what, on one object and on two hundred."""
+    """Every action that removes something asks first, for one object and for two hundred."""
     silent = {action.name for action in posts.actions().values() if not action.asks}
     assert silent == posts.WITHOUT_ASKING
 
 
 @pytest.mark.parametrize("page", by_name(posts.ASKS), ids=lambda page: page.name)
 def test_what_cannot_be_undone_has_a_page_that_asks(page: Page, inhabited: None) -> None:
-    """It is looked at before it is done, by whoever may do it; its form leads to itself, and looking writes
-    nothing.
+    """An irreversible action has a page for permitted roles, whose form posts to itself.
+
+    Opening the page writes nothing.
     """
     door, tenant = posts.owner_at(page)
     with tenant_scope(tenant):
@@ -53,7 +50,7 @@ def test_what_cannot_be_undone_has_a_page_that_asks(page: Page, inhabited: None)
 
 @pytest.mark.parametrize("page", by_name(posts.ASKS_FIRST | set(posts.actions())), ids=lambda page: page.name)
 def test_the_first_post_only_asks(page: Page, inhabited: None) -> None:
-    """The page that answers it writes nothing; the second one, which is sure, does it and leads on."""
+    """The first POST returns a page and writes nothing; the confirmed second one acts and redirects."""
     door, _tenant = posts.owner_at(page)
     if page.name not in {f"{name}-activate" for name in ("people", "applications")}:
         answer, written = posts.pressed(door, page, sure=False)
@@ -66,9 +63,9 @@ def test_the_first_post_only_asks(page: Page, inhabited: None) -> None:
 
 @pytest.mark.parametrize("page", posts.posting(), ids=lambda page: page.name)
 def test_a_post_that_writes_leads_on(page: Page, inhabited: None) -> None:
-    """Post, redirect, get: the page after it is one of a GET, so that F5 does nothing twice.
+    """Every POST that writes redirects to a GET, so that F5 does nothing twice.
 
-    What answers with a page wrote nothing.
+    A POST that returns a page writes nothing.
     """
     door, _tenant = posts.owner_at(page)
     answer, written = posts.pressed(door, page, sure=True)

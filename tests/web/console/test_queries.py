@@ -1,4 +1,4 @@
-"""What a page of the console asks of the database: little, and no more when there are many rows."""
+"""The queries of the console's pages: few, and no more when there are many rows."""
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -15,11 +15,11 @@ MOST = 20
 
 
 def silent(text: str) -> None:
-    """Progress that nobody hears."""
+    """Discard the progress messages."""
 
 
 def grow() -> None:
-    """Two hundred of everything in the tenant in scope."""
+    """Create two hundred of every kind of object in the tenant in scope."""
     seed = Seed(Sizes(people=400, events=400, applications=200), tell=silent)
     people.fill(seed)
     keys = people.keys_of_people()
@@ -28,9 +28,7 @@ def grow() -> None:
 
 
 def asked(door: Door, address: str) -> int | str:
-    """How many queries the page takes, once everything that is kept in memory is; or what is wrong
-    with it.
-    """
+    """Return how many queries the page takes once caches are warm, or its address with an error status."""
     door.http.raise_request_exception = False
     first = door.get(address)
     if first.status_code != 200:
@@ -43,9 +41,7 @@ def asked(door: Door, address: str) -> int | str:
 def test_no_page_asks_much_and_none_asks_more_of_many_rows(
     acme: Tenant, default: Tenant, inhabited: None
 ) -> None:
-    """Every page that can be looked at: twenty queries at most, and as many of two hundred rows as
-    of a few.
-    """
+    """Every page takes twenty queries at most, and as many for two hundred rows as for a few."""
     owner, clerk = entered("localhost", default, Role.OWNER), entered("acme.test", acme, Role.OWNER)
     few = walk(owner, clerk)
     assert not {name: wrong for name, wrong in few.items() if isinstance(wrong, str)}
@@ -58,7 +54,7 @@ def test_no_page_asks_much_and_none_asks_more_of_many_rows(
 
 
 def walk(owner: Door, clerk: Door) -> dict[str, int | str]:
-    """Every page, each at the host where it is: the owner's at the default tenant's, all others at acme's."""
+    """Return the queries of every page at its host: the owner's at the default tenant's, others at acme's."""
     found = {}
     for page in reading():
         if of_the_installation(page):

@@ -1,6 +1,4 @@
-"""Applications by recipe: the questions, what is made of the answers, the secret that is told once, and
-programs that really run.
-"""
+"""Applications by recipe: the questions, the result, the secret shown once, and working programs."""
 
 import html
 import re
@@ -47,7 +45,7 @@ def clerk(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Door:
 
 
 def administrator(door: Callable[..., Door], host: str = "acme.test", role: str = Role.ADMIN) -> Door:
-    """Alice signed in at this host, with a role there."""
+    """Return a door signed in as alice at this host, with a role there."""
     opened = door(host)
     name = {"acme.test": "acme", "other.test": "other"}.get(host) or Tenant.objects.get(
         domains__name=host.partition(":")[0]
@@ -59,7 +57,7 @@ def administrator(door: Callable[..., Door], host: str = "acme.test", role: str 
 
 
 def made(clerk: Door, kind: str, **answers: Any) -> str:
-    """The page of what a recipe made."""
+    """Return the page of the application that a recipe created."""
     response = clerk.http.post(f"{NEW}/{kind}", answers, follow=True)
     assert response.status_code == 200, response.content.decode()[:3000]
     page = response.content.decode()
@@ -68,7 +66,7 @@ def made(clerk: Door, kind: str, **answers: Any) -> str:
 
 
 def programs(page: str) -> dict[tuple[str, str], tuple[str, str]]:
-    """Suffix and text of each program on a page, by what it is for and language."""
+    """Return suffix and text of each program on a page, by purpose and language."""
     return {
         (kind, language): (suffix, html.unescape(text))
         for kind, language, suffix, text in _PROGRAM.findall(page)
@@ -76,7 +74,7 @@ def programs(page: str) -> dict[tuple[str, str], tuple[str, str]]:
 
 
 def test_four_recipes_are_offered(clerk: Door) -> None:
-    """Each with a sentence, each at an address of its own with at most three questions."""
+    """Each recipe has a sentence, its own address and at most three questions."""
     page = clerk.get(NEW).content.decode()
     for recipe in RECIPES.values():
         assert f'href="{NEW}/{recipe.name}"' in page
@@ -95,8 +93,9 @@ def test_four_recipes_are_offered(clerk: Door) -> None:
 def test_what_people_use_is_public_and_comes_by_device_code(
     clerk: Door, door: Callable[..., Door], acme: Tenant, kind: str
 ) -> None:
-    """D20, D28: no secret to lose, the device grant and refresh only, and it works from the first request to
-    the refresh.
+    """D20, D28: the application has no secret and only the device grant and refresh.
+
+    It works from the first request to the refresh.
     """
     page = made(clerk, kind, title="Living room", scopes=["profile", "acme:read"])
     row = Application.objects.get(name="living-room")
@@ -119,7 +118,7 @@ def test_what_people_use_is_public_and_comes_by_device_code(
 
 
 def test_a_kiosk_is_kept_short(clerk: Door, acme: Tenant) -> None:
-    """X7, X14: shorter in everything than a television that stands at home."""
+    """X7, X14: all lifetimes of a kiosk are shorter than those of a television at home."""
     made(clerk, "tv", title="tv at home")
     made(clerk, "kiosk", title="Check-in desk")
     home, desk = Application.objects.get(name="tv-at-home"), Application.objects.get(name="check-in-desk")
@@ -133,7 +132,7 @@ def test_a_kiosk_is_kept_short(clerk: Door, acme: Tenant) -> None:
 
 
 def test_only_these_groups(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """CVE-2024-38371: who was chosen may use it, and nobody else."""
+    """CVE-2024-38371: only members of the chosen groups may use the application."""
     made(clerk, "cli", title="Deploy tool", groups=["staff"])
     client_id = Application.objects.get(name="deploy-tool").client_id
     started = door().start(client_id, scope="openid")
@@ -143,8 +142,9 @@ def test_only_these_groups(clerk: Door, door: Callable[..., Door], acme: Tenant)
 
 
 def test_a_service_gets_its_secret_this_once(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """B17, B25: confidential, client credentials and nothing else; the secret stands in this one answer, and
-    nowhere afterwards.
+    """B17, B25: a service is confidential, has only client credentials, and its secret is shown once.
+
+    The secret is in this one response, and nowhere afterwards.
     """
     page = made(clerk, "service", title="Nightly backup", scopes=["acme:read"])
     row = Application.objects.get(name="nightly-backup")
@@ -169,7 +169,7 @@ def test_a_service_gets_its_secret_this_once(clerk: Door, door: Callable[..., Do
 
 
 def test_a_service_is_no_person(clerk: Door, acme: Tenant) -> None:
-    """B18: it is not offered what tells of people, and is not given it by a form that was written by hand."""
+    """B18: a service is offered no scopes about people, and a manually crafted form grants none."""
     page = clerk.get(f"{NEW}/service").content.decode()
     assert 'value="acme:read"' in page
     assert 'value="openid"' not in page
@@ -192,7 +192,7 @@ def test_a_service_is_no_person(clerk: Door, acme: Tenant) -> None:
 def test_what_cannot_be_is_said_at_its_question(
     clerk: Door, acme: Tenant, answers: dict[str, Any], told: str
 ) -> None:
-    """Nothing is written, what was typed stays, and the answer is 400."""
+    """An invalid answer is a 400 at its question; nothing is written, and the typed values stay."""
     before = Application.objects.count()
     response = clerk.http.post(f"{NEW}/tv", answers)
     page = response.content.decode()
@@ -209,8 +209,9 @@ def test_what_cannot_be_is_said_at_its_question(
 def test_an_administrators_rights_are_for_no_shared_device(
     door: Callable[..., Door], acme: Tenant, role: str, kind: str, offered: bool
 ) -> None:
-    """X13: what anybody can walk up to is neither offered them nor given them by a form that was written by
-    hand; and only an owner gives them at all.
+    """X13: a shared device is offered no administration scopes, and a manually crafted form grants none.
+
+    For any application only an owner approves them.
     """
     clerk, offered = administrator(door, role=role), offered and role == Role.OWNER
     assert ('value="foyer:write"' in clerk.get(f"{NEW}/{kind}").content.decode()) is offered
@@ -219,7 +220,7 @@ def test_an_administrators_rights_are_for_no_shared_device(
 
 
 def test_the_page_of_an_application_leads_to_its_setup(clerk: Door) -> None:
-    """From the settings to the programs, and for a confidential one to a new secret."""
+    """The settings link to the programs, and for a confidential application to a new secret."""
     page = clerk.get("/console/applications/one/kiosk").content.decode()
     for path in (
         "/console/applications/setup/kiosk",
@@ -231,22 +232,23 @@ def test_the_page_of_an_application_leads_to_its_setup(clerk: Door) -> None:
 
 
 def test_names_are_made_of_titles() -> None:
-    """What an address and a blueprint can hold, however it is called; letters of other scripts get a name of
-    their own.
-    """
+    """The name fits an address and a blueprint for every title; non-Latin titles get a generated name."""
     assert name_from("Bob’s Übertragung – 2. Stock!") == "bobs-ubertragung-2-stock"
     assert len(name_from("a very " * 20)) <= 50
     assert name_from("客厅电视") != name_from("客厅电视")
 
 
 def test_the_trail_names_the_administrator(clerk: Door, acme: Tenant) -> None:
-    """Every change has its event, in the name of whoever did it."""
+    """Every change has its event with the person who made it."""
     made(clerk, "tv", title="Living room")
     assert Event.objects.get(kind="application.created", target="living-room").actor == "alice"
 
 
 def test_a_new_secret(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """B17: asked once more, shown once; the old one is refused from that moment, and so is what it gave."""
+    """B17: creating a new secret asks first and shows it once.
+
+    From then on the old one and the tokens issued with it are refused.
+    """
     page = made(clerk, "service", title="Nightly backup", scopes=["acme:read"])
     (old,), (client_id,) = _SECRET.findall(page), _CLIENT_ID.findall(page)
     token = tokens_of(door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(client_id, old)))[
@@ -270,9 +272,7 @@ def test_a_new_secret(clerk: Door, door: Callable[..., Door], acme: Tenant) -> N
 
 
 def test_roles(tenants: dict[str, Tenant], door: Callable[..., Door]) -> None:
-    """An auditor reads how an application is set up; only who may edit applications makes one or a new
-    secret.
-    """
+    """An auditor reads how an application is set up; only a permitted role creates one or a new secret."""
     auditor = administrator(door, role=Role.AUDITOR)
     page = auditor.get("/console/applications/setup/kiosk")
     assert page.status_code == 200
@@ -287,7 +287,10 @@ def test_roles(tenants: dict[str, Tenant], door: Callable[..., Door]) -> None:
 
 
 def test_another_tenants_application_is_not_there(clerk: Door, other: Tenant) -> None:
-    """Neither to look at nor to give a new secret; and what is made here is not there."""
+    """Another tenant's application is a 404 and gets no new secret.
+
+    An application that is created here does not exist there.
+    """
     with tenant_scope(other):
         save_application("theirs", by="test", confidential=True, secret_hash=digest("theirs"))
     for path in ("setup", "secret"):
@@ -300,7 +303,7 @@ def test_another_tenants_application_is_not_there(clerk: Door, other: Tenant) ->
 
 
 def test_an_application_with_which_nothing_begins(clerk: Door) -> None:
-    """The page says what to switch on."""
+    """The page says which grant to enable."""
     assert "No quickstart available" in clerk.get("/console/applications/setup/no-devices").content.decode()
 
 
@@ -309,8 +312,9 @@ def test_an_application_with_which_nothing_begins(clerk: Door) -> None:
 
 @pytest.fixture
 def here(live: LiveServer, settings: Any, tenants: dict[str, Tenant]) -> dict[str, str]:
-    """Acme at localhost and other at 127.0.0.1, names that every program can resolve: the hosts with their
-    ports.
+    """Assign acme to localhost and other to 127.0.0.1, and return the hosts with their ports.
+
+    Every program can resolve these names.
     """
     settings.DEFAULT_HOSTS = []
     for name, host in (("acme", "localhost"), ("other", "127.0.0.1")):
@@ -319,22 +323,20 @@ def here(live: LiveServer, settings: Any, tenants: dict[str, Tenant]) -> dict[st
 
 
 def written(program: tuple[str, str], folder: Path) -> list[str]:
-    """Saves a program as a reader would, and answers how it is run; a language that is missing here is a
-    failure by name.
-    """
+    """Save a program as a reader would and return its command; fail where the language is missing."""
     suffix, text = program
     path = folder / f"program.{suffix}"
     path.write_text(text)
     runner = shutil.which(RUN[suffix]) or (
         RUN[suffix] == "node" and PLAYWRIGHTS_NODE.exists() and str(PLAYWRIGHTS_NODE)
     )
-    assert runner, f"{RUN[suffix]} is not installed, so its program cannot be tried: install it"
+    assert runner, f"{RUN[suffix]} is not installed, so its program cannot be tested: install it"
     return [runner, str(path)]
 
 
 @contextmanager
 def running(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
-    """A program that runs beside the test and never outlives it."""
+    """Run a program beside the test, and end it with the test."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -353,9 +355,7 @@ def test_the_device_programs_connect(
     language: str,
     tenant: str,
 ) -> None:
-    """D3, D11, D12: copied from the page, saved and run as it stands: it shows the code, waits, and says who
-    approved.
-    """
+    """D3, D11, D12: a copied program shows the code, waits, and says who approved, without any change."""
     host = here[tenant]
     page = made(administrator(door, host), "tv", title="Living room", scopes=["profile"])
     with tenant_scope(tenants[tenant]):
@@ -382,8 +382,9 @@ HOSTILE = """it's"$(id)`id`\\{x}%s&amp;"""
 def test_the_service_programs_get_a_token(
     here: dict[str, str], door: Callable[..., Door], tmp_path: Path, acme: Tenant, language: str
 ) -> None:
-    """B25: with the secret of the one answer; a client id and a scope full of quotes and commands stay words,
-    in each language.
+    """B25: the programs work with the secret of the one response.
+
+    A client id and a scope full of quotes and commands stay text in each language.
     """
     clerk = administrator(door, here["acme"])
     made(clerk, "service", title="Nightly backup", scopes=["acme:read"])
@@ -401,7 +402,7 @@ def test_the_service_programs_get_a_token(
     token = re.search(r"ey[\w-]+\.[\w-]+\.[\w-]+", ran.stdout)
     assert token, ran.stdout
     userinfo = door(here["acme"]).get(USERINFO, HTTP_AUTHORIZATION=f"Bearer {token[0]}")
-    assert outcome(userinfo) == (403, "insufficient_scope")  # good, and a service's
+    assert outcome(userinfo) == (403, "insufficient_scope")  # a valid token of a service
     issued = Event.objects.get(kind="tokens.issued")
     assert (issued.actor, issued.data["scope"]) == ("Service account nightly-backup", f"acme:read {scope}")
 
@@ -411,7 +412,7 @@ def test_the_service_programs_get_a_token(
 def test_the_programs_say_what_is_wrong(
     here: dict[str, str], door: Callable[..., Door], tmp_path: Path, acme: Tenant, kind: str, language: str
 ) -> None:
-    """A refusal ends the program with an error, in the words of the server."""
+    """A refusal ends the program with an error and the server's description."""
     values = {"confidential": True, "secret_hash": digest(new_token()), "scopes": ["acme:read"]}
     save_application("box", by="test", grants=[DEVICE_CODE, "client_credentials"], **values)
     page = administrator(door, here["acme"]).get("/console/applications/setup/box").content.decode()
@@ -424,8 +425,9 @@ def test_the_programs_say_what_is_wrong(
 def test_a_reload_makes_nothing_twice_and_shows_no_secret(
     clerk: Door, door: Callable[..., Door], acme: Tenant
 ) -> None:
-    """B17, B25: the answer to the POST leads to a page of its own, which shows the secret to this session,
-    once, within a minute; no address, event or log line has it, and nothing keeps the page.
+    """B17, B25: the POST redirects to a page that shows the secret to this session once within a minute.
+
+    No address, event or log line has it, and no cache stores the page.
     """
     answer = clerk.http.post(f"{NEW}/service", {"title": "Nightly backup"})
     assert (answer.status_code, answer["Location"]) == (303, "/console/applications/setup/nightly-backup")
@@ -456,8 +458,9 @@ def _handed_over(who: Door) -> Any:
 
 
 def test_two_tabs_show_what_each_made(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
-    """Two secrets made before either page was loaded; each is on its own page, once, and neither after
-    signing out.
+    """Two secrets created before either page was loaded are each shown once, on their own page.
+
+    Neither is shown after signing out.
     """
     made = [clerk.http.post(f"{NEW}/service", {"title": title})["Location"] for title in ("One", "Two")]
     pages = [clerk.get(page).content.decode() for page in made]
@@ -480,7 +483,7 @@ def test_long_names_fit_where_something_is_shown_once(clerk: Door, acme: Tenant)
 
 
 def test_what_no_page_of_ours_handed_over_is_nothing(clerk: Door, acme: Tenant) -> None:
-    """A cookie that somebody made up is as good as none, and so is anything else that we sealed."""
+    """A forged cookie is ignored, and so is any other sealed value of the product."""
     clerk.http.post("/console/applications/secret/kiosk")
     name = _handed_over(clerk).key
     for cookie in ("", "nonsense", "gAAAAA==", seal("{}"), seal("no JSON"), seal("[]")):

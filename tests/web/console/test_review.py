@@ -1,4 +1,4 @@
-"""What a hostile browser tries at the console, each with the answer that it gets."""
+"""Attacks of a hostile browser on the console, each with the expected response."""
 
 import re
 from collections.abc import Callable
@@ -43,7 +43,7 @@ STATES = (
     ],
 )
 def test_moments_that_nothing_can_hold(acme: Tenant, door: Callable[..., Door], path: str) -> None:
-    """The page says what is wrong with them, and is no 500."""
+    """The page reports a time that cannot be represented, and is no 500."""
     assert (
         "1970 and 2999" in (page := text(signed_in(door, "admin"), path))
         or "1970 and 2999" in page
@@ -55,8 +55,9 @@ def test_moments_that_nothing_can_hold(acme: Tenant, door: Callable[..., Door], 
 def test_where_one_is_led_back_to_is_one_line(
     acme: Tenant, door: Callable[..., Door], more: dict[str, str]
 ) -> None:
-    """Whatever the form says, and however it was sent: no header of our answer has a second line, and none
-    leads off the console.
+    """The address to return to never adds a line to a header of the response or leads off the console.
+
+    This holds for every value and every content type of the form.
     """
     admin = signed_in(door, "admin")
     for path, form in (
@@ -74,15 +75,16 @@ def test_where_one_is_led_back_to_is_one_line(
 
 
 def test_half_a_character(acme: Tenant, door: Callable[..., Door]) -> None:
-    """JSON can name half of a surrogate pair in an attribute; no database keeps it, and it is no 500."""
+    """Half of a surrogate pair in an attribute is refused, because no database stores it; it is no 500."""
     admin = signed_in(door, "admin")
     posted(admin, "/console/people/add", {"person": "clerk", "attributes": 'desk: "\\ud800"'})
     assert Person.objects.get(username="clerk").attributes == {"desk": "?"}
 
 
 def test_a_kept_walk_can_be_stored_everywhere(acme: Tenant, door: Callable[..., Door]) -> None:
-    """NUL in the name of a field that is typed into would be a draft that PostgreSQL refuses and the builder
-    cannot open.
+    """NUL in a field name is refused when a dry run is stored as a test.
+
+    PostgreSQL would refuse that draft, and the builder could not open it.
     """
     admin = signed_in(door, "editor")
     steps = "do.consent=typed&in.consent.decision%00=approve"
@@ -100,7 +102,7 @@ def test_a_kept_walk_can_be_stored_everywhere(acme: Tenant, door: Callable[..., 
 def test_sign_in_leads_nowhere_else(
     tenants: dict[str, Tenant], door: Callable[..., Door], wanted: str
 ) -> None:
-    """``next`` is a page of this site in plain letters, or the start page: nothing else is even stored."""
+    """``next`` is an ASCII path of this site or the start page; nothing else is even stored."""
     installed()
     seen = door("localhost").page(f"/sign-in?next={wanted}")
     assert "next" not in Run.unscoped.get().state["hints"]
@@ -109,9 +111,7 @@ def test_sign_in_leads_nowhere_else(
 
 
 def test_another_site_can_post_nothing(inhabited: None, acme: Tenant) -> None:
-    """Without the token of our own pages every form of the console is refused, whoever is signed in (no page
-    is exempt from the check).
-    """
+    """Every form of the console is refused without its CSRF token, and no page is exempt."""
     admin = entered("acme.test", acme, "admin")
     admin.http.handler.enforce_csrf_checks = True
     before = (Event.unscoped.count(), Person.unscoped.count(), Draft.unscoped.count())
@@ -124,8 +124,9 @@ def test_another_site_can_post_nothing(inhabited: None, acme: Tenant) -> None:
 
 
 def test_another_site_can_frame_nothing(inhabited: None, acme: Tenant) -> None:
-    """Only the three previews stand in a frame, and only in one of ours; there nothing runs and nothing can
-    be sent. Nothing is kept.
+    """Only the three previews may be framed, and only by pages of the console.
+
+    Nothing in them runs, can be submitted or is stored.
     """
     admin, framed = entered("acme.test", acme, "admin"), set[str]()
     for page in [page for page in PAGES if page.see and not of_the_installation(page)]:
@@ -174,9 +175,7 @@ def test_another_site_can_frame_nothing(inhabited: None, acme: Tenant) -> None:
 def test_a_draft_that_is_no_flow(
     acme: Tenant, door: Callable[..., Door], document: dict[str, object]
 ) -> None:
-    """A program may keep any JSON as a draft; every page about that flow still answers, and shows
-    it as text.
-    """
+    """A program may store any JSON as a draft; every page about that flow works and shows it as text."""
     save_draft("strange", {"flow": "strange", **document}, by="mallory", revision=None)
     editor = signed_in(door, "editor")
     for path in STATES:
@@ -191,8 +190,9 @@ def test_a_draft_that_is_no_flow(
 def test_no_tenant_takes_the_visitors_of_another(
     acme: Tenant, other: Tenant, door: Callable[..., Door]
 ) -> None:
-    """The form of the console refuses what the API refuses; the installation's owner may, on the page of that
-    tenant.
+    """The console refuses the domains that the API refuses.
+
+    The installation's owner may set them on the page of that tenant.
     """
     Domain.objects.create(tenant=other, name="*.shops.test", approved=True)
     admin, path = signed_in(door, "admin"), "/console/branding/"

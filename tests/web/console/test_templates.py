@@ -1,4 +1,4 @@
-"""Flows that begin like one that ships: each comes whole, and can be published as it is."""
+"""Flows from templates: each is complete, and can be published as it is."""
 
 from collections.abc import Callable
 
@@ -21,9 +21,7 @@ NEW = "/console/new-flow/"
 
 @pytest.mark.parametrize("key", shipped())
 def test_every_template_arrives_whole(acme: Tenant, door: Callable[..., Door], key: str) -> None:
-    """Its parts come along where the tenant has none of their name: nothing is missing in the drawing, and it
-    publishes.
-    """
+    """Missing sub-flows are created with the template, so the definition is complete and publishes."""
     for flow in Flow.objects.values_list("name", flat=True):
         if flow != "connect-a-device":
             remove(flow, by="test")
@@ -37,7 +35,7 @@ def test_every_template_arrives_whole(acme: Tenant, door: Callable[..., Door], k
 
 
 def test_a_part_of_ones_own_stays_as_it_is(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
-    """And nothing of it reaches the neighbour."""
+    """An existing sub-flow stays as it is, and nothing is created in another tenant."""
     editor = signed_in(door, "editor")
     edit.save(
         "flow",
@@ -51,7 +49,7 @@ def test_a_part_of_ones_own_stays_as_it_is(acme: Tenant, other: Tenant, door: Ca
 
 
 def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
-    """The form is shown again, and no part was left behind."""
+    """The form is shown again, and no sub-flow was created."""
     editor = signed_in(door, "editor")
     page = posted(
         editor, NEW, {"title": "X", "name": "connect-a-device", "like": "tenant/sign-in"}, status=400
@@ -61,7 +59,7 @@ def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Callable[...
 
 
 def test_no_two_templates_have_one_title(acme: Tenant, door: Callable[..., Door]) -> None:
-    """In the list from which one is chosen."""
+    """Each template has its own title in the list from which one is chosen."""
     page = text(signed_in(door, "editor"), NEW)
     options = [part.partition("</option>")[0].partition(">")[2] for part in page.split("<option ")[1:]]
     chosen = [each for each in options if each.endswith(")")]

@@ -1,5 +1,6 @@
-"""Tenants in the console: made complete in one step by the installation's owner, on the default tenant's host
-and nowhere else.
+"""Tenants in the console: created complete in one step by the installation's owner.
+
+This works on the default tenant's host only.
 """
 
 import re
@@ -27,7 +28,7 @@ WANTED = {
 
 @pytest.fixture
 def owner(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Door:
-    """alice, who owns the installation, at the default tenant's host."""
+    """A door signed in as alice, the installation's owner, at the default tenant's host."""
     installed()
     return signed_in(door, "owner", "localhost")
 
@@ -41,8 +42,9 @@ def _link(page: str) -> str:
 def test_a_tenant_is_made_and_its_first_administrator_comes_in(
     owner: Door, door: Callable[..., Door]
 ) -> None:
-    """Its name, title, domain and every way in; the link works once, at the new host, and leads into its
-    console.
+    """A new tenant has its name, title, domain and all flows.
+
+    The link works once, at the new host, and leads into its console.
     """
     page = followed(owner, NEW, WANTED)
     link = urlsplit(_link(page))
@@ -76,14 +78,14 @@ def test_a_tenant_is_made_and_its_first_administrator_comes_in(
     ],
 )
 def test_what_is_wrong_makes_nothing(owner: Door, changed: dict[str, str], told: str) -> None:
-    """Said at its field, with what was typed; half a tenant never stays."""
+    """An error is at its field with what was typed, and no incomplete tenant is left."""
     page = posted(owner, NEW, {**WANTED, **changed}, status=400)
     assert told in page
     assert set(Tenant.objects.values_list("name", flat=True)) == {"default", "acme", "other"}
 
 
 def test_the_list_tells_what_each_holds_and_leads_to_its_console(owner: Door) -> None:
-    """Domains, people and applications of every tenant, and nothing of what they are."""
+    """The list counts domains, people and applications of every tenant, and shows none of them."""
     listed = text(owner, "/console/tenants/")
     rows = re.findall(r"<tr>.*?</tr>", listed[listed.index("<tbody>") :], re.DOTALL)
     acme = next(row for row in rows if ">acme<" in row or "acme</bdi>" in row)
@@ -98,7 +100,7 @@ def test_the_list_tells_what_each_holds_and_leads_to_its_console(owner: Door) ->
 def test_a_lost_domain_and_a_lost_administrator_are_mended_from_here(
     owner: Door, door: Callable[..., Door]
 ) -> None:
-    """Domains are set, never a neighbour's; a new link is for administrators of that tenant only."""
+    """Domains can be set, but never another tenant's; new links are for that tenant's administrators only."""
     with tenant_scope(Tenant.objects.get(name="acme")):
         Person.objects.filter(username="alice").update(role="admin")
     assert "is already used by the tenant other" in posted(
@@ -117,12 +119,12 @@ def test_a_lost_domain_and_a_lost_administrator_are_mended_from_here(
     posted(owner, ONE, {"domains": "*.acme.test"})
     assert "Add a domain first" in text(owner, owner.http.post(LINK, {"username": "alice"})["Location"])
     assert Event.unscoped.filter(kind="person.recovery_link_made").count() == made, (
-        "a link that nobody is shown is not made"
+        "a link that is shown to no one is not created"
     )
 
 
 def test_only_the_owner_and_only_on_the_default_host(owner: Door, door: Callable[..., Door]) -> None:
-    """An owner of another tenant, and an administrator of the default one, may not even look."""
+    """An owner of another tenant, and an administrator of the default one, may not even read the page."""
     for someone in (signed_in(door, "owner", "acme.test"), signed_in(door, "admin", "localhost")):
         for path in ("/console/tenants/", NEW, ONE):
             assert someone.http.get(path).status_code == 403

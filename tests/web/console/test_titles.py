@@ -1,6 +1,4 @@
-"""The titles of the windows: each page of the console has its own, which names the thing, the page and the
-tenant.
-"""
+"""Window titles: each page of the console has its own, with the object, the page and the tenant."""
 
 import html
 import re
@@ -15,13 +13,13 @@ from tests.web.console.pages import at, default_tenant, entered, inhabit, of_the
 
 
 def title(page: str) -> str:
-    """Return what the window is called."""
+    """Return the title of the window."""
     found = re.search(r"<title>(.*?)</title>", page, re.DOTALL)
     return html.unescape(found[1].strip()) if found else ""
 
 
 def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) -> None:
-    """WCAG 2.4.2: every page that can be looked at, each with one heading, and the tenant's title last."""
+    """WCAG 2.4.2: every page has its own title, which ends with the tenant's, and one heading."""
     inhabit(door())
     Application.objects.filter(name="tv").update(title="Lobby TV")
     clerk, owner = entered("acme.test", acme, "owner"), entered("localhost", default_tenant(), "owner")
@@ -30,7 +28,7 @@ def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) ->
         who = owner if of_the_installation(page) else clerk
         response = who.get(at(page))
         text = response.content.decode(errors="replace")
-        # the others are parts of a page, files and frames
+        # the others are fragments, files and frames
         if response.status_code == 200 and 'id="main"' in text:
             seen[title(text)].append(page.name)
             assert len(re.findall(r"<h1[ >]", text)) == 1, page.name
@@ -49,8 +47,9 @@ def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) ->
 
 
 def test_hostile_names_stay_text(acme: Tenant, door: Callable[..., Door]) -> None:
-    """WCAG 2.4.2: in the window's title and in the heading, whoever chose them; a mistake is said once before
-    the title.
+    """WCAG 2.4.2: names are text in the window's title and in the heading.
+
+    An error is announced once before the title.
     """
     hostile = "</title><script>alert(1)</script>\"'&"
     inhabit(door())

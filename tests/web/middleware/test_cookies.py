@@ -1,4 +1,4 @@
-"""Cookies: kept from scripts and other sites, and over TLS from other hosts and from plain HTTP."""
+"""Cookies: hidden from scripts and other sites, and over TLS bound to the host and to TLS."""
 
 from collections.abc import Callable
 from http.cookies import Morsel
@@ -15,7 +15,7 @@ HOSTS = ["acme.test", "other.test"]
 
 
 def over_tls(browser: Door) -> Door:
-    """The same browser behind a TLS proxy; its requests say from which page they come, as browsers do."""
+    """Put the browser behind a TLS proxy; its requests name their page, as those of browsers do."""
     send = browser.http.generic
 
     def sent(*about: Any, **more: Any) -> Any:
@@ -26,7 +26,7 @@ def over_tls(browser: Door) -> Door:
 
 
 def entered_over_tls(tenant: Tenant) -> Door:
-    """An administrator in the console, whose forms are looked at as a browser's are."""
+    """Return an administrator's door at the console, which checks CSRF like a browser's."""
     admin = over_tls(entered("acme.test", tenant, "admin"))
     admin.http.cookies["__Host-foyer_session"] = admin.http.cookies.pop("foyer_session").value
     admin.http.handler.enforce_csrf_checks = True
@@ -34,14 +34,14 @@ def entered_over_tls(tenant: Tenant) -> Door:
 
 
 def attributes(cookie: Morsel[str]) -> dict[str, object]:
-    """What decides who gets it back."""
+    """Return the attributes that decide who receives the cookie."""
     return {name: cookie[name] for name in ("secure", "httponly", "samesite", "path", "domain")}
 
 
 @pytest.mark.usefixtures("tenants")
 @pytest.mark.parametrize("host", HOSTS)
 def test_over_tls_every_cookie_is_bound_to_its_host(door: Doors, host: str) -> None:
-    """The session's, the browser's and those of forms and notices alike; and one signs in with them."""
+    """The cookies of sessions, browsers, forms and messages are host-bound, and a sign-in works with them."""
     browser = over_tls(door(host))
     assert browser.sign_in().step == "device_code"
     browser.page("/")
@@ -63,7 +63,7 @@ def test_over_tls_every_cookie_is_bound_to_its_host(door: Doors, host: str) -> N
 @pytest.mark.usefixtures("tenants")
 @pytest.mark.parametrize("host", HOSTS)
 def test_over_plain_http_they_have_their_plain_names(door: Doors, host: str) -> None:
-    """A browser takes no ``__Host-`` there."""
+    """Over plain HTTP, where a browser refuses ``__Host-``, cookies have their plain names."""
     browser = door(host)
     browser.sign_in()
     browser.page("/")
@@ -79,7 +79,10 @@ def test_over_plain_http_they_have_their_plain_names(door: Doors, host: str) -> 
 
 
 def test_over_tls_what_a_sibling_host_can_set_is_not_read(acme: Tenant, door: Doors) -> None:
-    """Neither a session, nor the browser of a run, nor the secret of a form, nor a notice of the console."""
+    """Cookies that a sibling host can set are ignored over TLS.
+
+    These are the session, the browser of a run, the secret of a form and a message of the console.
+    """
     victim, attacker = over_tls(door()), over_tls(door())
     attacker.sign_in()
     for name in ("session", "browser", "known"):
@@ -100,8 +103,9 @@ def test_over_tls_what_a_sibling_host_can_set_is_not_read(acme: Tenant, door: Do
 
 
 def test_cookies_of_others_stay_as_they_are(acme: Tenant) -> None:
-    """A proxy's own cookie is none of ours, whatever its prefix; the console's notice is told once
-    and goes.
+    """A proxy's own cookie is not changed, with any prefix.
+
+    The console's message is shown once, and its cookie is removed.
     """
     admin = entered_over_tls(acme)
     admin.http.cookies["__Host-proxy"] = admin.http.cookies["proxy"] = "theirs"

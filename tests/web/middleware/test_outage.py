@@ -1,5 +1,6 @@
-"""While the database is away, locked or full, every door says 503 and when to come back, in the form that its
-client reads.
+"""While the database is unavailable, locked or full, every interface returns 503 with Retry-After.
+
+The response has the format that its client reads.
 """
 
 import asyncio
@@ -54,7 +55,7 @@ ERRORS = [
 
 
 def down(error: Exception) -> AbstractContextManager[None]:
-    """No statement of this thread reaches the database."""
+    """Let no statement of this thread reach the database."""
 
     def fail(*args: Any) -> None:
         raise error
@@ -63,14 +64,14 @@ def down(error: Exception) -> AbstractContextManager[None]:
 
 
 def ask(method: str, path: str) -> Any:
-    """As a program or a browser would, past the client that raises what was raised."""
+    """Send a request as a client would, without the test client's raised exceptions."""
     return Client(raise_request_exception=False, HTTP_HOST="acme.test").generic(method, path)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: str(error)[:20])
 @pytest.mark.parametrize(("method", "path"), [*PROGRAMS[:2], PROGRAMS[5], *PAGES[1:2]])
 def test_every_kind_of_outage(tenants: dict[str, Tenant], method: str, path: str, error: Exception) -> None:
-    """503 and a time to come back, which nobody keeps; nothing of the database is told."""
+    """Every outage is a 503 with Retry-After, is not cached, and reveals nothing about the database."""
     hosts.find_tenant("acme.test")
     with down(error):
         response = ask(method, path)
@@ -87,7 +88,7 @@ def test_every_kind_of_outage(tenants: dict[str, Tenant], method: str, path: str
 def test_programs_read_json(
     tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
-    """Whether the tenant's host or what was asked for could not be read."""
+    """Programs get JSON, whether the tenant's host or the requested object could not be read."""
     monkeypatch.setattr(middleware, "find_tenant", _raise)
     response = ask(method, path)
     assert (response.status_code, response["Content-Type"]) == (503, "application/json")
@@ -98,7 +99,7 @@ def test_programs_read_json(
 def test_people_read_a_page(
     tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
-    """In the style of the house, with its headers, even where not even the tenant is known."""
+    """People get a styled page with its headers, even where the tenant is unknown."""
     monkeypatch.setattr(middleware, "find_tenant", _raise)
     response = ask(method, path)
     assert (response.status_code, response["Cache-Control"]) == (503, "no-store")
@@ -109,7 +110,7 @@ def test_people_read_a_page(
 def test_an_outage_is_one_line_in_the_log(
     tenants: dict[str, Tenant], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """With the route and the database's first line; no traceback, no path, no value of a statement."""
+    """The line has the route and the database's first line, but no traceback, path or statement value."""
     configure({"format": "json"})
     hosts.find_tenant("acme.test")
     capfd.readouterr()
@@ -124,7 +125,7 @@ def test_an_outage_is_one_line_in_the_log(
 
 
 def test_other_errors_stay_errors(tenants: dict[str, Tenant]) -> None:
-    """A fault of the program is no outage: 500, as JSON for programs."""
+    """A fault of the program is no outage: it is a 500, in JSON for programs."""
     with down(DatabaseError("malformed")):
         response = ask("POST", "/application/o/token/")
     assert (response.status_code, response["Cache-Control"], response.json()["error"]) == (
@@ -142,7 +143,7 @@ def test_other_errors_stay_errors(tenants: dict[str, Tenant]) -> None:
 def test_unknown_addresses_of_the_protocol_are_json(
     tenants: dict[str, Tenant], method: str, path: str
 ) -> None:
-    """A device's program reads no page."""
+    """An unknown address of the protocol is JSON, because a device's program reads no page."""
     response = ask(method, path)
     assert (response.status_code, response["Cache-Control"], response.json()["error"]) == (
         404,
@@ -154,7 +155,7 @@ def test_unknown_addresses_of_the_protocol_are_json(
 def test_streams_say_it_too(
     live: LiveServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Server-sent events and sockets, before they are accepted: no traceback of the server."""
+    """Event streams and WebSockets get a 503 before they are accepted, and the server logs no traceback."""
     monkeypatch.setattr(push, "_in_tenant", _raise)
     for path in (EVENTS, "/events", "/console/devices/1/events", f"/flow/{'0' * 32}/events"):
         response = httpx.get(
@@ -181,7 +182,7 @@ def test_streams_say_it_too(
 def test_hashing_waits_so_long_and_no_longer(
     tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, door: Callable[..., Door]
 ) -> None:
-    """A password that cannot be judged in time is no wrong password: come back in a moment."""
+    """A password that cannot be checked in time is a 503 with Retry-After, not a wrong password."""
     monkeypatch.setattr(hashers, "_AT_ONCE", threading.BoundedSemaphore(1))
     monkeypatch.setattr(hashers, "_WAIT_SECONDS", 0.05)
     seen = door().page().submit(name="alice")

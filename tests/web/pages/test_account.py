@@ -15,7 +15,7 @@ Doors = Callable[..., Door]
 
 
 def test_the_front_page_leads_to_the_devices_page(door: Doors) -> None:
-    """Of this very tenant, without asking who is there."""
+    """The front page links to this tenant's device page, with or without a session."""
     for host, title in (("acme.test", "Acme"), ("other.test", "Other")):
         page = door(host).page("/")
         assert (page.status, page.title) == (200, f"<bdi>{title}</bdi>")
@@ -24,7 +24,10 @@ def test_the_front_page_leads_to_the_devices_page(door: Doors) -> None:
 
 
 def test_whoever_is_signed_in_sees_it_and_can_sign_out(acme: Tenant, door: Doors) -> None:
-    """The session ends in the table, with an event; the cookie goes; a copy of it opens nothing."""
+    """Signing out ends the session in the table with an event and deletes the cookie.
+
+    A copy of the cookie is worthless.
+    """
     browser, copy = door(), door()
     browser.sign_in()
     copy.http.cookies["foyer_session"] = browser.http.cookies["foyer_session"].value
@@ -39,12 +42,12 @@ def test_whoever_is_signed_in_sees_it_and_can_sign_out(acme: Tenant, door: Doors
 
 
 def test_signing_out_is_a_post_of_our_own_page(acme: Tenant, door: Doors) -> None:
-    """Neither a link nor another site's form signs anybody out."""
+    """Neither a link nor another site's form signs a person out."""
     browser = door()
     browser.sign_in()
     strict = Client(enforce_csrf_checks=True, HTTP_HOST="acme.test")
     strict.cookies.update(browser.http.cookies)
-    assert strict.get("/sign-out").status_code == 404, "no flow is drawn for it, and looking ends nothing"
+    assert strict.get("/sign-out").status_code == 404, "there is no flow for it, and a GET ends nothing"
     assert strict.post("/sign-out").status_code == 403
     assert Session.objects.get().ended_at is None
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', strict.get("/").content.decode())
@@ -54,14 +57,14 @@ def test_signing_out_is_a_post_of_our_own_page(acme: Tenant, door: Doors) -> Non
 
 
 def test_signing_out_twice_and_without_a_session(door: Doors) -> None:
-    """Nothing happens, and no error."""
+    """Signing out without a session does nothing and is no error."""
     assert door().http.post("/sign-out").status_code in (302, 303)
 
 
 @pytest.mark.parametrize("method", ["put", "delete", "patch", "options"])
 @pytest.mark.parametrize("path", ["/", "/sign-out", "/device", "/recover/x"])
 def test_a_wrong_method_is_405_with_a_page(door: Doors, path: str, method: str) -> None:
-    """And says what is allowed."""
+    """The page says which methods are allowed."""
     response = getattr(door().http, method)(path)
     assert response.status_code == 405
     assert response["Allow"]

@@ -1,6 +1,4 @@
-"""The token endpoint, userinfo and the documents that describe them, as a client of the protocol
-meets them.
-"""
+"""The token endpoint, userinfo and the metadata documents, as a client of the protocol sees them."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -77,8 +75,9 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("grant", ["device", DEVICE_CODE, "client_credentials", "refresh_token", "unknown"])
 def test_wrong_credentials_at_every_grant(door: Doors, grant: Any, mistake: Any) -> None:
-    """B17, B25, O17, D20: 401, invalid_client and WWW-Authenticate, before anything else is looked at
-    (authentik #20828).
+    """B17, B25, O17, D20: wrong credentials are a 401 with invalid_client and WWW-Authenticate.
+
+    They are checked before anything else (authentik #20828).
     """
     body, header = MISTAKES[mistake]
     form = {"grant_type": grant, "device_code": "x", "refresh_token": "x"}
@@ -90,8 +89,9 @@ def test_wrong_credentials_at_every_grant(door: Doors, grant: Any, mistake: Any)
 
 @pytest.mark.parametrize("mistake", [name for name in MISTAKES if name.startswith("confidential")])
 def test_secret_is_checked_on_the_device_exchange(door: Doors, mistake: Any) -> None:
-    """B17: an approved code of a confidential client is worth nothing without the secret (authentik #20828 /
-    PR #21700).
+    """B17: an approved code of a confidential client is worthless without the secret.
+
+    See authentik #20828 and PR #21700.
     """
     device = door()
     started = begun(
@@ -109,7 +109,7 @@ def test_secret_is_checked_on_the_device_exchange(door: Doors, mistake: Any) -> 
 
 @pytest.mark.parametrize("present", [_post, _basic, _basic_and_id])
 def test_each_way_to_authenticate_works(door: Doors, present: Any) -> None:
-    """O17, K1, D2: body or Basic, the latter with or without a client_id in the body."""
+    """O17, K1, D2: clients authenticate in the body or by Basic, with or without a client_id in the body."""
     device = door()
     body, header = present("kiosk", KIOSK_SECRET)
     started = begun(device.post(DEVICE, {"scope": "openid", **body}, **header), "kiosk")
@@ -120,7 +120,7 @@ def test_each_way_to_authenticate_works(door: Doors, present: Any) -> None:
 
 
 def test_public_client_by_basic_without_a_secret(door: Doors) -> None:
-    """D2: some libraries put a public client's id into Basic, with nothing after the colon."""
+    """D2: some libraries send a public client's id by Basic, with nothing after the colon."""
     device = door()
     started = begun(device.post(DEVICE, {"scope": "openid"}, **basic("tv", "")))
     assert outcome(
@@ -132,7 +132,10 @@ def test_public_client_by_basic_without_a_secret(door: Doors) -> None:
 
 
 def test_one_way_of_authentication_at_a_time(door: Doors) -> None:
-    """B25: two are an error, even when both are right; so is a client_id that contradicts the header."""
+    """B25: two authentication methods are an error, even if both are right.
+
+    A client_id that contradicts the header is an error too.
+    """
     form = {"grant_type": "refresh_token", "refresh_token": "x"}
     right = basic("kiosk", KIOSK_SECRET)
     both = {**form, "client_id": "kiosk", "client_secret": KIOSK_SECRET}
@@ -154,7 +157,7 @@ def test_one_way_of_authentication_at_a_time(door: Doors) -> None:
     ],
 )
 def test_malformed_basic(door: Doors, header: str) -> None:
-    """B25: an error with a code, whatever stands there."""
+    """B25: every malformed header is an error with a code."""
     response = door().post(
         TOKEN, {"grant_type": "refresh_token", "refresh_token": "x"}, HTTP_AUTHORIZATION=header
     )
@@ -180,8 +183,10 @@ def test_clients_of_another_tenant_do_not_exist(door: Doors, acme: Tenant) -> No
 def test_client_secrets_never_meet_the_password_hasher(
     door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """django-oauth-toolkit: generated secrets behind the password hasher made 6.8 requests a second out of
-    325.
+    """Client secrets are not hashed with the password hasher.
+
+    In django-oauth-toolkit, generated secrets behind the password hasher allowed 6.8 requests a second
+    instead of 325.
     """
     hashed = []
     verify = Argon2PasswordHasher.verify
@@ -203,7 +208,7 @@ def test_client_secrets_never_meet_the_password_hasher(
 
 
 def test_unsupported_grants(door: Doors) -> None:
-    """B13, B25: what is not there is said so; the password grant never will be."""
+    """B13, B25: an unsupported grant has its own error, and the password grant is never supported."""
     for grant in (
         "password",
         "authorization_code",
@@ -219,7 +224,7 @@ def test_unsupported_grants(door: Doors) -> None:
 
 
 def test_token_answer(door: Doors) -> None:
-    """B25, O16: members and headers of a success (RFC 6749 section 5.1)."""
+    """B25, O16: members and headers of a success are those of RFC 6749 section 5.1."""
     device = door()
     started = device.start(scope=EVERYTHING)
     door().approve(started)
@@ -241,8 +246,9 @@ def test_parameters_in_the_address_do_not_count(door: Doors) -> None:
 
 
 def test_tokens_verify_with_another_library(door: Doors) -> None:
-    """J1, J2, J3, J4, J5, J6, O8, O9: claims of both tokens, verified against the published keys by a library
-    that is not ours.
+    """J1, J2, J3, J4, J5, J6, O8, O9: the claims of both tokens are verified against the published keys.
+
+    A third-party library verifies them.
     """
     device = door()
     tokens = connect(door)
@@ -266,7 +272,7 @@ def test_tokens_verify_with_another_library(door: Doors) -> None:
 
 
 def test_subject_is_not_reassigned_and_differs_between_tenants(door: Doors, acme: Tenant) -> None:
-    """O8, B18: the same name in another tenant is another person; a new person of an old name too."""
+    """O8, B18: the same name in another tenant is another person; a new person of an old name is too."""
     here, there = (
         claims_of(connect(door, host=host)["id_token"])["sub"] for host in ("acme.test", "other.test")
     )
@@ -280,8 +286,9 @@ def test_subject_is_not_reassigned_and_differs_between_tenants(door: Doors, acme
 
 
 def test_rotation(door: Doors) -> None:
-    """B15, O14: each refresh gives a new token; the ID token keeps iss, sub, aud and auth_time and carries no
-    nonce.
+    """B15, O14: each refresh returns a new refresh token.
+
+    The ID token has the same iss, sub, aud and auth_time, and no nonce.
     """
     device = door()
     first = connect(door, nonce="once")
@@ -298,8 +305,9 @@ def test_rotation(door: Doors) -> None:
 
 
 def test_refreshes_of_a_family_are_bounded(door: Doors, clock: time_machine.Traveller) -> None:
-    """B15: sixty in ten minutes, for each leaves a row; the token that was refused is good afterwards, and
-    another family meanwhile.
+    """B15: a family has sixty refreshes in ten minutes, because each one leaves a row.
+
+    The refused token is valid afterwards, and another family is not affected.
     """
     device = door()
     token, other = connect(door)["refresh_token"], connect(door)["refresh_token"]
@@ -315,7 +323,7 @@ def test_refreshes_of_a_family_are_bounded(door: Doors, clock: time_machine.Trav
 def test_refresh_token_is_bound_to_client_tenant_and_issuer(
     door: Doors, clock: time_machine.Traveller
 ) -> None:
-    """B15: nobody else can use it, and nobody else's attempt counts as reuse."""
+    """B15: no other client, tenant or issuer can use a refresh token, and their attempts are no reuse."""
     device = door()
     tokens = connect(door)
     stolen = tokens["refresh_token"]
@@ -332,8 +340,9 @@ def test_refresh_token_is_bound_to_client_tenant_and_issuer(
 
 
 def test_refresh_scope_is_within_the_original(door: Doors) -> None:
-    """B25: less may be asked for, never more; asking for less narrows these tokens, not the family
-    (CVE-2024-52287).
+    """B25: a refresh may request fewer scopes but never more (CVE-2024-52287).
+
+    Fewer scopes narrow these tokens, not the family.
     """
     device = door()
     tokens = connect(door, scope="openid email offline_access")
@@ -346,7 +355,7 @@ def test_refresh_scope_is_within_the_original(door: Doors) -> None:
 
 
 def test_no_refresh_token_without_offline_access(door: Doors) -> None:
-    """O15: only where it was asked for, shown and agreed to, and the application has the grant."""
+    """O15: a refresh token requires the requested and approved scope, and an application with the grant."""
     assert "refresh_token" not in connect(door, scope="openid")
     device = door()
     started = device.start(client_id="staff-console", scope="openid offline_access")
@@ -355,7 +364,10 @@ def test_no_refresh_token_without_offline_access(door: Doors) -> None:
 
 
 def test_refresh_token_expires(door: Doors, acme: Tenant, clock: time_machine.Traveller) -> None:
-    """B15: on inactivity, with nothing swept; each use begins the time anew (CVE-2025-64708)."""
+    """B15: a refresh token expires by inactivity without a sweep (CVE-2025-64708).
+
+    Each use restarts the period.
+    """
     save_application("tv", by="test", refresh_token_lifetime=3600)
     device = door()
     tokens = connect(door)
@@ -387,8 +399,9 @@ def _no_client() -> None:
 def test_refresh_and_userinfo_ask_again_who_may(
     door: Doors, acme: Tenant, clock: time_machine.Traveller, change: dict[str, Any]
 ) -> None:
-    """B15: person, groups, password and client are looked at on every path (CVE-2025-53942, CVE-2025-64521,
-    CVE-2024-38371).
+    """B15: person, groups, password and client are checked on every path.
+
+    See CVE-2025-53942, CVE-2025-64521 and CVE-2024-38371.
     """
     device = door()
     tokens = connect(door)
@@ -400,7 +413,7 @@ def test_refresh_and_userinfo_ask_again_who_may(
 
 
 def test_refused_refresh_is_final(door: Doors, acme: Tenant) -> None:
-    """CVE-2025-53942: whoever was inactive when a refresh was tried does not get the family back."""
+    """CVE-2025-53942: a person who was inactive at a refresh does not get the family back."""
     device = door()
     tokens = connect(door)
     _inactive()
@@ -411,7 +424,7 @@ def test_refused_refresh_is_final(door: Doors, acme: Tenant) -> None:
 
 
 def test_scope_taken_from_the_application_ends_refreshing(door: Doors, acme: Tenant) -> None:
-    """B15: what the application may no longer have is not renewed (CVE-2024-52287)."""
+    """B15: a scope that was removed from the application is not refreshed (CVE-2024-52287)."""
     device = door()
     tokens = connect(door)
     save_application("tv", by="test", scopes=["openid", "offline_access"])
@@ -419,7 +432,7 @@ def test_scope_taken_from_the_application_ends_refreshing(door: Doors, acme: Ten
 
 
 def test_refresh_grant_switched_off(door: Doors, acme: Tenant) -> None:
-    """D28, B25: the application must still own the grant."""
+    """D28, B25: a refresh requires that the application still has the grant."""
     device = door()
     tokens = connect(door)
     save_application("tv", by="test", grants=[DEVICE_CODE])
@@ -430,7 +443,7 @@ def test_refresh_grant_switched_off(door: Doors, acme: Tenant) -> None:
 
 
 def test_userinfo_by_get_and_post(door: Doors) -> None:
-    """O13: both methods, the token in the header, sub always, claims by scope."""
+    """O13: both methods work with the token in the header; sub is always there, claims depend on scopes."""
     device = door()
     tokens = connect(door)
     header = {"HTTP_AUTHORIZATION": f"Bearer {tokens['access_token']}"}
@@ -447,8 +460,10 @@ def test_userinfo_by_get_and_post(door: Doors) -> None:
 
 
 def test_userinfo_refuses(door: Doors, clock: time_machine.Traveller) -> None:
-    """O13, J7, B24: no token, one in the body or the address, an ID token, a refresh token, one of another
-    tenant, a broken one.
+    """O13, J7, B24: userinfo refuses everything but a valid access token in the header.
+
+    That is no token, one in the body or in the address, an ID token, a refresh token, one of another tenant
+    and a malformed one.
     """
     device = door()
     tokens = connect(door)
@@ -474,7 +489,7 @@ def test_userinfo_refuses(door: Doors, clock: time_machine.Traveller) -> None:
 
 
 def test_userinfo_needs_openid(door: Doors) -> None:
-    """O13: an access token without openid is good, but not for this (RFC 6750 section 3.1)."""
+    """O13: an access token without openid is valid, but not for userinfo (RFC 6750 section 3.1)."""
     response = userinfo(door(), connect(door, scope="email")["access_token"])
     assert outcome(response) == (403, "insufficient_scope")
     assert "insufficient_scope" in response["WWW-Authenticate"]
@@ -482,7 +497,7 @@ def test_userinfo_needs_openid(door: Doors) -> None:
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])
 def test_forged_tokens(door: Doors, algorithm: str) -> None:
-    """J2: neither unsigned tokens nor ones that take the public key for a secret are believed."""
+    """J2: unsigned tokens and tokens that use the public key as a secret are refused."""
     device = door()
     token = connect(door)["access_token"]
     assert outcome(userinfo(device, forged(device, token, algorithm))) == (401, "invalid_token")
@@ -495,8 +510,9 @@ DOCUMENTS = ["/.well-known/openid-configuration", "/.well-known/oauth-authorizat
 
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_documents_describe_exactly_what_is_there(door: Doors, path: str) -> None:
-    """M1, M2, M3, M4, O18, O19, O20, D23, O9: every member, no empty array but the required one, nothing of
-    an authorize endpoint.
+    """M1, M2, M3, M4, O18, O19, O20, D23, O9: the metadata documents have exactly these members.
+
+    The only empty array is the required one, and nothing describes an authorization endpoint.
     """
     response = door().get(path)
     assert (response.status_code, response["Content-Type"]) == (200, "application/json")
@@ -535,7 +551,7 @@ def test_documents_describe_exactly_what_is_there(door: Doors, path: str) -> Non
 
 
 def test_every_address_in_the_document_answers(door: Doors) -> None:
-    """M3: nothing is described that is not there."""
+    """M3: every endpoint in the document exists."""
     document = door().get(DOCUMENTS[0]).json()
     for name, address in document.items():
         if name.endswith(("_endpoint", "_uri")):
@@ -543,7 +559,7 @@ def test_every_address_in_the_document_answers(door: Doors) -> None:
 
 
 def test_every_claim_described_is_there(door: Doors) -> None:
-    """O20: claims_supported names what the tokens and userinfo carry, and nothing else."""
+    """O20: claims_supported names exactly the claims of the tokens and of userinfo."""
     device = door()
     tokens = connect(door, nonce="n")
     carried = set(claims_of(tokens["id_token"])) | set(userinfo(device, tokens["access_token"]).json())
@@ -551,7 +567,7 @@ def test_every_claim_described_is_there(door: Doors) -> None:
 
 
 def test_issuer_is_that_of_each_host_byte_for_byte(door: Doors) -> None:
-    """O19, K4, M2: per tenant, host and scheme, equal to the iss of the tokens."""
+    """O19, K4, M2: the issuer is per tenant, host and scheme, and equals the iss of the tokens."""
     for host in ("acme.test", "login.acme.test", "other.test"):
         issuer = door(host).get(DOCUMENTS[0]).json()["issuer"]
         assert issuer == f"http://{host}"
@@ -561,7 +577,7 @@ def test_issuer_is_that_of_each_host_byte_for_byte(door: Doors) -> None:
 
 
 def test_device_grant_is_described_only_where_it_is_switched_on(door: Doors, acme: Tenant) -> None:
-    """D23: with the last application that may use it goes its endpoint; the other tenant keeps it."""
+    """D23: the endpoint is omitted with the last application that may use it; the other tenant has it."""
     for name in ("tv", "kiosk", "staff-console"):
         save_application(name, by="test", grants=["refresh_token"])
     document = door().get(DOCUMENTS[0]).json()
@@ -573,7 +589,7 @@ def test_device_grant_is_described_only_where_it_is_switched_on(door: Doors, acm
 def test_keys_are_public_per_tenant_and_rotate(
     door: Doors, acme: Tenant, clock: time_machine.Traveller
 ) -> None:
-    """O21, O9: a new key signs, the old one verifies two more days; no private member is ever shown."""
+    """O21, O9: a new key signs, the old one verifies for two more days, and no private member is shown."""
     device = door()
     save_application("tv", by="test", access_token_lifetime=86_400)
     old = connect(door)["access_token"]
@@ -593,7 +609,7 @@ def test_keys_are_public_per_tenant_and_rotate(
 
 
 def race(live: LiveServer, forms: Any, path: str = TOKEN) -> Any:
-    """Posts all forms at the same moment, each in a thread and over a connection of its own."""
+    """Post all forms at the same moment, each in a thread and over a connection of its own."""
     barrier = threading.Barrier(len(forms))
     limits = httpx.Limits(max_connections=len(forms))
     with httpx.Client(
@@ -609,8 +625,9 @@ def race(live: LiveServer, forms: Any, path: str = TOKEN) -> Any:
 
 
 def test_fifty_racing_redemptions(live: LiveServer, door: Doors, acme: Tenant) -> None:
-    """D24, D27: one answer and one family; who hears of it hears the same tokens, and they work
-    (django-oauth-toolkit 3.4.1).
+    """D24, D27: fifty racing redemptions result in one family, and all served responses are the same.
+
+    The tokens work (django-oauth-toolkit 3.4.1).
     """
     device = door()
     started = device.start(scope=EVERYTHING)
@@ -629,9 +646,7 @@ def test_fifty_racing_redemptions(live: LiveServer, door: Doors, acme: Tenant) -
 
 
 def _one_answer(answers: dict[str, Any]) -> Any:
-    """The tokens that these answers tell of: one set for all that were served, at least one was; the others
-    lost the race.
-    """
+    """Return the one set of tokens in all served responses; the other requests lost the race."""
     told = [answer.json() for answer in answers if answer.status_code == 200]
     assert (
         len({(tokens["access_token"], tokens["id_token"], tokens["refresh_token"]) for tokens in told}) == 1
@@ -641,8 +656,9 @@ def _one_answer(answers: dict[str, Any]) -> Any:
 
 
 def test_fifty_racing_refreshes(live: LiveServer, door: Doors, acme: Tenant) -> None:
-    """B15: of fifty uses of one refresh token at once exactly one rotates it, there is one answer, and the
-    family lives on.
+    """B15: of fifty concurrent uses of one refresh token exactly one rotates it.
+
+    There is one response, and the family stays valid.
     """
     device = door()
     tokens = connect(door)
@@ -658,8 +674,9 @@ def test_fifty_racing_refreshes(live: LiveServer, door: Doors, acme: Tenant) -> 
 def test_redeemed_code_that_comes_back_later_ends_the_tokens(
     live: LiveServer, door: Doors, acme: Tenant
 ) -> None:
-    """D27: after a race was won, the same code more than ten seconds later ends everything that it gave, over
-    the same wire.
+    """D27: a code that is redeemed again more than ten seconds after a race revokes all tokens of it.
+
+    The request uses the same connection.
     """
     device = door()
     started = device.start(scope=EVERYTHING)

@@ -1,4 +1,4 @@
-"""Live and ready for any Host, the log's one line for a request, and no secret in any line or event."""
+"""Health checks at any Host, one log line per request, and no secret in any line or event."""
 
 import json
 import logging
@@ -32,12 +32,12 @@ Doors = Callable[..., Door]
 
 @pytest.fixture
 def uncached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each question is a look of its own."""
+    """Let each request run its own check."""
     monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
 
 
 def ready(live: LiveServer) -> tuple[int, dict[str, Any]]:
-    """What a balancer is told."""
+    """Return the response to a load balancer."""
     response = httpx.get(f"http://127.0.0.1:{live.port}/health/ready", timeout=30)
     assert response.headers["cache-control"] == "no-store"
     return response.status_code, response.json()
@@ -45,7 +45,7 @@ def ready(live: LiveServer) -> tuple[int, dict[str, Any]]:
 
 @pytest.mark.parametrize("host", ["acme.test", "unknown.invalid", "a, b", "", "10.1.2.3:8000"])
 def test_live_and_ready_answer_for_any_host(live: LiveServer, settings: Any, host: str) -> None:
-    """A load balancer knows no tenant."""
+    """The health checks accept any Host, because a load balancer knows no tenant."""
     url = f"http://127.0.0.1:{live.port}"
     alive = httpx.get(url + "/health/live", headers={"Host": host})
     assert (alive.status_code, alive.json()) == (200, {"live": True})
@@ -56,8 +56,9 @@ def test_live_and_ready_answer_for_any_host(live: LiveServer, settings: Any, hos
 
 
 def test_ready_beside_a_newer_schema(live: LiveServer, uncached: None) -> None:
-    """Migrations that this release does not know make it no less ready: in a rolling upgrade the schema goes
-    first.
+    """Migrations that this release does not know leave it ready.
+
+    In a rolling upgrade the schema is migrated first.
     """
     recorder = MigrationRecorder(connection)
     recorder.record_applied("accounts", "0999_future")
@@ -68,7 +69,10 @@ def test_ready_beside_a_newer_schema(live: LiveServer, uncached: None) -> None:
 
 
 def test_not_ready_while_migrations_are_missing(live: LiveServer, uncached: None) -> None:
-    """503 with the reason; it is alive all the same. Once all are there nobody looks again."""
+    """Missing migrations are a 503 with the reason, while the process is alive.
+
+    Once all are applied, they are not checked again.
+    """
     recorder = MigrationRecorder(connection)
     recorder.record_unapplied("flows", "0001_initial")
     try:
@@ -93,7 +97,7 @@ def test_not_ready_while_migrations_are_missing(live: LiveServer, uncached: None
 def test_not_ready_while_the_database_cannot_be_written(
     live: LiveServer, uncached: None, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
-    """One word, nothing about the database; alive, and ready again by itself."""
+    """The response is one word without database details; the process stays alive and recovers by itself."""
 
     def down() -> None:
         raise error
@@ -107,7 +111,7 @@ def test_not_ready_while_the_database_cannot_be_written(
 
 
 def replaced(found: tuple[int, dict[str, Any]]) -> bool:
-    """Whether that is all that is wrong."""
+    """Return whether a replaced file is the only failure."""
     status, told = found
     return (status, told["ready"], told["reasons"]) == (503, False, ["database_replaced"])
 
@@ -115,8 +119,9 @@ def replaced(found: tuple[int, dict[str, Any]]) -> bool:
 def test_not_ready_with_another_database_file(
     settings: Any, tmp_path: Path, transactional_db: None, uncached: None
 ) -> None:
-    """Moved away or replaced while it is open: what is written from then on goes to a file that nobody will
-    find again.
+    """A database file that is moved or replaced while it is open makes the process not ready.
+
+    Everything written from then on would go to a file that no one finds again.
     """
     settings.SQLITE = tmp_path / "foyer.sqlite3"
     settings.SQLITE.touch()
@@ -133,7 +138,7 @@ def test_not_ready_with_another_database_file(
 def test_a_database_that_hangs_is_noticed_in_time(
     live: LiveServer, uncached: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks is not kept waiting, and however often it is asked, one look is under way."""
+    """The response does not wait for the database, and any number of requests share one check."""
     looks, go = [], threading.Event()
 
     def hang() -> None:
@@ -155,8 +160,9 @@ def test_a_database_that_hangs_is_noticed_in_time(
 def test_not_ready_with_another_secret_key(
     live: LiveServer, tenants: dict[str, Tenant], uncached: None
 ) -> None:
-    """As after a restore without it: what was sealed under the old one cannot be used, and no token be
-    signed.
+    """A changed secret key makes the process not ready, as after a restore without it.
+
+    What was sealed under the old key is unusable, and no token can be signed.
     """
     with tenant_scope(tenants["acme"]):
         current_key()
@@ -167,8 +173,9 @@ def test_not_ready_with_another_secret_key(
 
 
 def test_not_ready_while_it_stops(live: LiveServer, settings: Any) -> None:
-    """Told before connections are refused, so that a balancer has looked elsewhere by then; requests are
-    served meanwhile.
+    """A stopping process is not ready before it refuses connections, and still serves requests.
+
+    A load balancer has switched to another process by then.
     """
     settings.DRAIN_SECONDS = 4
     live.server.should_exit = True
@@ -177,8 +184,9 @@ def test_not_ready_while_it_stops(live: LiveServer, settings: Any) -> None:
 
 
 def test_each_answer_names_its_request(door: Doors, caplog: pytest.LogCaptureFixture) -> None:
-    """The id in the answer is the one in the events, so that a report by a user leads to the log; a client
-    cannot choose it.
+    """The request id in the response is that of the events, so a user's report leads to the log.
+
+    A client cannot choose it.
     """
     browser = door()
     seen = browser.page().submit(name="alice")
@@ -190,8 +198,9 @@ def test_each_answer_names_its_request(door: Doors, caplog: pytest.LogCaptureFix
 
 
 def test_one_line_for_each_request_with_its_route(door: Doors, capfd: pytest.CaptureFixture[str]) -> None:
-    """JSON, with tenant, address and id; the route and not the path, for some paths carry one-time
-    secrets.
+    """Each request logs one JSON line with tenant, address, id and route.
+
+    It has no path, because some paths contain one-time secrets.
     """
     configure({"format": "json"})
     capfd.readouterr()
@@ -225,7 +234,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_value_whose_name_says_that_it_is_secret_is_dots(name: str) -> None:
-    """Whoever logs it by mistake, and however deep; names that only look alike stay readable."""
+    """A value with a secret name is masked at every depth; names that only look alike stay readable."""
     assert redact(None, "", {"event": "x", name: "hunter2"}) == {"event": "x", name: "•••"}
     deep = {"event": "x", "data": {"kept": [{name: ["hunter2"], "status": 200}]}}
     assert redact(None, "", deep) == {"event": "x", "data": {"kept": [{name: "•••", "status": 200}]}}
@@ -247,8 +256,10 @@ def test_no_secret_in_any_log_line_or_event(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A whole life: recovery, wrong and right passwords, wrong and right codes, approval, tokens, refresh,
-    userinfo, JSON, errors.
+    """No log line and no event has a secret, over the whole life of an account.
+
+    It covers recovery, wrong and right passwords, wrong and right codes, approval, tokens, refresh, userinfo,
+    JSON and errors.
     """
     configure({"format": "json"})
     logging.getLogger().setLevel(logging.DEBUG)
@@ -319,7 +330,7 @@ def test_a_crash_is_logged_without_what_was_posted(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A 500 page says nothing, and the log has the traceback but no field of the form."""
+    """A 500 page reveals nothing, and the log has the traceback but no field of the form."""
     configure({"format": "json"})
     draw({"stage": "probe", "settings": {"submit": "crash"}})
     monkeypatch.setattr(probe, "crashes", [RuntimeError("the cause")])

@@ -1,4 +1,4 @@
-"""The hub of wake-ups ends when it is told to, whatever its channel layer makes of that."""
+"""The hub of wake-ups stops when it is cancelled, even with a channel layer that ignores it."""
 
 import asyncio
 from typing import Any
@@ -11,8 +11,9 @@ from web.server.hub import Hub
 
 
 class Deaf:
-    """A channel layer that takes the first cancellations for a timeout, as a connection that is being made
-    may do.
+    """A channel layer that takes the first cancellations for a timeout.
+
+    A connection that is being established may do so.
     """
 
     cancellations = 2
@@ -22,13 +23,13 @@ class Deaf:
         return prefix
 
     async def group_add(self, group: str, channel: str) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
     async def flush(self) -> None:
-        """Have nothing to flush."""
+        """Do nothing."""
 
     async def receive(self, channel: str) -> Any:
-        """Wait for ever; while cancellations are left, say that it took too long."""
+        """Wait forever; while cancellations are left, raise a timeout instead."""
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -41,7 +42,7 @@ class Deaf:
 def test_a_layer_that_hears_no_cancellation_does_not_keep_it(
     tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is cancelled again until it ends: a process that is told to stop does."""
+    """The hub is cancelled again until it ends, so that a stopping process does stop."""
     layer = Deaf()
     monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)
     monkeypatch.setattr(hubs, "_CANCEL_SECONDS", 0.05)
@@ -49,7 +50,7 @@ def test_a_layer_that_hears_no_cancellation_does_not_keep_it(
     async def life() -> None:
         hub = Hub()
         await hub.start()
-        await asyncio.sleep(0)  # it listens
+        await asyncio.sleep(0)  # the task starts to listen
         await asyncio.wait_for(hub.stop(), 20)
 
     asyncio.run(life())

@@ -1,6 +1,4 @@
-"""What one client may take of the server before its request is read: heads, time, connections, bodies, places
-in the queue.
-"""
+"""Limits per client before a request is read: heads, time, connections, bodies and queue places."""
 
 import json
 import socket
@@ -30,14 +28,15 @@ UPGRADE = (
 
 @contextmanager
 def connected(live: LiveServer) -> Iterator[socket.socket]:
-    """A connection of one's own."""
+    """Open a separate connection."""
     with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         yield client
 
 
 def answered(client: socket.socket, *pieces: bytes) -> tuple[int, bytes]:
-    """Send until the server has had enough, and read to the end; the status and everything. 0: closed without
-    a word.
+    """Send until the server closes the connection, and return the status and everything received.
+
+    The status is 0 if the server closed without a response.
     """
     try:
         for piece in pieces:
@@ -72,8 +71,9 @@ def answered(client: socket.socket, *pieces: bytes) -> tuple[int, bytes]:
 def test_a_head_is_bounded_as_it_arrives(
     live: LiveServer, start: bytes, status: int, pieces: list[Any]
 ) -> None:
-    """16 KiB of address, 64 KiB and 100 lines of head; the error is JSON that nobody keeps, and the
-    connection ends.
+    """A head is limited to 16 KiB of address, 64 KiB in total and 100 lines.
+
+    The error is uncached JSON, and the connection is closed.
     """
     with connected(live) as client:
         got, said = answered(client, *(start if piece == "start" else piece for piece in pieces))
@@ -86,7 +86,7 @@ def test_a_head_is_bounded_as_it_arrives(
 
 
 def test_what_is_within_the_limits_passes(live: LiveServer) -> None:
-    """A large head is an ordinary head, byte by byte and on a connection that is used again."""
+    """A large head within the limits passes, byte by byte and on a reused connection."""
     cookie = b"Cookie: " + b"a" * 30_000 + b"\r\n"
     with connected(live) as client:
         for _ in range(2):
@@ -109,8 +109,9 @@ def test_what_is_within_the_limits_passes(live: LiveServer) -> None:
 def test_a_head_has_a_deadline(
     live: LiveServer, monkeypatch: pytest.MonkeyPatch, begun: bytes, status: int
 ) -> None:
-    """From the connection on, and for each further request from its first byte; a silent connection is
-    closed.
+    """The deadline runs from the connection, and for each further request from its first byte.
+
+    A silent connection is closed.
     """
     monkeypatch.setattr(limits, "HEAD_SECONDS", 0.5)
     with connected(live) as client:
@@ -120,7 +121,7 @@ def test_a_head_has_a_deadline(
 
 
 def test_an_error_before_the_body_was_read_ends_the_connection(live: LiveServer) -> None:
-    """A body that never comes holds no connection once the answer is given."""
+    """A body that never arrives holds no connection once the response is sent."""
     with connected(live) as client:
         status, _ = answered(
             client, b"POST /health/live HTTP/1.1\r\nHost: acme.test\r\nContent-Length: 10\r\n\r\n1"
@@ -139,8 +140,9 @@ CHUNKED = (
 )
 @pytest.mark.parametrize("body", [b"", b"3\r\na=b\r\n"], ids=["empty", "body"])
 def test_a_trailer_is_no_header(live: LiveServer, trailer: bytes, body: bytes) -> None:
-    """A proxy passes on what a client wrote after the body: it names no host, no address and no credential
-    (RFC 9110 section 6.5.1).
+    """RFC 9110 section 6.5.1: a trailer names no host, no address and no credential.
+
+    A proxy passes on what a client wrote after the body.
     """
     with connected(live) as client:
         got, said = answered(client, CHUNKED + body + b"0\r\n" + trailer + b"\r\n\r\n")
@@ -149,9 +151,7 @@ def test_a_trailer_is_no_header(live: LiveServer, trailer: bytes, body: bytes) -
 
 
 def test_a_trailer_names_no_client(transactional_db: None) -> None:
-    """The rightmost hop of X-Forwarded-For is the one that is believed, and a trailer would always
-    be that.
-    """
+    """A trailer does not become the trusted, rightmost hop of X-Forwarded-For."""
     scope: dict[str, Any] = {}
 
     async def app(given: Any, receive: Any, send: Any) -> None:
@@ -164,7 +164,7 @@ def test_a_trailer_names_no_client(transactional_db: None) -> None:
         + b"0\r\nX-Forwarded-For: ::1\r\n\r\n"
     )
     with LiveServer() as mine:
-        # a connection keeps the application of the moment when it was accepted
+        # a connection uses the application that is loaded when it is accepted
         mine.server.config.loaded_app = app
         with connected(mine) as client:
             got, _ = answered(client, sent)
@@ -176,8 +176,9 @@ def test_a_trailer_names_no_client(transactional_db: None) -> None:
     "begun", [b"0\r\nX-A: ", b"0\r\nX-", b"3;a=", b"3\r\na=b\r\n0;a=", b"3\r\na=b\r\n0\r\nX-A: b\r\nX-B: "]
 )
 def test_what_is_no_body_is_bounded_too(live: LiveServer, begun: bytes) -> None:
-    """Trailers and chunk extensions without an end cost neither memory nor the time of copying them: the
-    connection ends at once.
+    """Endless trailers and chunk extensions close the connection at once.
+
+    They cost neither memory nor the time to copy them.
     """
     with connected(live) as client:
         client.sendall(CHUNKED + begun)
@@ -189,24 +190,23 @@ def test_what_is_no_body_is_bounded_too(live: LiveServer, begun: bytes) -> None:
 
 
 def test_a_long_body_is_no_head(live: LiveServer) -> None:
-    """However many chunks it comes in."""
+    """A long body does not count as a head, in any number of chunks."""
     small = b"".join(b"a\r\n" + b"a" * 10 + b"\r\n" for _ in range(5000))
     with connected(live) as client:
         assert answered(client, CHUNKED + small + b"0\r\n\r\n")[0] == 401
 
 
 def test_a_connection_queues_few_requests(live: LiveServer) -> None:
-    """Requests sent at once on one connection, without waiting for an answer, are not collected
-    without end.
-    """
+    """Pipelined requests on one connection are not collected without a limit."""
     with connected(live) as client:
         _, said = answered(client, (HEAD + b"\r\n") * 5000)
     assert said.count(b"HTTP/1.1 200") < 5000
 
 
 def test_one_address_has_so_many_connections(settings: Any, transactional_db: None, tenants: Any) -> None:
-    """The next one is told to come back; a place is free again when its connection ends, by HTTP or as a
-    WebSocket.
+    """A connection over the limit is asked to retry.
+
+    A place is free again when its HTTP connection or WebSocket ends.
     """
     settings.CONNECTIONS_PER_ADDRESS = 3
     with LiveServer() as live, ExitStack() as stay:
@@ -237,8 +237,9 @@ def _in_use(live: LiveServer) -> int:
 
 
 def test_places_are_counted_by_client() -> None:
-    """IPv6 by its /64, mapped IPv4 as IPv4; neither a trusted proxy nor a Unix socket is one client; nothing
-    is more than all.
+    """IPv6 clients count by their /64, and mapped IPv4 as IPv4.
+
+    A trusted proxy or a Unix socket is not one client, and the total limit applies to all.
     """
 
     class Transport:
@@ -267,12 +268,12 @@ def test_places_are_counted_by_client() -> None:
 
 
 def test_the_limit_of_open_files_is_raised() -> None:
-    """To the most that this process may have; a second call changes nothing."""
+    """The limit is raised to the maximum of this process, and a second call changes nothing."""
     assert open_files() == open_files() > 0
 
 
 def test_large_bodies_only_from_browsers_that_may_be_signed_in(live: LiveServer) -> None:
-    """A blueprint as a file is larger than other bodies; a stranger's is not read."""
+    """A large body, such as a blueprint file, is read only with a session cookie."""
     url, large = live.url("127.0.0.1", "/console/blueprints/plan"), b"a=" + b"b" * 200_000
     host = {"Host": f"acme.test:{live.port}"}
     assert httpx.post(url, content=large, headers=host).status_code == 413
@@ -283,8 +284,9 @@ def test_large_bodies_only_from_browsers_that_may_be_signed_in(live: LiveServer)
 def test_the_queue_is_bounded_and_health_has_no_queue(
     live: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond it the answer is 503 at once, with a time to come back; people who wait leave threads for
-    devices; live always answers.
+    """A full queue is a 503 with Retry-After at once, and the liveness check always responds.
+
+    People who wait leave threads for devices.
     """
     go, answer = threading.Event(), PooledHandler._answer
 

@@ -1,4 +1,4 @@
-"""Proxy headers: believed from the configured proxies only, and junk in them is never an error."""
+"""Proxy headers: trusted from the configured proxies only, and never an error when malformed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -49,7 +49,7 @@ JUNK = [
 async def seen(
     peer: Any, *headers: tuple[str, str], scheme: str = "http", forwarded_host: bool = False
 ) -> dict[str, Any]:
-    """What the application behind sees."""
+    """Return what the application behind the middleware sees."""
     found: dict[str, Any] = {}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -74,7 +74,7 @@ async def seen(
 
 
 def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Runs a test that is a coroutine."""
+    """Turn a coroutine into a test."""
 
     @wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
@@ -92,7 +92,7 @@ FORWARDED = (
 
 @in_a_loop
 async def test_a_trusted_proxy_is_believed() -> None:
-    """B20, K4: client and scheme are the public ones; the host with a switch only."""
+    """B20, K4: a trusted proxy sets the client and the scheme, and the host only with a setting."""
     found = {"client": "198.51.100.7", "scheme": "https", "host": "acme.test"}
     assert await seen(("10.0.0.5", 1), *FORWARDED) == found
     assert await seen(("10.0.0.5", 1), *FORWARDED, forwarded_host=True) == {**found, "host": "other.test"}
@@ -103,7 +103,7 @@ async def test_a_trusted_proxy_is_believed() -> None:
 @pytest.mark.parametrize("peer", ["203.0.113.9", "127.0.0.1", "11.0.0.1", "2001:db8:6::1", "::1"])
 @in_a_loop
 async def test_nobody_else_is(peer: str) -> None:
-    """B20: not even this machine, unless it is listed; the headers are dropped."""
+    """B20: headers of other peers are dropped, even those of this machine unless it is listed."""
     found = {"client": peer, "scheme": "http", "host": "acme.test"}
     for switch in (False, True):
         assert await seen((peer, 1), *FORWARDED, ("Forwarded", "for=1.1.1.1"), forwarded_host=switch) == found
@@ -126,8 +126,9 @@ async def test_nobody_else_is(peer: str) -> None:
 def test_a_neighbour_that_forwards_and_is_not_listed_is_told_once(
     peer: Any, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Most often it is the proxy that somebody forgot to name; a stranger who writes the header is
-    no news.
+    """An unlisted peer in a private network that forwards is logged once.
+
+    It is usually a proxy that is missing in the list. A header from a public address is not logged.
     """
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -141,8 +142,9 @@ def test_a_neighbour_that_forwards_and_is_not_listed_is_told_once(
 
 @in_a_loop
 async def test_what_a_client_writes_as_host_is_dropped_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    """B20: proxies that know nothing of X-Forwarded-Host hand it on; one that says the same as Host is no
-    news.
+    """B20: a client's X-Forwarded-Host is dropped and logged, unless it equals Host.
+
+    Proxies that do not know the header pass it on.
     """
     for host in ("acme.test", "ACME.test", ""):
         assert (await seen(("10.0.0.5", 1), ("X-Forwarded-Host", host)))["host"] == "acme.test"
@@ -168,16 +170,18 @@ async def test_what_a_client_writes_as_host_is_dropped_and_told(caplog: pytest.L
 )
 @in_a_loop
 async def test_a_forged_chain_moves_nobody(chain: str, client: str) -> None:
-    """The client is the rightmost address that no trusted proxy has: what stands left of it anybody may have
-    written.
+    """The client is the rightmost address that no trusted proxy has.
+
+    Anyone can write the addresses to its left.
     """
     assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", chain)))["client"] == client
 
 
 @in_a_loop
 async def test_repeated_headers_are_one_chain() -> None:
-    """RFC 9110 section 5.3: proxies that add a line of their own instead of appending to the last one, even
-    an empty one.
+    """RFC 9110 section 5.3: repeated header lines are one list, even with an empty line.
+
+    Some proxies add a line instead of appending to the last one.
     """
     lines = (
         ("X-Forwarded-For", "1.1.1.1"),
@@ -212,13 +216,13 @@ SPELLINGS = [
 @pytest.mark.parametrize(("written", "client"), SPELLINGS)
 @in_a_loop
 async def test_an_address_has_one_spelling(written: str, client: str) -> None:
-    """Whichever way a proxy writes it: with a port, in brackets, IPv4 as IPv6, with a zone."""
+    """A proxy may write an address with a port, in brackets, as IPv4 in IPv6, or with a zone."""
     assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", written)))["client"] == client
 
 
 @in_a_loop
 async def test_the_connection_has_the_same_spelling() -> None:
-    """A socket for both protocols, and one on a link with a zone."""
+    """A dual-stack socket and a link-local address with a zone are normalized too."""
     assert (await seen(("::ffff:198.51.100.7", 1)))["client"] == "198.51.100.7"
     for zone in ("eth0", "2", "br@x"):
         assert (await seen((f"fe80::1%{zone}", 1)))["client"] == "fe80::1"
@@ -243,8 +247,9 @@ async def test_the_connection_has_the_same_spelling() -> None:
 )
 @in_a_loop
 async def test_the_first_scheme_of_a_chain(chain: str, scheme: str, caplog: pytest.LogCaptureFixture) -> None:
-    """K4: proxies append theirs behind the one that the client spoke; what is neither http nor https is told,
-    and is http.
+    """K4: the first scheme is the client's, because proxies append theirs.
+
+    A scheme other than http and https is logged and read as http.
     """
     for connection in ("http", "https"):
         assert (await seen(("10.0.0.5", 1), ("X-Forwarded-Proto", chain), scheme=connection))[
@@ -256,7 +261,7 @@ async def test_the_first_scheme_of_a_chain(chain: str, scheme: str, caplog: pyte
 
 @in_a_loop
 async def test_schemes_in_lines_of_their_own() -> None:
-    """RFC 9110 section 5.3; and where the proxy says nothing, the connection does."""
+    """RFC 9110 section 5.3: repeated scheme lines are one list; without any, the connection decides."""
     lines = (("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http"))
     assert (await seen(("10.0.0.5", 1), *lines))["scheme"] == "https"
     assert (await seen(("10.0.0.5", 1), scheme="https"))["scheme"] == "https"
@@ -265,8 +270,9 @@ async def test_schemes_in_lines_of_their_own() -> None:
 @pytest.mark.parametrize("junk", JUNK)
 @in_a_loop
 async def test_junk_raises_nothing(junk: str) -> None:
-    """CVE-2024-47070: an address in no network then, never the proxy's own; scheme and host only where they
-    are good.
+    """CVE-2024-47070: a malformed address is in no network, and is never the proxy's own.
+
+    A malformed scheme or host is ignored.
     """
     found = await seen(
         ("10.0.0.5", 1), ("X-Forwarded-For", junk), ("X-Forwarded-Proto", junk), ("X-Real-IP", junk)
@@ -276,13 +282,13 @@ async def test_junk_raises_nothing(junk: str) -> None:
 
 @in_a_loop
 async def test_what_a_proxy_does_not_say_is_the_proxys_own_request() -> None:
-    """Without the header, and where every hop is a trusted one."""
+    """Without the header, or with trusted hops only, the client is the proxy itself."""
     assert (await seen(("10.0.0.5", 1)))["client"] == "10.0.0.5"
     assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", "10.0.0.8")))["client"] == "10.0.0.8"
 
 
 def test_a_hop_that_cannot_be_read_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A proxy says the same with each request."""
+    """A malformed hop is logged once, because a proxy repeats it with each request."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         assert scope["client"][0] == "unknown"
@@ -302,13 +308,13 @@ def test_a_hop_that_cannot_be_read_is_told_once(caplog: pytest.LogCaptureFixture
 @pytest.mark.parametrize("peer", [None, ("", 0), ("/run/foyer.sock", None), ()])
 @in_a_loop
 async def test_a_connection_without_an_address_is_this_machine(peer: Any) -> None:
-    """A Unix socket."""
+    """A client on a Unix socket is this machine."""
     assert (await seen(peer))["client"] == "127.0.0.1"
 
 
 @asynccontextmanager
 async def _served(app: Any) -> AsyncIterator[None]:
-    """From start-up to shutdown, which closes what the application opened."""
+    """Start the application, and shut it down afterwards, which closes what it opened."""
     told, said = asyncio.Queue[dict[str, str]](), asyncio.Queue[dict[str, str]]()
     lifespan = asyncio.create_task(app({"type": "lifespan"}, told.get, said.put))
     for event in ("startup", "shutdown"):
@@ -321,7 +327,7 @@ async def _served(app: Any) -> AsyncIterator[None]:
 
 @pytest.fixture
 def through(transactional_db: None, tenants: dict[str, Tenant], settings: Any) -> Any:
-    """A GET through the product's whole ASGI stack, as it comes from ``peer``."""
+    """Send a GET through the product's whole ASGI stack, as it comes from ``peer``."""
     settings.TRUSTED_PROXIES = tuple(TRUSTED)
 
     async def get(peer: str, path: str, **headers: str) -> httpx.Response:
@@ -345,7 +351,7 @@ Get = Callable[..., Coroutine[Any, Any, httpx.Response]]
 
 @in_a_loop
 async def test_urls_carry_the_public_scheme_and_host(through: Get) -> None:
-    """K4: behind a TLS proxy the issuer is https; a stranger's header changes nothing."""
+    """K4: behind a TLS proxy the issuer is https, and an untrusted header changes nothing."""
     path = "/.well-known/openid-configuration"
     proxied = await through("10.0.0.5", path, X_Forwarded_Proto="https", X_Forwarded_Host="other.test")
     assert proxied.json()["issuer"] == "https://acme.test"
@@ -364,7 +370,7 @@ async def test_urls_carry_the_public_scheme_and_host(through: Get) -> None:
 async def test_the_forwarded_host_chooses_the_tenant_only_with_the_switch(
     through: Get, settings: Any
 ) -> None:
-    """B20, K4: and several hosts are none."""
+    """B20, K4: the forwarded host requires the setting, and several hosts are refused."""
     path = "/.well-known/openid-configuration"
     for switch, host, issuer in (
         (False, "other.test", "acme.test"),
@@ -382,10 +388,9 @@ async def test_the_forwarded_host_chooses_the_tenant_only_with_the_switch(
 
 
 def test_junk_never_decides_a_condition(through: Get, tenants: dict[str, Tenant]) -> None:
-    """CVE-2024-47070: an unparsable X-Forwarded-For neither skips a stage nor fails, from a proxy and from
-    anybody.
+    """CVE-2024-47070: a malformed X-Forwarded-For neither skips a stage nor fails, from any peer.
 
-    A step that refuses who is outside one's own networks refuses it, although the proxy itself is inside.
+    A step that denies clients outside the trusted networks denies it, although the proxy itself is inside.
     """
     with tenant_scope(tenants["acme"]):
         outside = '!request.ip.within(["10.0.0.0/8"])'
@@ -407,9 +412,7 @@ def test_junk_never_decides_a_condition(through: Get, tenants: dict[str, Tenant]
 def test_conditions_know_an_address_however_it_is_written(
     through: Get, tenants: dict[str, Tenant], networks: str
 ) -> None:
-    """A list of who is kept out holds for each spelling of the address, and in each spelling of the
-    network.
-    """
+    """A deny list matches each spelling of the address and each spelling of the network."""
     with tenant_scope(tenants["acme"]):
         save_tenant("acme", networks=["::ffff:198.51.100.0/120"])
         draw({"stage": "deny", "when": f"request.ip.within({networks})"}, *REST)
@@ -433,7 +436,7 @@ def test_trusting_everybody_is_refused_at_start_up(db: None, settings: Any) -> N
 
 
 def test_a_unix_socket_without_a_trusted_proxy_is_warned_of(db: None, settings: Any) -> None:
-    """foyer.W020: whoever connects counts as 127.0.0.1."""
+    """foyer.W020: every client of the socket would count as 127.0.0.1."""
     settings.BIND = "unix:/run/foyer.sock"
     for listed, warned in ((), True), (("10.0.0.0/8",), True), (("127.0.0.0/8",), False):
         settings.TRUSTED_PROXIES = tuple(map(ip_network, listed))
@@ -441,5 +444,5 @@ def test_a_unix_socket_without_a_trusted_proxy_is_warned_of(db: None, settings: 
 
 
 def test_no_proxy_is_trusted_unless_one_is_configured() -> None:
-    """The default of the product."""
+    """By default no proxy is trusted."""
     assert django_settings.TRUSTED_PROXIES == ()

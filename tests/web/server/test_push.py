@@ -1,5 +1,6 @@
-"""The return channel: waiting devices, the page of the person who approved, and the tenant's administrators
-hear at once.
+"""Server-sent events: waiting devices, the approving person's page and the tenant's administrators.
+
+All of them are notified at once.
 """
 
 import asyncio
@@ -40,14 +41,14 @@ _OPEN: list[httpx.Client] = []
 
 @pytest.fixture(autouse=True)
 def closed_clients() -> Iterator[None]:
-    """Closes every browser of a test."""
+    """Close every browser of a test."""
     yield
     while _OPEN:
         _OPEN.pop().close()
 
 
 def until(condition: Callable[[], object], what: str) -> None:
-    """Waits for a condition, ten seconds at most."""
+    """Wait for a condition, ten seconds at most."""
     end = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < end, what
@@ -55,7 +56,7 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 class Person:
-    """Somebody at the live server, with a browser's cookies."""
+    """A person at the live server with a browser's cookies."""
 
     def __init__(self, live: Any, host: str = "acme.test") -> None:
         self.http = httpx.Client(
@@ -66,26 +67,26 @@ class Person:
         _OPEN.append(self.http)
 
     def walk(self, *answers: dict[str, str], start: str = "/device") -> httpx.Response:
-        """Answers page after page; the last page."""
+        """Submit answers page after page, and return the last page."""
         page = self.follow(self.http.get(start))
         for fields in answers:
             page = self.follow(self.http.post(page.url.path, data={**hidden(page.text), **fields}))
         return page
 
     def follow(self, response: httpx.Response) -> httpx.Response:
-        """To where a redirect leads."""
+        """Follow a redirect."""
         while response.is_redirect:
             response = self.http.get(response.headers["location"])
         return response
 
 
 def cookie_of(person: Person) -> str:
-    """The Cookie header of their browser."""
+    """Return the Cookie header of a browser."""
     return "; ".join(f"{name}={value}" for name, value in person.http.cookies.items())
 
 
 def hidden(text: str) -> dict[str, str]:
-    """The hidden fields of a page."""
+    """Return the hidden fields of a page."""
     return {
         part.split('"')[0]: part.split('value="')[1].split('"')[0]
         for part in text.split('<input type="hidden" name="')[1:]
@@ -93,7 +94,7 @@ def hidden(text: str) -> dict[str, str]:
 
 
 def start(live: Any, host: str = "acme.test", client_id: str = "tv") -> dict[str, Any]:
-    """A device asks."""
+    """Start a device."""
     form, address = (
         {"client_id": client_id, "scope": "openid"},
         f"http://127.0.0.1:{live.port}/application/o/device/",
@@ -104,7 +105,7 @@ def start(live: Any, host: str = "acme.test", client_id: str = "tv") -> dict[str
 
 
 def poll(live: Any, started: dict[str, Any]) -> httpx.Response:
-    """The device polls."""
+    """Poll as the device."""
     form = {"grant_type": DEVICE_CODE, "client_id": "tv", "device_code": started["device_code"]}
     return httpx.post(
         f"http://127.0.0.1:{live.port}/application/o/token/",
@@ -117,7 +118,7 @@ def poll(live: Any, started: dict[str, Any]) -> httpx.Response:
 def listening(
     live: Any, path: str, host: str = "acme.test", **headers: str
 ) -> Iterator[tuple[int, "Queue[tuple[str, str, Any]]"]]:
-    """An open stream of server-sent events: its status, and a queue of (id, event, data)."""
+    """Open a stream of server-sent events, and yield its status and a queue of (id, event, data)."""
     told: Queue[tuple[str, str, Any]] = Queue()
     line = HTTPConnection("127.0.0.1", live.port, timeout=40)
     line.request("GET", path, headers={"Host": f"{host}:{live.port}", **headers})
@@ -152,12 +153,12 @@ def listening(
 
 
 def device(started: dict[str, Any]) -> dict[str, str]:
-    """The header of a waiting device."""
+    """Return the header of a waiting device."""
     return {"Authorization": f"Device {started['device_code']}"}
 
 
 def approve(live: Any, started: dict[str, Any], decision: str = "approve") -> tuple[Person, httpx.Response]:
-    """Alice decides."""
+    """Approve the device as alice."""
     person = Person(live)
     page = person.walk(
         {"name": "alice"},
@@ -169,15 +170,13 @@ def approve(live: Any, started: dict[str, Any], decision: str = "approve") -> tu
 
 
 def heard(told: "Queue[tuple[str, str, Any]]") -> str:
-    """The next event's name."""
+    """Return the next event's name."""
     return told.get(timeout=10)[1]
 
 
 @pytest.mark.parametrize(("decision", "event"), [("approve", "approved"), ("deny", "denied")])
 def test_a_device_hears_a_decision_without_a_token(live: LiveServer, decision: str, event: str) -> None:
-    """D32, D43: the wake-up carries nothing but its name; the next poll tells the rest, however early it
-    comes.
-    """
+    """D32, D43: the wake-up has only its name; the next poll, even an early one, returns the result."""
     started = start(live)
     poll(live, started)
     with listening(live, EVENTS, **device(started)) as (status, told):
@@ -192,7 +191,7 @@ def test_a_device_hears_a_decision_without_a_token(live: LiveServer, decision: s
 
 
 def test_expiry_and_revocation_are_told(live: LiveServer, acme: Tenant) -> None:
-    """D43: what ends the code is told too, and closes the stream."""
+    """D43: expiry and revocation of the code are sent too, and close the stream."""
     first, second = start(live), start(live)
     with (
         listening(live, EVENTS, **device(first)) as (_, expiring),
@@ -212,14 +211,17 @@ def test_expiry_and_revocation_are_told(live: LiveServer, acme: Tenant) -> None:
 
 
 def expire_all(acme: Any, started: dict[str, Any]) -> None:
-    """Lets the worker find the code overdue."""
+    """Let the worker expire the code."""
     with tenant_scope(acme):
         DeviceCode.objects.filter(state="pending").update(expires_at=timezone.now() - timedelta(seconds=1))
         expire(timezone.now(), timedelta(hours=1))
 
 
 def test_every_wrong_listener_gets_one_answer(live: LiveServer) -> None:
-    """D43: unknown code, no code, a user code, another tenant, a redeemed code: byte for byte the same."""
+    """D43: every invalid listener gets byte for byte the same response.
+
+    The cases are an unknown code, no code, a user code, another tenant and a redeemed code.
+    """
     started, used = start(live), start(live)
     approve(live, used)
     assert poll(live, used).status_code == 200
@@ -242,7 +244,7 @@ def test_every_wrong_listener_gets_one_answer(live: LiveServer) -> None:
 
 
 def test_a_code_has_three_listeners_at_most(live: LiveServer) -> None:
-    """D43: limits per code; the place is free again once a listener has left."""
+    """D43: a code has three listeners at most, and a place is free again once one has left."""
     started = start(live)
     with listening(live, EVENTS, **device(started)), listening(live, EVENTS, **device(started)):
         with listening(live, EVENTS, **device(started)) as (status, _):
@@ -253,9 +255,7 @@ def test_a_code_has_three_listeners_at_most(live: LiveServer) -> None:
 
 
 def test_places_belong_to_the_code_and_not_to_its_spelling(live: LiveServer) -> None:
-    """D43: the same code in another case of the scheme or with more blanks is the same code; a proxy's own
-    scheme is none.
-    """
+    """D43: another case of the scheme and more blanks are the same code; a proxy's own scheme is none."""
     code = start(live)["device_code"]
     spellings = [f"Device {code}", f"device {code}", f"DEVICE   {code} "]
     with ExitStack() as stay:
@@ -272,13 +272,16 @@ def test_places_belong_to_the_code_and_not_to_its_spelling(live: LiveServer) -> 
 
 
 def free(live: Any, started: dict[str, Any]) -> bool:
-    """Whether one more listener of this code is let in."""
+    """Return whether one more listener of this code is accepted."""
     with listening(live, EVENTS, **device(started)) as (status, _):
         return status == 200
 
 
 def test_whoever_comes_late_is_told_the_state(live: LiveServer) -> None:
-    """D43: a stream that opens after the decision begins with it: nothing is lost between two connections."""
+    """D43: a stream that opens after the decision starts with it.
+
+    Nothing is lost between two connections.
+    """
     started = start(live)
     approve(live, started)
     with listening(live, EVENTS, **device(started)) as (_, told):
@@ -286,7 +289,7 @@ def test_whoever_comes_late_is_told_the_state(live: LiveServer) -> None:
 
 
 def test_a_socket_hears_the_same(live: LiveServer) -> None:
-    """D43: by WebSocket too, with the code in the handshake's Authorization header."""
+    """D43: a WebSocket gets the same events, with the code in the handshake's Authorization header."""
     started = start(live)
 
     async def listen() -> list[str]:
@@ -304,7 +307,7 @@ def test_a_socket_hears_the_same(live: LiveServer) -> None:
 
 
 def test_a_socket_without_a_code_is_refused(live: LiveServer) -> None:
-    """D43: before it is accepted."""
+    """D43: a WebSocket without a code is refused before it is accepted."""
 
     async def listen() -> int:
         try:
@@ -319,7 +322,7 @@ def test_a_socket_without_a_code_is_refused(live: LiveServer) -> None:
 
 
 def test_the_page_of_the_person_changes(live: LiveServer) -> None:
-    """The last page's own stream tells its browser, and nobody else, that the device has connected."""
+    """The last page's own stream notifies only its browser that the device has connected."""
     started = start(live)
     person, page = approve(live, started)
     cookie = cookie_of(person)
@@ -337,8 +340,9 @@ def test_the_page_of_the_person_changes(live: LiveServer) -> None:
 def test_administrators_hear_everything_of_their_tenant(
     live: LiveServer, acme: Tenant, other: Tenant
 ) -> None:
-    """The feed needs an administrator's session of this tenant, begins where it is told to, and never shows a
-    neighbour's event.
+    """The feed requires an administrator's session of this tenant and starts at the given event.
+
+    It never shows another tenant's event.
     """
     with tenant_scope(acme):
         alice = by_username("alice")
@@ -348,7 +352,7 @@ def test_administrators_hear_everything_of_their_tenant(
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
     cookies = {name: cookie_of(who) for name, who in (("bob", bob), ("alice", admin))}
-    for name in ("bob", "alice"):  # alice is no administrator yet
+    for name in ("bob", "alice"):  # alice is not an administrator yet
         with listening(live, "/events", Cookie=cookies[name]) as (status, _):
             assert status == 401
     with tenant_scope(acme):
@@ -369,16 +373,17 @@ def test_administrators_hear_everything_of_their_tenant(
 
 
 def test_listeners_who_leave_are_forgotten(live: LiveServer) -> None:
-    """A stream whose client went away ends by itself."""
+    """A stream whose client has disconnected ends by itself."""
     started = start(live)
     with listening(live, EVENTS, **device(started)):
-        until(lambda: hub.count() == 1, "nobody listens")
+        until(lambda: hub.count() == 1, "no listener")
     until(lambda: hub.count() == 0, "the listener was never missed")
 
 
 def test_an_event_of_another_process_is_found(live: LiveServer, acme: Tenant) -> None:
-    """What the channel layer never heard of is found in the table within a second: commands run in a process
-    of their own.
+    """An event that the channel layer did not announce is found in the table within a second.
+
+    Commands run in a process of their own.
     """
     started = start(live)
     with listening(live, EVENTS, **device(started)) as (_, told):
@@ -390,8 +395,9 @@ def test_an_event_of_another_process_is_found(live: LiveServer, acme: Tenant) ->
 
 
 def test_a_number_that_is_committed_late_is_told(live: LiveServer, acme: Tenant) -> None:
-    """On PostgreSQL an event may become visible after one with a larger number: administrators hear of it all
-    the same.
+    """An event that commits after one with a larger number still reaches administrators.
+
+    This can happen on PostgreSQL.
     """
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
@@ -399,7 +405,7 @@ def test_a_number_that_is_committed_late_is_told(live: LiveServer, acme: Tenant)
         save_person("alice", role="admin", by="test")
         last = Event.objects.order_by("-pk").values_list("pk", flat=True)[0]
     with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
-        until(lambda: hub.count() == 1, "nobody listens")
+        until(lambda: hub.count() == 1, "no listener")
         moment = timezone.now()
         Event.objects.create(pk=last + 50, tenant=acme, at=moment, kind="test.later")
         assert told.get(timeout=10)[2]["kind"] == "test.later"
@@ -410,13 +416,13 @@ def test_a_number_that_is_committed_late_is_told(live: LiveServer, acme: Tenant)
 
 @pytest.mark.parametrize("loss", ["signed out", "no administrator"])
 def test_the_feed_ends_with_the_right_to_it(live: LiveServer, acme: Tenant, loss: str) -> None:
-    """CVE-2025-29928: whoever is signed out, or is no administrator any more, hears nothing from then on."""
+    """CVE-2025-29928: the feed ends with the session or the role of its listener."""
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):
         alice = save_person("alice", role="admin", by="test")
     with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
-        until(lambda: hub.count() == 1, "nobody listens")
+        until(lambda: hub.count() == 1, "no listener")
         with tenant_scope(acme):
             if loss == "signed out":
                 end_all(alice, why="test")
@@ -427,15 +433,13 @@ def test_the_feed_ends_with_the_right_to_it(live: LiveServer, acme: Tenant, loss
 
 
 def test_what_came_before_is_not_told(live: LiveServer, acme: Tenant) -> None:
-    """An event from before the feed was opened, which the look into the table finds only afterwards, is not
-    news.
-    """
+    """An event from before the feed was opened is not sent, even if the table is read only afterwards."""
     admin = Person(live)
     admin.walk({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):
         save_person("alice", role="admin", by="test")
     with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
-        until(lambda: hub.count() == 1, "nobody listens")
+        until(lambda: hub.count() == 1, "no listener")
         with tenant_scope(acme):
             before = Event.objects.order_by("-pk")[0]
         hub._seen.clear()

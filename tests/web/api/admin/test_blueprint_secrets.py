@@ -1,4 +1,4 @@
-"""Secrets of blueprints through the API: they go in once, and never come out."""
+"""Secrets of blueprints through the API: they can be written and never be read."""
 
 import json
 from collections.abc import Callable
@@ -21,8 +21,9 @@ TEXT = "application: shop\ntitle: Shop\ntype: confidential\nclient_secret: !secr
 
 
 def test_entered_used_and_forgotten(program: Programs, acme: Tenant) -> None:
-    """A blueprint that names it can be applied from then on; each step is an event of this person; nothing
-    answers what it is.
+    """A blueprint that names an entered secret can be applied until the secret is deleted.
+
+    Each step is an event of this person, and no response contains the value.
     """
     admin = program()
     assert admin("POST", "blueprints/plan", {"text": TEXT}).json()["missing"] == [
@@ -82,7 +83,7 @@ def test_entered_used_and_forgotten(program: Programs, acme: Tenant) -> None:
     ],
 )
 def test_what_is_no_secret(program: Programs, acme: Tenant, name: str, body: Any, named: str) -> None:
-    """400 by key, nothing is kept, and nothing of what was sent is said back."""
+    """A malformed secret is a 400 by key, nothing is stored, and the response repeats no submitted value."""
     response = program()("PUT", f"blueprint-secrets/{name}", body)
     assert response.status_code == (413 if len(str(body)) > 32_768 else 400), response.content
     assert response.status_code == 413 or set(response.json().get("errors", {})) == (
@@ -93,9 +94,7 @@ def test_what_is_no_secret(program: Programs, acme: Tenant, name: str, body: Any
 
 
 def test_roles(program: Programs, acme: Tenant) -> None:
-    """Who may apply blueprints enters what they name; an auditor reads the names; for everybody else there
-    are none.
-    """
+    """Roles that may apply blueprints enter secrets, an auditor reads the names, and other roles see none."""
     program()("PUT", "blueprint-secrets/shop", {"value": VALUE})
     for role, sees in (("auditor", 200), ("editor", 403), ("helpdesk", 403), ("nobody", 403)):
         acting = program(role)
@@ -108,7 +107,7 @@ def test_roles(program: Programs, acme: Tenant) -> None:
 
 
 def test_the_neighbours_are_not_there(program: Programs, acme: Tenant, other: Tenant) -> None:
-    """Neither its name is seen, nor is it overwritten by one of the same name, nor forgotten."""
+    """A secret of another tenant cannot be seen, overwritten by one of the same name, or deleted."""
     program(host="other.test")("PUT", "blueprint-secrets/shop", {"value": VALUE})
     admin = program()
     assert admin.get("blueprint-secrets/") == {"names": []}

@@ -1,5 +1,6 @@
-"""Blueprints through the API: what is sent touches one tenant, reads nothing of the server, and makes nobody
-more than its sender.
+"""Blueprints through the API: an upload is limited to one tenant and to the rights of its uploader.
+
+It reads no file or variable of the server, and gives no one more rights than the uploader has.
 """
 
 from collections.abc import Callable
@@ -16,9 +17,7 @@ TEXT = "group: guests\n---\nperson: clerk\ngroups: [guests]\n"
 
 
 def test_planned_then_applied_exactly_so(program: Programs, tenants: dict[str, Tenant]) -> None:
-    """The plan writes nothing; it is applied if it is still what was planned; drift and export follow from
-    it.
-    """
+    """A plan writes nothing and is applied only if it is unchanged; drift and export follow from it."""
     admin = program()
     plan = admin("POST", "blueprints/plan", {"text": TEXT, "name": "guests"}).json()
     assert [(each["kind"], each["name"], each["action"]) for each in plan["changes"]] == [
@@ -65,7 +64,10 @@ def test_planned_then_applied_exactly_so(program: Programs, tenants: dict[str, T
     ],
 )
 def test_what_may_not_be_sent(program: Programs, text: str, said: str) -> None:
-    """Server-side reads and other tenants are refused, by plan and by apply alike; nothing is written."""
+    """Plan and apply refuse an upload that reads from the server or names other tenants.
+
+    Nothing is written.
+    """
     before = Group.unscoped.count(), Person.unscoped.count(), Tenant.objects.count()
     admin = program()
     after_admin = before[1] + 1
@@ -81,8 +83,9 @@ def test_what_may_not_be_sent(program: Programs, text: str, said: str) -> None:
 
 
 def test_no_way_up(program: Programs) -> None:
-    """An administrator's blueprint makes no owner, touches none, and does not even find out whether a
-    password is an owner's.
+    """An administrator's blueprint creates no owner and changes none.
+
+    It does not even find out whether a password is an owner's.
     """
     admin = program("admin")
     program("owner")("PATCH", "people/owner", {"password": "owner-password-1"})
@@ -104,14 +107,15 @@ def test_no_way_up(program: Programs) -> None:
     assert (
         admin("POST", "blueprints/apply", {"text": "group: mine\n", "name": "b2", "prune": True}).status_code
         == 403
-    ), "nor by pruning"
+    ), "pruning is refused too"
     assert Person.unscoped.get(username="owner").is_active
     assert Person.unscoped.filter(role="owner").count() == 1
 
 
 def test_the_installations_owner_looks_after_tenants(tenants: dict[str, Tenant], program: Programs) -> None:
-    """On the default tenant's host, and nowhere else, its owner lists and makes tenants, and may name others
-    in a blueprint.
+    """The owner of the default tenant lists and creates tenants, and may name others in a blueprint.
+
+    This works on the default tenant's host only.
     """
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
     Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
@@ -143,8 +147,9 @@ def test_the_installations_owner_looks_after_tenants(tenants: dict[str, Tenant],
 
 
 def test_a_tenant_is_led_back_into(tenants: dict[str, Tenant], program: Programs) -> None:
-    """Its administrators are named, one gets another link, and its domains are mended, by the installation's
-    owner alone.
+    """The installation's owner regains access to a tenant.
+
+    Only they list its administrators, issue a new recovery link and fix its domains.
     """
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
     Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
@@ -168,7 +173,7 @@ def test_a_tenant_is_led_back_into(tenants: dict[str, Tenant], program: Programs
     assert owner("PATCH", "tenants/other", {"domains": ["*.other.test"]}).status_code == 200
     program("owner", host="other.test")
     assert owner("POST", "tenants/other/recovery-link", {"person": "owner"}).status_code == 409, (
-        "a wildcard is no address"
+        "a wildcard is not an address"
     )
     for acting in (admin, theirs, program("owner")):
         assert acting("GET", "tenants/acme/administrators").status_code == 403

@@ -1,4 +1,4 @@
-"""A device through the API: its whole story, and its end."""
+"""A device through the API: its whole timeline, and how it is ended."""
 
 from collections.abc import Callable
 
@@ -20,8 +20,9 @@ Programs = Callable[..., Program]
 def test_the_story(
     program: Programs, acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
 ) -> None:
-    """Asked from where, entered and approved by whom, connected, refreshed, ended: in plain data, without a
-    code or a token.
+    """The timeline covers the request, the approval, the connection, the refreshes and the end.
+
+    It says from where and by whom, as plain data without a code or a token.
     """
     helpdesk, device = program("helpdesk"), door(address="203.0.113.7", agent="<b>Acme</b> TV/2.1")
     started = device.start(scope="openid profile offline_access")
@@ -71,8 +72,9 @@ def test_the_story(
 
 
 def test_one_that_waits_is_denied(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
-    """As the button on the device's page does, and the revocation of tokens cannot; what has nothing left has
-    nothing taken away.
+    """A waiting device is denied, as by the button on its page; revoking tokens cannot do that.
+
+    A device that has nothing left has nothing revoked.
     """
     helpdesk, device = program("helpdesk"), door()
     started = device.start()
@@ -85,7 +87,7 @@ def test_one_that_waits_is_denied(program: Programs, acme: Tenant, door: Callabl
 
 
 def test_what_only_the_events_know(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
-    """The request itself is swept away: its story is told as long as the events are kept."""
+    """The timeline outlives the deleted request for as long as its events are kept."""
     door().start()
     key = DeviceCode.objects.get().pk
     DeviceCode.objects.all().delete()
@@ -100,7 +102,7 @@ def test_what_only_the_events_know(program: Programs, acme: Tenant, door: Callab
 
 @pytest.mark.parametrize("key", ["0", "-1", "1e3", "x", "٣", "9" * 18, "9" * 5000, "1%00", "1/story"])
 def test_what_is_no_device(program: Programs, acme: Tenant, key: str) -> None:
-    """404, whatever stands in the address."""
+    """An address that names no device is a 404."""
     helpdesk = program("helpdesk")
     assert helpdesk("GET", f"devices/{key}/story").status_code == 404
     assert helpdesk("POST", f"devices/{key}/end").status_code == 404
@@ -113,7 +115,7 @@ def test_what_is_no_device(program: Programs, acme: Tenant, key: str) -> None:
 def test_roles(
     program: Programs, acme: Tenant, door: Callable[..., Door], role: str, sees: int, ends: int
 ) -> None:
-    """The rights of the page; and the neighbour's devices are not there for anybody."""
+    """The roles are those of the page, and another tenant's devices do not exist for any of them."""
     door().start()
     key = DeviceCode.objects.get().pk
     foreign = program("helpdesk", host="other.test")
@@ -136,7 +138,7 @@ def test_roles(
 def test_the_help_desk_ends_nothing_of_somebody_who_may_do_more(
     program: Programs, acme: Tenant, door: Callable[..., Door], owner: str, may: bool
 ) -> None:
-    """By no button of the console and no operation of the API, one by one or many at once."""
+    """No button of the console and no operation of the API allows it, for one device or in bulk."""
     Person.objects.filter(username="bob").update(role=owner)
     started, device = door().start(scope="openid offline_access"), door()
     door().approve(started, name="bob", password="bob-password-22")

@@ -1,5 +1,6 @@
-"""Flows through the API: a draft that two programs do not overwrite, publishing, the way back, dry runs, runs
-and their counts.
+"""Flows through the API: drafts, publishing, restoring, dry runs, runs and their counts.
+
+Two programs never overwrite each other's draft.
 """
 
 import resource
@@ -23,8 +24,9 @@ BOMB = "['" + "a" * 900 + "']" + ".map(x,x+x+x+x+x+x+x+x+x+x)" * 6 + "[0].size()
 
 
 def test_from_a_draft_to_a_version_and_back(program: Programs, door: Callable[..., Door]) -> None:
-    """Edited beside the live version, published with a note after lint, compared, and undone; people walk
-    what is live.
+    """A draft is edited beside the live version, published with a note after lint, compared, and undone.
+
+    People always run the live version.
     """
     editor = program("editor")
     made = editor("PUT", DRAFT, DRAWN)
@@ -40,7 +42,7 @@ def test_from_a_draft_to_a_version_and_back(program: Programs, door: Callable[..
         if_match=made["ETag"],
     )
     assert published.json() == {"version": 2, "changed": True}
-    assert editor("GET", DRAFT).status_code == 404, "it was put away"
+    assert editor("GET", DRAFT).status_code == 404, "publishing removes the draft"
     rows = editor.get("flows/connect-a-device/versions/")["rows"]
     assert [(row["key"], row["live"], row["note"], row["by"]) for row in rows] == [
         ("2", True, "A better title", "editor"),
@@ -56,8 +58,9 @@ def test_from_a_draft_to_a_version_and_back(program: Programs, door: Callable[..
 
 
 def test_two_editors_collide_and_nothing_is_lost(program: Programs) -> None:
-    """412 for whoever edits what is no longer there, 428 for whoever has not looked; a draft that was begun
-    anew is another one.
+    """An edit of an outdated draft is a 412, and an edit without a precondition is a 428.
+
+    A draft that was discarded and created again is another draft.
     """
     alice, bob = program("editor"), program("admin")
     first = alice("PUT", DRAFT, DRAWN)
@@ -77,7 +80,7 @@ def test_two_editors_collide_and_nothing_is_lost(program: Programs) -> None:
 
 
 def test_a_wrong_draft_is_kept_and_not_published(program: Programs) -> None:
-    """What is being edited may be wrong: its findings stand beside it, and publishing names them by key."""
+    """An invalid draft is stored with its findings, and publishing it is refused with errors by key."""
     editor = program("editor")
     kept = editor(
         "PUT",
@@ -89,10 +92,10 @@ def test_a_wrong_draft_is_kept_and_not_published(program: Programs) -> None:
     refused = editor("POST", "flows/new-one/publish", {})
     assert (refused.status_code, refused.json()["error"]) == (409, "refused")
     assert any(key.startswith("steps.1") for key in refused.json()["errors"])
-    worse = editor("PUT", "flows/new-one/draft", {"steps": "none", "whatever": [1]}, if_match=kept["ETag"])
+    worse = editor("PUT", "flows/new-one/draft", {"steps": "none", "unknown": [1]}, if_match=kept["ETag"])
     assert (worse.status_code, {each["path"][0] for each in worse.json()["findings"]}) == (
         200,
-        {"steps", "whatever", "title", "for"},
+        {"steps", "unknown", "title", "for"},
     )
     assert editor("POST", "flows/new-one/lint", {"which": "draft"}).status_code == 409
     assert not Flow.unscoped.get(name="new-one").live_id
@@ -100,25 +103,26 @@ def test_a_wrong_draft_is_kept_and_not_published(program: Programs) -> None:
 
 @pytest.mark.parametrize("name", ["New", "a" * 60, "-a", "a--" + "b" * 48])
 def test_a_name_that_no_flow_has(program: Programs, name: str) -> None:
-    """The address names the new flow, so it is looked at as in a document."""
+    """The address names the new flow, so the name is validated as in a document."""
     assert program("editor")("PUT", f"flows/{name}/draft", DRAWN).status_code == 400
     assert program("editor")("PUT", "flows/new-one/draft", {**DRAWN, "flow": "other"}).status_code == 400
     assert not Draft.unscoped.exists()
 
 
 def test_a_dry_run_judges_nothing(program: Programs) -> None:
-    """An editor may invent somebody; to name somebody of the tenant needs the right to see people, and no
-    password is ever tried.
+    """An editor may simulate a person; naming a real one needs the right to see people.
+
+    No password is ever checked.
     """
     editor, admin = program("editor"), program("admin")
     answers = {
-        "identification": {"name": "somebody"},
+        "identification": {"name": "clerk"},
         "password": "passes",
         "device_code": "passes",
         "consent": "passes",
     }
     walk = editor(
-        "POST", "flows/connect-a-device/simulate", {"person": {"username": "somebody"}, "answers": answers}
+        "POST", "flows/connect-a-device/simulate", {"person": {"username": "clerk"}, "answers": answers}
     ).json()
     assert (walk["which"], walk["ends"]) == ("1", "finished")
     assert {"identification": "done", "password": "done"}.items() <= {
@@ -139,13 +143,13 @@ def test_a_dry_run_judges_nothing(program: Programs) -> None:
     assert admin("POST", "flows/connect-a-device/simulate", {"person": "nobody-here"}).status_code == 409
     auditor = program("auditor", "foyer:read")
     assert auditor("POST", "flows/connect-a-device/simulate", tried).json()["ends"] == "asks", (
-        "as in the console: nothing is written"
+        "nothing is written, as in the console"
     )
     assert not Event.unscoped.filter(kind__startswith="session.").exists()
 
 
 def test_a_draft_holds_only_what_can_be_kept(program: Programs) -> None:
-    """Settings are open; a number that no database keeps is refused at the door, and nothing is written."""
+    """A number that no database can store is refused in the open settings, and nothing is written."""
     steps = '[{"stage": "password", "settings": {"x": 1e999}}]'
     assert (
         program("editor")(
@@ -157,11 +161,11 @@ def test_a_draft_holds_only_what_can_be_kept(program: Programs) -> None:
 
 
 def test_lint_and_tests_of_a_flow(program: Programs) -> None:
-    """What is wrong, and which of the flow's own tests fail; an auditor may look."""
+    """The API lists lint findings and the flow tests that fail, and an auditor may read them."""
     test = {
         "name": "goes through",
-        "person": {"username": "somebody"},
-        "answers": {"identification": {"name": "somebody"}},
+        "person": {"username": "clerk"},
+        "answers": {"identification": {"name": "clerk"}},
     }
     program("editor")("PUT", DRAFT, {**DRAWN, "tests": [test]})
     found = program("auditor", "foyer:read")("POST", "flows/connect-a-device/lint", {"which": "draft"}).json()
@@ -172,19 +176,20 @@ def test_lint_and_tests_of_a_flow(program: Programs) -> None:
 
 TESTS = "flows/connect-a-device/tests"
 PASSES = dict.fromkeys(("identification", "password", "device_code", "consent"), "passes")
-WALK = {"name": "Somebody connects", "person": {"username": "clerk"}, "answers": PASSES}
+WALK = {"name": "A clerk connects", "person": {"username": "clerk"}, "answers": PASSES}
 
 
 def test_a_walk_is_kept_as_a_test(program: Programs, tenants: dict[str, Any]) -> None:
-    """On the draft, begun from what is live where there is none; it says what came of each step, and passes
-    from then on.
+    """A dry run is stored as a flow test in the draft, which is created from the live version if needed.
+
+    The test records the outcome of each step, and passes from then on.
     """
     editor = program("editor")
     kept = editor("POST", TESTS, WALK)
     assert (kept.status_code, kept.json()["base"], kept.json()["author"]) == (201, 1, "editor")
     (test,) = kept.json()["document"]["tests"]
     assert (test["name"], test["person"]["username"], test["answers"]) == (
-        "Somebody connects",
+        "A clerk connects",
         "clerk",
         PASSES,
     )
@@ -199,9 +204,9 @@ def test_a_walk_is_kept_as_a_test(program: Programs, tenants: dict[str, Any]) ->
         "which": "1",
         "answers": {"identification": "passes", "password": "refuses"},
     }
-    again = editor("POST", TESTS, {**refused, "person": {"username": "somebody"}}, if_match=kept["ETag"])
+    again = editor("POST", TESTS, {**refused, "person": {"username": "clerk"}}, if_match=kept["ETag"])
     assert [(each["name"], each.get("ends")) for each in again.json()["document"]["tests"]] == [
-        ("Somebody connects", None),
+        ("A clerk connects", None),
         ("Left at the password", "denied"),
     ]
     assert editor("POST", "flows/connect-a-device/publish", {}, if_match=again["ETag"]).json() == {
@@ -214,8 +219,9 @@ def test_a_walk_is_kept_as_a_test(program: Programs, tenants: dict[str, Any]) ->
 
 
 def test_a_test_is_added_to_what_was_looked_at(program: Programs) -> None:
-    """412 where the draft is another one by now, or there is one already; a name is taken once; then nothing
-    is kept.
+    """Storing a test is a 412 if the draft has changed or one exists by now; a name is used only once.
+
+    Nothing is stored then.
     """
     alice, bob = program("editor"), program("admin")
     first = alice("POST", TESTS, WALK, if_none_match="*")
@@ -247,9 +253,7 @@ def test_a_test_is_added_to_what_was_looked_at(program: Programs) -> None:
     ],
 )
 def test_what_no_test_keeps(program: Programs, more: dict[str, Any], status: int, named: str) -> None:
-    """Least of all a password, which would stand in the flow for all who see it; nothing of it is
-    said back.
-    """
+    """A test never stores a password, which all who see the flow could read, and no response repeats it."""
     response = program()("POST", TESTS, {**WALK, **more})
     assert response.status_code == status, response.content
     assert set(response.json().get("errors", {})) == ({named} if named else set())
@@ -262,8 +266,9 @@ def test_what_no_test_keeps(program: Programs, more: dict[str, Any], status: int
     [("admin", 201, 201), ("editor", 201, 403), ("auditor", 403, 403), ("helpdesk", 403, 403)],
 )
 def test_who_keeps_tests(program: Programs, role: str, invented: int, named: int) -> None:
-    """Who may edit flows; with somebody of the tenant only who may look at people too, for conditions tell of
-    them.
+    """Roles that may edit flows store tests; a test with a real person also needs the right to see people.
+
+    Conditions would otherwise reveal data about that person.
     """
     acting = program(role)
     assert acting("POST", TESTS, {**WALK, "name": "named", "person": "alice"}).status_code == named
@@ -275,8 +280,9 @@ def test_who_keeps_tests(program: Programs, role: str, invented: int, named: int
 
 
 def test_who_is_in_the_middle_of_it(program: Programs, door: Callable[..., Door]) -> None:
-    """Runs of this flow, one of them with its path; looking is written down, and the other tenant has none of
-    it.
+    """Runs of this flow are listed, and one of them is shown with its path.
+
+    Inspecting a run is recorded, and the other tenant has none of these runs.
     """
     door().page("/device").submit(name="alice").submit(password="alice-password-1")
     admin = program("helpdesk")
@@ -295,7 +301,7 @@ def test_who_is_in_the_middle_of_it(program: Programs, door: Callable[..., Door]
 
 
 def test_the_funnel_and_the_flow_itself(program: Programs) -> None:
-    """Counts of the live version; the list, one row, and deleting with all versions."""
+    """The API returns the counts of the live version, the list and one row, and deletes all versions."""
     admin: Any = program()
     assert admin.get("flows/connect-a-device/funnel") == {"version": 1, "under_way": 0, "steps": []}
     assert admin.get("flows/connect-a-device")["version"] == 1
@@ -306,9 +312,9 @@ def test_the_funnel_and_the_flow_itself(program: Programs) -> None:
 
 
 def test_an_editor_cannot_fill_the_memory(program: Programs) -> None:
-    """Saved, it is named in the findings; tried and published, it is refused.
+    """An expensive condition is a lint finding when it is saved; a dry run and publishing refuse it.
 
-    Nothing is evaluated on the way.
+    The expression is never evaluated.
     """
     editor = program("editor")
     steps = [{"stage": "deny", "when": BOMB}]

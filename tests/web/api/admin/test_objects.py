@@ -1,5 +1,6 @@
-"""Objects through the API: lists, single ones, writing with preconditions, actions; two tenants
-never meet.
+"""Objects through the API: lists, single objects, writes with preconditions, and actions.
+
+Two tenants never meet.
 """
 
 import json
@@ -21,7 +22,7 @@ Programs = Callable[..., Program]
 
 @pytest.mark.parametrize("name", [name for name in RESOURCES if name not in ("runs", "tenants")])
 def test_every_list_is_of_this_tenant_alone(program: Programs, name: str) -> None:
-    """Rows, total, page, size and whether there are more; what the other tenant has is not among them."""
+    """A list has rows, total, page, size and whether there are more, and no objects of the other tenant."""
     ours, theirs = program().get(f"{name}/"), program(host="other.test").get(f"{name}/")
     assert set(ours) == {"rows", "total", "page", "size", "has_next"}
     assert (
@@ -33,7 +34,7 @@ def test_every_list_is_of_this_tenant_alone(program: Programs, name: str) -> Non
 
 
 def test_pages_and_links(program: Programs, acme: Any) -> None:
-    """Page by page in the wished order, with links to the pages beside it (RFC 8288)."""
+    """Lists are paginated in the requested order, with links to the adjacent pages (RFC 8288)."""
     Group.objects.bulk_create([Group(tenant=acme, name=f"group {number:02}") for number in range(25)])
     admin = program()
     first = admin("GET", "groups/?search=group&order=-name&size=10")
@@ -60,13 +61,13 @@ def test_pages_and_links(program: Programs, acme: Any) -> None:
     ],
 )
 def test_a_misspelt_wish_is_refused(program: Programs, query: str) -> None:
-    """A filter that is not known would otherwise answer everything."""
+    """An unknown filter is refused; ignoring it would return everything."""
     response = program()("GET", f"people/?{query}")
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
 def test_filters(program: Programs) -> None:
-    """By their names, alone and together."""
+    """Lists are filtered by name, by one filter and by several."""
     admin = program()
     assert [row["key"] for row in admin.get("people/?active=no")["rows"]] == ["inactive"]
     assert [row["key"] for row in admin.get("people/?group=staff&active=yes")["rows"]] == ["alice"]
@@ -74,8 +75,9 @@ def test_filters(program: Programs) -> None:
 
 
 def test_written_looked_at_and_deleted(program: Programs) -> None:
-    """A whole life: 201 with its address, the same document back, changed, 204, 404; each step an event of
-    this person.
+    """An object is created, read, changed and deleted, and each step is an event of this person.
+
+    Creation returns 201 with the address and the document; after deletion with 204 the address is a 404.
     """
     admin = program()
     made = admin(
@@ -106,8 +108,9 @@ def test_written_looked_at_and_deleted(program: Programs) -> None:
 
 
 def test_preconditions(program: Programs) -> None:
-    """RFC 9110 section 13: If-Match, If-None-Match, both of them with *; 428 where nobody says what they have
-    seen (RFC 6585).
+    """RFC 9110 section 13: If-Match and If-None-Match are evaluated, and both accept ``*``.
+
+    A request without a precondition is a 428 (RFC 6585).
     """
     admin = program()
     put, body = ("PUT", "scopes/a"), {"title": "A"}
@@ -149,7 +152,7 @@ def test_preconditions(program: Programs) -> None:
     ],
 )
 def test_any_key(program: Programs, key: str) -> None:
-    """A name with slashes, spaces and whatever else, also one that looks like another address."""
+    """A key may have slashes, spaces and other special characters, and may look like another address."""
     admin, path = program(), f"groups/{quote(key, safe='')}"
     assert admin("PUT", path, {}, if_none_match="*").status_code == 201
     assert admin.get(path) == {"group": key}
@@ -159,8 +162,9 @@ def test_any_key(program: Programs, key: str) -> None:
 
 
 def test_what_cannot_be_is_named_by_key(program: Programs) -> None:
-    """400 where the document is none of its kind, 409 where it does not fit what is there; nothing of a
-    secret is said back.
+    """An invalid document is a 400 and a conflicting one a 409, each by key.
+
+    The response repeats no part of a secret.
     """
     admin = program()
     wrong = admin("PUT", "people/clerk", {"nme": "x", "active": "perhaps", "password": ["hunter2"]})
@@ -168,7 +172,7 @@ def test_what_cannot_be_is_named_by_key(program: Programs) -> None:
     assert "hunter2" not in wrong.content.decode()
     other = admin("PUT", "people/clerk", {"groups": ["nowhere"], "email": "alice@acme.test"})
     assert (other.status_code, set(other.json()["errors"])) == (409, {"groups.0", "email"}), (
-        "everything at once"
+        "all errors are reported at once"
     )
     named = admin("PUT", "people/clerk", {"person": "bob"})
     assert (named.status_code, set(named.json()["errors"])) == (400, {"person"})
@@ -179,7 +183,7 @@ def test_what_cannot_be_is_named_by_key(program: Programs) -> None:
     "body", ["", "[]", "{", '"x"', "null", '{"name": NaN}', '{"attributes": {"a": -1e999}}']
 )
 def test_a_body_that_is_no_object(program: Programs, body: str) -> None:
-    """400 where the view reads the body itself as where the framework does; 415 for what is not JSON."""
+    """A body that is no object is a 400 from the view and the framework alike; non-JSON is a 415."""
     for path in ("people/clerk", "people/bob"):
         assert program()("PUT", path, body, if_match="*").status_code == (
             400 if path.endswith("bob") else 412
@@ -192,8 +196,9 @@ def test_a_body_that_is_no_object(program: Programs, body: str) -> None:
 
 
 def test_somebody_is_helped_back_in(program: Programs, acme: Any) -> None:
-    """As on the page: by mail, or from a second factor that is lost; nobody helps themselves, whom they are
-    below, or the neighbour's.
+    """A person is helped back in as on the page: by a mailed link, or by a reset of a lost second factor.
+
+    No one helps themselves, a person with more rights, or a person of another tenant.
     """
     helpdesk = program("helpdesk")
     Credential.objects.create(person=Person.objects.get(username="bob"), kind="totp", tenant=acme)
@@ -212,8 +217,9 @@ def test_somebody_is_helped_back_in(program: Programs, acme: Any) -> None:
 
 
 def test_nobody_makes_somebody_who_may_do_more(program: Programs) -> None:
-    """An administrator makes no owner, and changes none: neither the role nor the password would be
-    a way up.
+    """An administrator creates no owner and changes none.
+
+    Setting the role or the password would escalate their rights.
     """
     admin, owner = program("admin"), program("owner")
     assert admin("PUT", "people/clerk", {"role": "owner"}).status_code == 403
@@ -222,19 +228,19 @@ def test_nobody_makes_somebody_who_may_do_more(program: Programs) -> None:
     assert admin("DELETE", "people/owner").status_code == 403
     assert admin("POST", "people/owner/recovery-link").status_code == 403
     assert admin("POST", "people/admin/recovery-link").status_code == 403, (
-        "nor does a token that was stolen let its thief in as its person"
+        "a stolen token issues no link for its own person"
     )
     assert admin("POST", "people/owner/actions/sign-out").status_code == 403
     many = admin("POST", "people/actions/delete", {"keys": ["owner", "bob"]}).json()["results"]
     assert [each["outcome"] for each in many] == ["not_allowed", "changed"]
     assert owner("PATCH", "people/admin", {"role": "auditor"}).json()["role"] == "auditor"
     assert admin("PATCH", "people/alice", {"name": "Alice"}).status_code == 403, (
-        "the token can no more than its person, at once"
+        "the token is limited to its person's rights, at once"
     )
 
 
 def test_actions(program: Programs, acme: Any, door: Any) -> None:
-    """One, and many each for itself; what is so already is not done again."""
+    """An action applies to one object or to several, each by itself, and skips what is already so."""
     admin = program()
     assert admin("POST", "people/bob/actions/deactivate").json() == {"changed": True}
     assert admin("POST", "people/bob/actions/deactivate").json() == {"changed": False}
@@ -255,7 +261,7 @@ def test_actions(program: Programs, acme: Any, door: Any) -> None:
 
 
 def test_the_other_tenants_are_not_there(program: Programs) -> None:
-    """By name and by number: 404 whatever is done to it, and it stays as it was."""
+    """Another tenant's object is a 404 by name and by number for every method, and stays unchanged."""
     admin, neighbour = program(), program(host="other.test")
     neighbour("PUT", "groups/theirs", {})
     with_pk = neighbour.get("consents/")["rows"][0]["key"]
@@ -268,9 +274,7 @@ def test_the_other_tenants_are_not_there(program: Programs) -> None:
 
 
 def test_a_secret_is_said_once(program: Programs) -> None:
-    """A new client secret stands in the one answer that made it; the application and the lists
-    never show it.
-    """
+    """A new client secret is in the one response that creates it; the application and lists never show it."""
     admin = program()
     made = admin("POST", "applications/kiosk/secret")
     secret = made.json()["client_secret"]
@@ -280,12 +284,12 @@ def test_a_secret_is_said_once(program: Programs) -> None:
     assert len(secret) >= 32
     assert secret not in everything
     assert Application.unscoped.get(name="kiosk", tenant__name="acme").secret_hash not in everything
-    assert admin("POST", "applications/tv/secret").status_code == 409, "a public one has none"
+    assert admin("POST", "applications/tv/secret").status_code == 409, "a public client has no secret"
     assert admin("POST", "applications/strange/secret").status_code == 404
 
 
 def test_keys_branding_and_mails(program: Programs) -> None:
-    """A signing key is changed, the tenant's face and the wording of a mail too; the other tenant's stay."""
+    """A signing key, the branding and a mail template are changed; those of the other tenant stay."""
     admin = program()
     kid = admin("POST", "keys/rotate", {}).json()["kid"]
     assert admin.get("keys/")["rows"][0]["kid"] == kid
@@ -302,9 +306,7 @@ def test_keys_branding_and_mails(program: Programs) -> None:
 
 
 def test_the_shipped_mails(program: Programs) -> None:
-    """How each is worded where the tenant says nothing else, and with which words: what one begins a wording
-    of one's own with.
-    """
+    """The API returns the default text of each mail and its variables, as a start for a customized text."""
     admin = program("admin")
     (shipped,) = [
         each for each in program("auditor").get("shipped-mails/")["mails"] if each["mail"] == "recovery"

@@ -1,6 +1,4 @@
-"""Who may call what: the token, its scope and its person's role are looked at for every operation, at every
-moment.
-"""
+"""Who may call what: every operation checks the token, its scope and its person's role on every request."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,9 +24,7 @@ ROLES = [role.value for role in Role if role.value]
 
 @cache
 def guarded() -> list[tuple[str, str, str, bool]]:
-    """Method, address, operation of the matrix and whether it needs the right to write, of every operation
-    with a token.
-    """
+    """Return method, path, matrix operation and whether it writes, of every operation with a token."""
     found = []
     for bound in api._get_bound_routers():
         for path, view in bound.path_operations.items():
@@ -47,9 +43,7 @@ def guarded() -> list[tuple[str, str, str, bool]]:
 
 
 def addresses() -> Iterator[tuple[str, str, str, bool]]:
-    """The same, with something in place of the parts that are left open; what is there does not matter for
-    who may.
-    """
+    """Yield the same with a value for each path parameter; who may call it does not depend on the value."""
     for method, path, needs, writes in guarded():
         filled = (
             path.replace("{any:key}", "nothing")
@@ -60,15 +54,13 @@ def addresses() -> Iterator[tuple[str, str, str, bool]]:
 
 
 def refused(response: Any) -> str:
-    """The error of a refusal, "" where the operation was let through to find or not find something."""
+    """Return the error of a refusal, or "" where the operation was allowed."""
     assert response.status_code < 500, response.content
     return str(response.json()["error"]) if response.status_code in (401, 403) else ""
 
 
 def test_every_operation_but_the_public_ones_wants_a_token(program: Programs) -> None:
-    """None was forgotten: whatever the document describes outside of runs answers 401, and says how to send a
-    token.
-    """
+    """Every documented operation outside of runs is a 401 without a token, and says how to send one."""
     described = {
         (method.upper(), path)
         for path, methods in document()["paths"].items()
@@ -87,8 +79,10 @@ def test_every_operation_but_the_public_ones_wants_a_token(program: Programs) ->
 def test_what_is_no_token(
     program: Programs, tenants: dict[str, Tenant], clock: time_machine.Traveller
 ) -> None:
-    """401 invalid_token (RFC 6750 section 3.1): rubbish, another tenant's, expired, revoked, of somebody who
-    was deactivated.
+    """RFC 6750 section 3.1: an invalid token is a 401 with invalid_token.
+
+    This holds for a malformed token, another tenant's, an expired or revoked one, and one of an inactive
+    person.
     """
     good = program("auditor")
     assert good.get("me")["person"] == "auditor"
@@ -110,7 +104,7 @@ def test_what_is_no_token(
 
 
 def test_another_method(program: Programs) -> None:
-    """405 in the one shape, with what the address does take; before anybody is asked who they are."""
+    """Another method is a 405 in the shape of all errors with Allow, before any authentication."""
     for _, path, _, _ in addresses():
         response = Program("")("BREW", path)
         assert (response.status_code, response.json()["error"]) == (405, "invalid_request"), path
@@ -120,8 +114,9 @@ def test_another_method(program: Programs) -> None:
 
 
 def test_a_scope_is_needed(program: Programs) -> None:
-    """foyer:read opens what reads, foyer:write the rest; without either nothing, whatever the role (403, RFC
-    6750 section 3.1).
+    """RFC 6750 section 3.1: foyer:read allows reads, foyer:write allows writes, anything else is a 403.
+
+    The role does not matter without the scope.
     """
     reads, nothing = program("admin", "openid foyer:read"), program("admin", "openid profile")
     writers = [(method, path) for method, path, _, writes in addresses() if writes]
@@ -132,19 +127,18 @@ def test_a_scope_is_needed(program: Programs) -> None:
         assert 'error="insufficient_scope"' in response["WWW-Authenticate"]
     assert reads.get("me")["role"] == "admin"
     assert refused(nothing("GET", "me")) == "insufficient_scope"
-    assert program("admin", "openid foyer:write").get("me")["role"] == "admin", "who may write may read"
+    assert program("admin", "openid foyer:write").get("me")["role"] == "admin", (
+        "the write scope includes reading"
+    )
 
 
 @pytest.mark.parametrize("role", [*ROLES, "nobody"])
 def test_the_matrix(program: Programs, role: str) -> None:
-    """Every operation for every role: let through exactly where the matrix has a cross, on a host that is not
-    the default tenant's.
-    """
+    """Every operation allows exactly the roles of the matrix, on a host other than the default tenant's."""
     acting = program(role)
     for method, path, needs, _ in addresses():
         if path == "keys/rotate" and role in allowed()[needs]:
-            # the one that succeeds without anything being there: it takes away what the others are signed
-            # with
+            # it succeeds without an object, and revokes the key that signs the other tokens
             continue
         response = acting(method, path, {} if method in ("POST", "PUT", "PATCH") else None)
         may = role in allowed()[needs] and not needs.startswith("tenants.")
@@ -153,9 +147,7 @@ def test_the_matrix(program: Programs, role: str) -> None:
 
 
 def test_a_service_account_is_nobody(acme: Tenant, door: Callable[..., Door], program: Programs) -> None:
-    """B18: an application that acts for itself cannot even ask for these scopes, and its token is no
-    administrator's.
-    """
+    """B18: an application that acts for itself cannot request these scopes, and its token grants no role."""
     application = Application.objects.get(name="kiosk")
     application.grants, application.scopes = ["client_credentials"], ["foyer:read", "acme:read"]
     application.save()
@@ -171,10 +163,11 @@ def test_a_service_account_is_nobody(acme: Tenant, door: Callable[..., Door], pr
 
 
 def test_a_device_gets_a_token_for_it(acme: Tenant, door: Callable[..., Door], program: Programs) -> None:
-    """The whole way through the public door: an application that has the scopes, a person who approves in
-    plain words, the API.
+    """An application with the scopes gets a token by the device grant, and the token works at the API.
+
+    The person approves the scopes in plain words.
     """
-    program("admin")  # makes the application
+    program("admin")  # creates the application
     Application.objects.filter(name="admin-cli").update(
         grants=["urn:ietf:params:oauth:grant-type:device_code"]
     )
@@ -191,7 +184,7 @@ def test_a_device_gets_a_token_for_it(acme: Tenant, door: Callable[..., Door], p
 
 
 def test_no_cookie_opens_it(door: Callable[..., Door], acme: Tenant) -> None:
-    """A signed-in browser is nobody here, so no form of another site does anything."""
+    """A signed-in browser is not authenticated here, so a form of another site has no effect."""
     Person.objects.filter(username="alice").update(role="admin")
     browser = door()
     browser.sign_in()
@@ -201,7 +194,7 @@ def test_no_cookie_opens_it(door: Callable[..., Door], acme: Tenant) -> None:
 
 
 def test_the_document_names_right_and_scope() -> None:
-    """What an operation needs stands with it."""
+    """Every operation in the document states the permission and the scope that it requires."""
     for path, methods in json.loads(json.dumps(document()))["paths"].items():
         for operation in methods.values():
             if "/api/runs/" not in path:

@@ -1,6 +1,4 @@
-"""What an overview shows, through the API: counts by time, and what wants to be looked at, to each role what
-it may see.
-"""
+"""The overview through the API: counts by time, and alerts, limited to what each role may see."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -23,8 +21,9 @@ Programs = Callable[..., Program]
 def test_how_often_what_happened(
     program: Programs, acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
 ) -> None:
-    """The series of the overview by the minute and by the half hour, the last stretch under way; the
-    neighbour's are not counted.
+    """The series count by the minute and by the half hour, with the current interval last.
+
+    Events of the other tenant are not counted.
     """
     auditor = program("auditor")
     door().approve(door().start())
@@ -57,12 +56,12 @@ def test_how_often_what_happened(
 
 @pytest.mark.parametrize("over", ["week", "", "HOUR", "0", "hour&over=week"])
 def test_a_span_that_there_is_not(program: Programs, over: str) -> None:
-    """400, and no chart of something else."""
+    """An unknown time span is a 400, and no other chart is returned."""
     assert program("auditor")("GET", f"statistics?over={over}").status_code == 400
 
 
 def test_what_wants_to_be_looked_at(program: Programs, acme: Tenant, other: Tenant) -> None:
-    """Names and numbers, of this tenant alone; the installation's affairs are its owner's."""
+    """Alerts have names and numbers of this tenant only; those of the installation are for its owner."""
     admin = program()
     with tenant_scope(other):
         Person.objects.create(username="their-admin", role="admin")
@@ -97,9 +96,7 @@ def test_what_wants_to_be_looked_at(program: Programs, acme: Tenant, other: Tena
     ],
 )
 def test_to_each_what_they_may_see(program: Programs, acme: Tenant, role: str, sees: set[str]) -> None:
-    """null where the role does not see it, as the page leaves it out; without a role nothing is answered at
-    all.
-    """
+    """A value that the role may not see is null, as the page omits it; without a role nothing is returned."""
     acting = program(role)
     assert {name for name, value in acting.get("concerns").items() if value is not None} == sees
     assert (acting.get("statistics")["waiting"] is None) == (role == "editor")

@@ -1,6 +1,4 @@
-"""Applications by recipe through the API: the questions, what comes of the answers, the secret that is told
-once, and programs.
-"""
+"""Applications by recipe through the API: the questions, the result, the secret shown once, and programs."""
 
 import json
 from collections.abc import Callable
@@ -20,8 +18,9 @@ Programs = Callable[..., Program]
 
 
 def test_the_questions(program: Programs, acme: Tenant) -> None:
-    """Every recipe with what it asks, what may be chosen here, what it settles by itself and why; a service
-    is asked for no groups.
+    """Every recipe lists its questions and choices, and what it sets by itself and why.
+
+    A service has no question about groups.
     """
     found = {each["name"]: each for each in program().get("recipes/")["recipes"]}
     assert list(found) == list(RECIPES)
@@ -40,7 +39,7 @@ def test_the_questions(program: Programs, acme: Tenant) -> None:
 
 
 def test_a_television(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
-    """Three answers make it, in the name of whoever asked; the programs hold its values, and it works."""
+    """Three answers create a working application in the caller's name; the programs contain its values."""
     admin = program()
     made = admin("POST", "recipes/tv", {"title": " Living room ", "groups": ["staff"], "scopes": ["profile"]})
     told = made.json()
@@ -73,8 +72,9 @@ def test_a_television(program: Programs, acme: Tenant, door: Callable[..., Door]
 
 
 def test_a_services_secret_is_said_once(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
-    """It stands in the answer that makes it and in its programs, opens what it should, and is in nothing that
-    is asked for later.
+    """The secret is in the response that creates it and in its programs, and in no later response.
+
+    It authenticates the service.
     """
     admin = program()
     told = admin("POST", "recipes/service", {"title": "Nightly backup", "scopes": ["acme:read"]}).json()
@@ -120,8 +120,9 @@ def test_a_services_secret_is_said_once(program: Programs, acme: Tenant, door: C
 def test_what_cannot_be(
     program: Programs, acme: Tenant, recipe: str, answers: dict[str, Any], status: int, named: str
 ) -> None:
-    """Refused at its question, and nothing is made: a recipe cannot be talked into anything that it does not
-    offer.
+    """An invalid answer is refused at its question, and nothing is created.
+
+    A recipe accepts nothing that it does not offer.
     """
     admin = program()
     before = Application.objects.count()
@@ -136,8 +137,9 @@ def test_what_cannot_be(
     [("auditor", 403, 200), ("helpdesk", 403, 200), ("editor", 403, 200), ("nobody", 403, 403)],
 )
 def test_roles(program: Programs, acme: Tenant, role: str, makes: int, looks: int) -> None:
-    """As on the pages: who may edit applications makes them, and reads the questions; who may see them reads
-    how they are set up.
+    """Roles that may edit applications read the questions and create one, as on the pages.
+
+    Roles that may see applications read how they are set up.
     """
     acting = program(role)
     assert acting("POST", "recipes/tv", {"title": "Sly"}).status_code == makes
@@ -147,7 +149,7 @@ def test_roles(program: Programs, acme: Tenant, role: str, makes: int, looks: in
 
 
 def test_what_is_the_neighbours_is_not_there(program: Programs) -> None:
-    """What is made here is made here alone; how it is set up, nobody else reads."""
+    """An application is created in this tenant only, and no other tenant reads how it is set up."""
     program(host="other.test")("POST", "recipes/tv", {"title": "Living room"})
     admin = program()
     assert admin("GET", "applications/living-room/setup").status_code == 404

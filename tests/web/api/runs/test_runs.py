@@ -1,4 +1,4 @@
-"""Beginning a run once more as JSON; the rest of a run's ways is in tests/web/test_runs_api.py."""
+"""Starting a run again as JSON; ``tests/web/test_runs_api.py`` tests the rest of a run."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ Doors = Callable[..., Door]
 
 
 def restarted(program: Program, keep: object) -> Program:
-    """The same program, at the new run."""
+    """Return the same program at the new run."""
     headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
     program.begun = program.door.http.post(
         f"{program.url}restart", {"keep": keep}, content_type="application/json", **headers
@@ -26,14 +26,12 @@ def restarted(program: Program, keep: object) -> Program:
 
 
 def living() -> int:
-    """How many sessions there are."""
+    """Return how many sessions there are."""
     return Session.objects.filter(ended_at=None).count()
 
 
 def test_with_what_was_learned(acme: Tenant, door: Doors) -> None:
-    """The password is not asked again, consent is; the secret stays the same and is not said a
-    second time.
-    """
+    """The password is not asked for again, but consent is; the secret stays, and is not returned again."""
     device = door()
     started = device.start()
     program = Program(door()).to_consent(started)
@@ -51,7 +49,7 @@ def test_with_what_was_learned(acme: Tenant, door: Doors) -> None:
 
 
 def test_the_run_that_was_left_is_over(acme: Tenant, door: Doors) -> None:
-    """It takes no answer any more, and looking at it does not end the session that it handed on."""
+    """The previous run accepts no answer, and reading it does not end the session that it handed over."""
     started = door().start()
     program = Program(door()).to_consent(started)
     left = program.url
@@ -64,7 +62,7 @@ def test_the_run_that_was_left_is_over(acme: Tenant, door: Doors) -> None:
 
 
 def test_as_if_nobody_had_come(acme: Tenant, door: Doors) -> None:
-    """Nothing is known, and the session ends: nobody would see it again."""
+    """The new run knows nothing, and the session ends because it would be unreachable."""
     program = Program(door())
     program.answer(name="alice")
     program.answer(password="alice-password-1")
@@ -75,7 +73,7 @@ def test_as_if_nobody_had_come(acme: Tenant, door: Doors) -> None:
 
 
 def test_a_run_that_has_ended_starts_with_nothing(acme: Tenant, door: Doors) -> None:
-    """Its session ended with it, so there is nothing to keep: who wants to go on signs in."""
+    """The session ended with its run, so the new run starts with a sign-in."""
     started = door().start()
     program = Program(door()).to_consent(started)
     assert program.answer(decision="deny")["kind"] == "denied"
@@ -86,7 +84,7 @@ def test_a_run_that_has_ended_starts_with_nothing(acme: Tenant, door: Doors) -> 
 
 @pytest.mark.parametrize("keep", [None, 1, "true", [], {}])
 def test_keep_is_said_plainly(door: Doors, keep: object) -> None:
-    """400, and the run stands where it stood."""
+    """An invalid ``keep`` is a 400, and the run stays where it was."""
     program = Program(door())
     assert restarted(program, keep).begun.json()["error_description"].startswith("keep: ")
     assert program.begun.status_code == 400
@@ -94,7 +92,7 @@ def test_keep_is_said_plainly(door: Doors, keep: object) -> None:
 
 
 def test_only_with_the_runs_own_secret(door: Doors) -> None:
-    """404 with another run's or at the neighbour's, 401 without; the run goes on."""
+    """Another run's secret or another tenant's is a 404, and no secret is a 401; the run goes on."""
     program, foreign = Program(door()), Program(door("other.test"))
     mine = program.secret
     program.secret = foreign.secret

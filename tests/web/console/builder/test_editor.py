@@ -1,5 +1,6 @@
-"""The flow builder at the public door: what its pages show, what each edit saves, and that of two editors
-neither loses anything.
+"""The flow builder at the public interface: what its pages show and what each edit saves.
+
+Of two editors, neither loses anything.
 """
 
 import html
@@ -31,18 +32,18 @@ _FIELD = re.compile(r'<input type="hidden" name="(_base|_mark|_open)" value="([^
 
 
 class Editor:
-    """Somebody at the builder of one flow, who sees what the last answer showed."""
+    """A person at the builder of one flow, with what the last response showed."""
 
     def __init__(self, door: Door, path: str = PAGE) -> None:
         self.door, self.path = door, path
         self.look()
 
     def look(self, query: str = "", status: int = 200) -> str:
-        """Opens the page."""
+        """Open the page."""
         return self._seen(self.door.http.get(self.path + query), status)
 
     def edit(self, wanted: dict[str, Any], status: int = 200, **fields: Any) -> str:
-        """Posts an edit of what is seen, as the script does."""
+        """Post an edit of what is shown, as the script does."""
         posted = {**self.hidden, "_edit": json.dumps(wanted), **fields}
         return self._seen(self.door.http.post(self.path + "edit", posted, headers={"X-Builder": "1"}), status)
 
@@ -56,19 +57,20 @@ class Editor:
 
     @property
     def steps(self) -> list[str]:
-        """The ids of the cards, as they are drawn."""
+        """The ids of the cards, in their order on the page."""
         return re.findall(r'<article class="[^"]*" data-place="[^"]*"[^>]* data-id="([^"]*)"', self.text)
 
     @property
     def said(self) -> str:
-        """What is told about the last edit."""
+        """The page's message about the last edit."""
         return str(re.search(r'data-said="([^"]*)"', self.text)[1])  # type: ignore[index]
 
 
 @pytest.fixture
 def at_work(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Callable[..., Editor]:
-    """``at_work("editor")``: alice at the builder with this role, in a browser of her own; bob is an editor
-    too.
+    """Return a factory of editors: ``at_work("editor")`` is alice at the builder with this role.
+
+    Each has a browser of her own. Bob is an editor too.
     """
 
     def sit_down(role: str = "editor", path: str = PAGE, name: str = "alice") -> Editor:
@@ -82,7 +84,7 @@ def at_work(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Callable[.
 
 
 def drafted(name: str = "connect-a-device") -> list[str]:
-    """The steps of the draft as it is stored."""
+    """Return the steps of the stored draft."""
     with tenant_scope(Tenant.objects.get(name="acme")):
         draft = draft_of(name)
         assert draft is not None
@@ -90,8 +92,9 @@ def drafted(name: str = "connect-a-device") -> list[str]:
 
 
 def test_a_draft_that_differs_in_nothing_is_none(at_work: Callable[..., Editor], acme: Tenant) -> None:
-    """Moved and moved back: the flow has no draft any more, in the list, on Versions and for whoever edits
-    next; nothing was told.
+    """A step that is moved and moved back leaves the flow without a draft.
+
+    The list, the page Versions and the next editor show none, and there is no event.
     """
     editor = at_work()
     editor.edit({"do": "move", "step": "0", "at": "2", "lane": ""})
@@ -108,7 +111,7 @@ def test_a_draft_that_differs_in_nothing_is_none(at_work: Callable[..., Editor],
 
 
 def test_a_program_may_send_what_is_live(acme: Tenant, at_work: Callable[..., Editor]) -> None:
-    """It can go on and publish that, as a script does each time; nobody is shown a draft."""
+    """A program may upload the live document and publish it, as a script does; no page shows a draft."""
     live = version_of("connect-a-device").document
     save_draft("connect-a-device", live, by="ci", revision=None)
     row = FLOWS.one("connect-a-device")
@@ -119,7 +122,7 @@ def test_a_program_may_send_what_is_live(acme: Tenant, at_work: Callable[..., Ed
 
 
 def test_the_first_edit_of_a_live_flow_makes_a_draft(at_work: Callable[..., Editor]) -> None:
-    """What is live stays; the card that was moved is told, and where it is."""
+    """The live version stays, and the message names the card that was moved and its new position."""
     editor = at_work()
     assert editor.steps == list(SHIPPED)
     assert "Version 1 is live" in editor.text
@@ -137,7 +140,7 @@ def test_the_first_edit_of_a_live_flow_makes_a_draft(at_work: Callable[..., Edit
 
 
 def test_lint_marks_the_card_that_it_concerns_until_that_is_mended(at_work: Callable[..., Editor]) -> None:
-    """As one edits; the list leads to the card."""
+    """Each edit updates the lint findings, and the list links to the card."""
     editor = at_work()
     assert "No issues" in editor.text
     editor.edit({"do": "nudge", "step": "1", "where": "down"})
@@ -150,7 +153,7 @@ def test_lint_marks_the_card_that_it_concerns_until_that_is_mended(at_work: Call
 
 
 def test_without_scripts_every_edit_leads_back_to_the_page(at_work: Callable[..., Editor]) -> None:
-    """303, then the page says what was done and shows the step."""
+    """Without scripts an edit is a 303, and the page says what was done and shows the step."""
     editor = at_work()
     posted = {**editor.hidden, "_edit": json.dumps({"do": "duplicate", "step": "1"})}
     response = editor.door.http.post(PAGE + "edit", posted)
@@ -162,7 +165,7 @@ def test_without_scripts_every_edit_leads_back_to_the_page(at_work: Callable[...
 def test_the_settings_of_a_step_are_a_form_and_only_what_differs_is_kept(
     at_work: Callable[..., Editor],
 ) -> None:
-    """Id, refusal, condition and settings in one; the page says them in words."""
+    """One form has the id, the refusal, the condition and the settings; the page describes them in words."""
     editor = at_work()
     editor.look("?step=password")
     panel = {"do": "panel", "step": "1"}
@@ -202,7 +205,7 @@ def test_the_settings_of_a_step_are_a_form_and_only_what_differs_is_kept(
 def test_what_is_wrong_in_a_form_is_said_at_its_field_and_the_draft_stays(
     at_work: Callable[..., Editor], fields: dict[str, str], said: str
 ) -> None:
-    """And what was typed is still there."""
+    """The typed values are still in the form."""
     editor = at_work()
     editor.edit({"do": "remove", "step": "5"})
     editor.edit(
@@ -216,7 +219,7 @@ def test_what_is_wrong_in_a_form_is_said_at_its_field_and_the_draft_stays(
 
 
 def test_conditions_are_added_and_taken_away_before_anything_is_saved(at_work: Callable[..., Editor]) -> None:
-    """Each is a row: a ready-made one with its fields, or CEL."""
+    """Each condition is a row: a ready-made one with its fields, or CEL."""
     editor = at_work()
     panel = {"do": "panel", "step": "1"}
     editor.edit(
@@ -248,7 +251,7 @@ def test_conditions_are_added_and_taken_away_before_anything_is_saved(at_work: C
 
 
 def test_a_condition_is_checked_while_it_is_typed(at_work: Callable[..., Editor]) -> None:
-    """With line and column, with what is only known later, and with nothing saved."""
+    """The check reports line, column and variables known only later, and saves nothing."""
     editor = at_work()
 
     def checked(step: str, source: str) -> Any:
@@ -268,7 +271,7 @@ def test_a_condition_is_checked_while_it_is_typed(at_work: Callable[..., Editor]
 
 @pytest.mark.parametrize("settings", ['{"free": "\\ud800"}', '{"free": ' + "[" * 400 + "]" * 400 + "}"])
 def test_only_what_could_be_stored_is_checked(at_work: Callable[..., Editor], settings: str) -> None:
-    """A hand-made document is as little there for the checking as for an edit."""
+    """A manually crafted document is refused for checking as for an edit."""
     editor = at_work()
     base = editor.hidden["_base"].replace(
         '{"stage": "password"}', f'{{"stage": "password", "settings": {settings}}}'
@@ -278,7 +281,10 @@ def test_only_what_could_be_stored_is_checked(at_work: Callable[..., Editor], se
 
 
 def test_two_editors_collide_and_neither_loses_anything(at_work: Callable[..., Editor]) -> None:
-    """The slower one sees who and when, what would change, and chooses; until then nothing is written."""
+    """The slower editor sees who edited and when, and what would change, and then chooses.
+
+    Nothing is written until then.
+    """
     alice, bob = at_work(), at_work(name="bob")
     bob.edit({"do": "remove", "step": "5"})
     alice.edit({"do": "duplicate", "step": "0"}, 409)
@@ -297,7 +303,7 @@ def test_two_editors_collide_and_neither_loses_anything(at_work: Callable[..., E
 
 
 def test_putting_on_top_collides_again_when_a_third_was_faster(at_work: Callable[..., Editor]) -> None:
-    """The difference that one saw is the one that one writes over."""
+    """An editor overwrites only the version whose difference they saw."""
     alice, bob = at_work(), at_work(name="bob")
     bob.edit({"do": "remove", "step": "5"})
     alice.edit({"do": "duplicate", "step": "0"}, 409)
@@ -308,13 +314,13 @@ def test_putting_on_top_collides_again_when_a_third_was_faster(at_work: Callable
     assert drafted() == list(SHIPPED[:4])
 
 
-@pytest.mark.parametrize("what", ["published", "discarded and drawn anew"])
+@pytest.mark.parametrize("what", ["published", "discarded and created again"])
 def test_a_flow_that_moved_beneath_is_noticed(at_work: Callable[..., Editor], what: str) -> None:
-    """Whether or not the numbers are the same again."""
+    """A change of the flow during an edit is noticed, even if the revision numbers are the same again."""
     alice = at_work()
     with tenant_scope(Tenant.objects.get(name="acme")):
         if what == "published":
-            publish(drawing(*SHIPPED, title="Anew"), by="bob")
+            publish(drawing(*SHIPPED, title="Again"), by="bob")
         else:
             save_draft("connect-a-device", drawing(*SHIPPED).as_json(), by="bob", revision=None)
             alice.look()
@@ -325,7 +331,7 @@ def test_a_flow_that_moved_beneath_is_noticed(at_work: Callable[..., Editor], wh
 
 
 def test_undo_is_the_whole_document_of_before(at_work: Callable[..., Editor], acme: Tenant) -> None:
-    """Posted by the script, which keeps what this sitting has seen."""
+    """Undo posts the whole previous document, which the script holds for this visit."""
     editor = at_work()
     before = json.loads(editor.hidden["_base"])
     editor.edit({"do": "remove", "step": "1"})
@@ -338,7 +344,7 @@ def test_undo_is_the_whole_document_of_before(at_work: Callable[..., Editor], ac
 
 
 def test_the_flow_as_text(at_work: Callable[..., Editor]) -> None:
-    """Applied as it was typed; what is wrong is said with line and column, and the text stays."""
+    """The text is applied as typed; an error has line and column, and the text stays."""
     editor = at_work()
     editor.look("?open=yaml")
     text = str(re.search(r'name="_text"[^>]*>\n(.*?)</textarea>', editor.text, re.DOTALL)[1])  # type: ignore[index]
@@ -371,7 +377,7 @@ def test_the_flow_as_text(at_work: Callable[..., Editor]) -> None:
 
 
 def test_a_draft_that_is_no_flow_is_mended_as_text(at_work: Callable[..., Editor], acme: Tenant) -> None:
-    """It is shown as it is, with what is wrong; nothing is lost."""
+    """A draft that is no valid flow is shown as text with its errors, and nothing is lost."""
     save_draft(
         "connect-a-device",
         {"title": "Half", "for": "device_code", "steps": [{"id": "x"}], "junk": 1},
@@ -387,7 +393,7 @@ def test_a_draft_that_is_no_flow_is_mended_as_text(at_work: Callable[..., Editor
 
 
 def test_hostile_names_are_only_words(at_work: Callable[..., Editor], acme: Tenant) -> None:
-    """B-rules on pages: what somebody typed is text, in a card, in a form and in what is told."""
+    """Names that people type are plain text in a card, in a form and in a message."""
     bad = '"><script>alert(1)</script>'
     document = drawing(
         {"stage": "prompt", "id": "ask", "settings": {"title": bad}, "when": '"</script>" in person.groups'},
@@ -430,7 +436,7 @@ def test_hostile_names_are_only_words(at_work: Callable[..., Editor], acme: Tena
     ],
 )
 def test_what_is_no_edit_changes_nothing(at_work: Callable[..., Editor], posted: dict[str, str]) -> None:
-    """A hand-made request is answered without a trace of the machine."""
+    """A manually crafted request is refused without a traceback."""
     editor = at_work()
     response = editor.door.http.post(PAGE + "edit", {**editor.hidden, **posted})
     assert response.status_code in (404, 409)
@@ -439,7 +445,10 @@ def test_what_is_no_edit_changes_nothing(at_work: Callable[..., Editor], posted:
 
 @pytest.mark.parametrize("value", ['"a\\u0000b"', '"\\ud800"'])
 def test_what_no_database_keeps_is_refused(at_work: Callable[..., Editor], value: str) -> None:
-    """Settings are open, so a hand-made request may hold anything: told, and the drawing stays."""
+    """A value that no database can store is refused with a message, and the definition stays.
+
+    Settings are open, so a manually crafted request may contain any value.
+    """
     editor = at_work()
     before = editor.hidden["_base"]
     base = before.replace(
@@ -461,7 +470,7 @@ def test_what_no_database_keeps_is_refused(at_work: Callable[..., Editor], value
 
 
 def test_a_number_that_json_does_not_have_is_none(at_work: Callable[..., Editor]) -> None:
-    """The draft stays one that every database keeps, and lint says what the setting wants."""
+    """The draft can still be stored by every database, and lint says what the setting requires."""
     editor = at_work()
     base = editor.hidden["_base"].replace(
         '{"stage": "password"}', '{"stage": "password", "settings": {"free": NaN}}'
@@ -472,7 +481,7 @@ def test_a_number_that_json_does_not_have_is_none(at_work: Callable[..., Editor]
 
 
 def test_an_edit_that_is_impossible_is_said(at_work: Callable[..., Editor]) -> None:
-    """And the drawing stays."""
+    """An impossible edit is refused with a message, and the definition stays."""
     editor = at_work()
     editor.edit({"do": "nudge", "step": "0", "where": "up"}, 409)
     assert editor.said == "identification is already first."
@@ -480,7 +489,7 @@ def test_an_edit_that_is_impossible_is_said(at_work: Callable[..., Editor]) -> N
 
 
 def test_who_may_only_see_changes_nothing(at_work: Callable[..., Editor]) -> None:
-    """An auditor reads the drawing and the settings; there is nothing to press, and the address refuses."""
+    """An auditor reads the definition and the settings without any button, and the address refuses a POST."""
     auditor = at_work("auditor", PAGE)
     assert auditor.steps == list(SHIPPED)
     auditor.look("?step=password")
@@ -492,7 +501,7 @@ def test_who_may_only_see_changes_nothing(at_work: Callable[..., Editor]) -> Non
 
 
 def test_other_tenants_flows_are_not_there(at_work: Callable[..., Editor], other: Tenant) -> None:
-    """404 for what is the neighbour's, and nothing written there."""
+    """Another tenant's flow is a 404, and nothing is written there."""
     with tenant_scope(other):
         publish(drawing("identification", flow="theirs", **{"for": "part"}), by="test")
     editor = at_work()
@@ -508,7 +517,7 @@ def test_other_tenants_flows_are_not_there(at_work: Callable[..., Editor], other
 
 
 def test_a_new_flow_begins_empty_or_like_another(at_work: Callable[..., Editor], acme: Tenant) -> None:
-    """As a draft; the tenant's own flow for its purpose stays that."""
+    """A new flow is a draft, and the tenant's flow for the same purpose stays the default."""
     editor = at_work()
     post = editor.door.http.post
     response = post("/console/new-flow/", {"title": "Stäff: devices", "designation": "device_code"})
@@ -543,7 +552,7 @@ def test_a_new_flow_begins_empty_or_like_another(at_work: Callable[..., Editor],
     ],
 )
 def test_a_new_flow_that_cannot_be(at_work: Callable[..., Editor], typed: dict[str, str], said: str) -> None:
-    """Said at its field; nothing is made."""
+    """An invalid new flow has its message at the field, and nothing is created."""
     editor = at_work()
     response = editor.door.http.post("/console/new-flow/", typed)
     assert response.status_code == 400
@@ -552,7 +561,7 @@ def test_a_new_flow_that_cannot_be(at_work: Callable[..., Editor], typed: dict[s
 
 
 def test_the_page_takes_few_queries(at_work: Callable[..., Editor], acme: Tenant) -> None:
-    """However many steps there are: 20 at most, for the page, its panels and an edit."""
+    """The page, its panels and an edit take 20 queries at most for any number of steps."""
     steps = [
         {
             "stage": "prompt",
@@ -576,7 +585,7 @@ def test_the_page_takes_few_queries(at_work: Callable[..., Editor], acme: Tenant
 
 
 def test_what_the_buttons_post_are_edits(at_work: Callable[..., Editor]) -> None:
-    """Every button of the page, the palette's too, says an edit that can be made of what is shown."""
+    """Every button of the page and of the palette posts an edit that applies to what is shown."""
     editor = at_work()
     document = FlowDocument.model_validate(json.loads(editor.hidden["_base"]))
     said = re.findall(r"name=\"_edit\" value=\"(\{.*?\})\"", editor.text)

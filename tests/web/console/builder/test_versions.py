@@ -1,5 +1,6 @@
-"""Publishing and its history: what differs is shown first, errors stop it, nobody overwrites anybody, and
-every step has a way back.
+"""Publishing and version history: differences are shown first, and lint errors stop it.
+
+No editor overwrites another, and every step can be undone.
 """
 
 from collections.abc import Callable
@@ -27,21 +28,24 @@ LONGER = ("identification", "password", AWAY, *SHIPPED[2:])
 
 
 def drafted(*steps: Any, revision: int | None = None, by: str = "editor", **more: Any) -> Draft:
-    """A draft of the tenant's flow for devices."""
+    """Save a draft of the tenant's flow for devices."""
     return save_draft(
         "connect-a-device", drawing(*(steps or LONGER), **more).as_json(), by=by, revision=revision
     )
 
 
 def live() -> int:
-    """The number of the live version."""
+    """Return the number of the live version."""
     version = live_version("device_code")
     assert version
     return version.number
 
 
 def test_what_changes_is_shown_before_it_is_published(acme: Tenant) -> None:
-    """Step by step, conditions in words; then one button, a note that stays, and the draft is put away."""
+    """The page shows the differences step by step with conditions in words, and one button publishes.
+
+    The note is stored, and the draft is removed.
+    """
     drafted()
     opened = entered("acme.test", acme, "editor")
     page = text(opened, f"{HERE}/publish")
@@ -59,7 +63,7 @@ def test_what_changes_is_shown_before_it_is_published(acme: Tenant) -> None:
 
 
 def test_errors_stop_it_and_lead_to_the_step(acme: Tenant) -> None:
-    """Lint is shown with a link into the builder; a POST that comes nevertheless changes nothing."""
+    """Lint findings link to the builder, and a POST despite them changes nothing."""
     drafted("identification", {"group": "box", "steps": [{"stage": "totp", "id": "code"}]}, "consent")
     opened = entered("acme.test", acme, "editor")
     page = text(opened, f"{HERE}/publish")
@@ -72,7 +76,7 @@ def test_errors_stop_it_and_lead_to_the_step(acme: Tenant) -> None:
 
 
 def test_a_failing_test_stops_it_and_says_why(acme: Tenant) -> None:
-    """Passed and failed ones by name."""
+    """The page lists passed and failed flow tests by name."""
     answers = {"identification": "passes", "password": "passes", "device_code": "passes", "consent": "passes"}
     good = {"name": "everybody comes through", "answers": answers}
     drafted(tests=[good, {**good, "name": "staff show a code", "expect": {"totp": "done"}}])
@@ -85,7 +89,7 @@ def test_a_failing_test_stops_it_and_says_why(acme: Tenant) -> None:
 
 
 def test_a_draft_that_is_no_flow_says_what_is_wrong(acme: Tenant) -> None:
-    """Every key of it."""
+    """Every invalid key of the draft is reported."""
     save_draft(
         "connect-a-device",
         {"for": "device_code", "title": "", "steps": [{"stage": "a", "flow": "b"}]},
@@ -100,8 +104,9 @@ def test_a_draft_that_is_no_flow_says_what_is_wrong(acme: Tenant) -> None:
 
 @pytest.mark.parametrize("revision", ["1", "", "x", "-1", "99999999999999999999"])
 def test_who_published_what_they_did_not_see_publishes_nothing(acme: Tenant, revision: str) -> None:
-    """Somebody changed the draft after the page was opened: the difference is shown anew, with the fresh
-    revision in the form.
+    """A draft that changed after the page was opened is not published.
+
+    The new difference is shown, with the current revision in the form.
     """
     drafted()
     opened = entered("acme.test", acme, "editor")
@@ -119,7 +124,7 @@ def test_who_published_what_they_did_not_see_publishes_nothing(acme: Tenant, rev
 
 
 def test_a_draft_that_is_gone_cannot_be_published(acme: Tenant) -> None:
-    """Somebody else published or discarded it."""
+    """A draft that another person published or discarded cannot be published."""
     opened = entered("acme.test", acme, "editor")
     assert "No draft" in text(opened, f"{HERE}/publish")
     assert "No draft" in posted(opened, f"{HERE}/publish", {"revision": 1}, 200)
@@ -127,7 +132,7 @@ def test_a_draft_that_is_gone_cannot_be_published(acme: Tenant) -> None:
 
 
 def test_a_draft_that_is_overtaken_says_what_it_would_undo(acme: Tenant) -> None:
-    """Another version went live since it was begun."""
+    """The page warns when another version went live since the draft was created."""
     drafted()
     publish(drawing(*SHIPPED, title="Another title"), by="blueprint")
     assert "This draft is based on version 1, but version 2 is live now" in text(
@@ -136,7 +141,7 @@ def test_a_draft_that_is_overtaken_says_what_it_would_undo(acme: Tenant) -> None
 
 
 def test_rolling_back_in_one_action(acme: Tenant) -> None:
-    """After the difference: the version is live as it was, the note and who did it stand in the events."""
+    """A rollback shows the difference and restores the version; its event has the note and the person."""
     publish(drawing(*LONGER), by="editor")
     opened = entered("acme.test", acme, "editor")
     page = text(opened, f"{HERE}/versions/1/roll-back")
@@ -149,7 +154,7 @@ def test_rolling_back_in_one_action(acme: Tenant) -> None:
 
 
 def test_a_version_that_can_no_longer_run_stays_where_it_is(acme: Tenant) -> None:
-    """Its stage is gone: said, and nothing is changed."""
+    """A version whose stage is not installed is refused with the reason, and nothing is changed."""
     publish(drawing(*LONGER), by="editor")
     old = Version.objects.get(flow__name="connect-a-device", number=1)
     Version.objects.filter(pk=old.pk).update(
@@ -161,7 +166,7 @@ def test_a_version_that_can_no_longer_run_stays_where_it_is(acme: Tenant) -> Non
 
 
 def test_one_version_with_its_document(acme: Tenant, tmp_path: Any) -> None:
-    """What it changed, its YAML, and the same as a file that is a blueprint."""
+    """The page of a version shows its changes and its YAML, and offers the same as a blueprint file."""
     publish(drawing(*LONGER), by="editor", note="A code for staff")
     opened = entered("acme.test", acme, "auditor")
     page = text(opened, f"{HERE}/versions/2")
@@ -176,7 +181,10 @@ def test_one_version_with_its_document(acme: Tenant, tmp_path: Any) -> None:
 
 
 def test_any_two_are_compared(acme: Tenant) -> None:
-    """Versions and the draft, in either direction; without a choice the newest against what is live."""
+    """Versions and the draft are compared in either direction.
+
+    The default compares the newest with the live one.
+    """
     publish(drawing(*LONGER), by="editor")
     drafted(
         *LONGER[:3], "login", "device_code", "consent", {"stage": "finish", "id": "end"}, title="Connect it"
@@ -194,7 +202,7 @@ def test_any_two_are_compared(acme: Tenant) -> None:
 
 
 def test_discarding_says_what_is_lost(acme: Tenant) -> None:
-    """And only what was looked at is thrown away."""
+    """Discarding shows what is lost, and only the draft that was shown is discarded."""
     drafted()
     opened = entered("acme.test", acme, "editor")
     assert "totp after password" in text(opened, f"{HERE}/discard")
@@ -208,7 +216,7 @@ def test_discarding_says_what_is_lost(acme: Tenant) -> None:
 
 
 def test_the_first_version_of_a_new_flow(acme: Tenant) -> None:
-    """Nothing is live: every step is new, and rolling back is not offered."""
+    """Without a live version every step is new, and a rollback is not offered."""
     document = drawing("identification", "password", "login", flow="sign-in", **{"for": "authentication"})
     save_draft("sign-in", document.as_json(), by="editor", revision=None)
     opened = entered("acme.test", acme, "editor")
@@ -220,7 +228,7 @@ def test_the_first_version_of_a_new_flow(acme: Tenant) -> None:
 
 
 def test_who_may(acme: Tenant, other: Tenant) -> None:
-    """An auditor looks and does nothing; the neighbour's flows and unknown versions are not there."""
+    """An auditor sees the pages and no buttons; another tenant's flows and unknown versions are a 404."""
     drafted()
     publish(drawing(*LONGER), by="editor")
     for path in ("publish", "versions/1/roll-back", "discard"):
@@ -254,7 +262,7 @@ def test_who_may(acme: Tenant, other: Tenant) -> None:
 
 
 def test_hostile_notes_are_only_words(acme: Tenant) -> None:
-    """In the history and on the version's page."""
+    """Notes are text in the history and on the version's page."""
     publish(drawing(*LONGER, title="<b>x</b>"), by="<i>y</i>", note="<script>alert(1)</script>\0"[:-1])
     opened = entered("acme.test", acme, "editor")
     for path in ("versions", "versions/2", "compare?old=1&new=2"):

@@ -1,5 +1,6 @@
-"""What is wrong with a form of the console: all of it at once, told at the top with links to the fields, and
-what was typed is kept.
+"""Errors in the console's forms: all are shown at once at the top, with links to the fields.
+
+The form keeps what was typed.
 """
 
 import html
@@ -19,7 +20,7 @@ from web.console.urls import PAGES
 
 NAMED = {page.name: page for page in PAGES}
 _LINK = re.compile(r'<li><a href="#([^"]+)">(.*?)</a>', re.DOTALL)
-# what is posted, the fields that are wrong, what is kept of it
+# the form, the invalid fields, and the values that the page keeps
 BAD: dict[str, tuple[dict[str, Any], set[str], tuple[str, ...]]] = {
     "application-recipe": ({"title": ""}, {"f-title"}, ()),
     "applications-one": (
@@ -75,8 +76,8 @@ BAD: dict[str, tuple[dict[str, Any], set[str], tuple[str, ...]]] = {
         ("Not a name", "no host"),
     ),
 }
-# nothing that is typed can be wrong there, or it leads back with a notice; blueprints tell of lines
-# (test_blueprints.py)
+# no input can be invalid there, or the page redirects with a message; blueprints report lines, see
+# test_blueprints.py
 WITHOUT = {
     *(posts.READS | posts.ASKS_FIRST | set(posts.actions())),
     *(
@@ -101,14 +102,15 @@ WITHOUT = {
 
 
 def test_every_form_is_known_here() -> None:
-    """One that is new is tried with wrong words as well."""
+    """Every form of the console is tested with wrong values."""
     assert sorted(set(BAD) | WITHOUT) == sorted(page.name for page in posts.posting())
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_all_that_is_wrong_is_told_at_the_top(name: str, inhabited: None) -> None:
-    """WCAG 3.3.1, 2.4.2: the title says so, the summary takes the focus and leads to each field, which names
-    its message; nothing was saved, what was typed is there, and no secret is.
+    """WCAG 3.3.1, 2.4.2: the title reports errors, and the focused summary links to each field.
+
+    Each field references its message. Nothing is saved, the typed values are still there, and no secret is.
     """
     page, (form, fields, kept) = NAMED[name], BAD[name]
     door, _tenant = posts.owner_at(page)
@@ -138,7 +140,7 @@ def test_all_that_is_wrong_is_told_at_the_top(name: str, inhabited: None) -> Non
 
 
 def test_a_page_without_mistakes_says_nothing(inhabited: None) -> None:
-    """No summary, no mark, no word in the title."""
+    """A page without errors has no summary, no mark and an unchanged title."""
     for name in BAD:
         door, _tenant = posts.owner_at(NAMED[name])
         text = door.get(at(NAMED[name])).content.decode()
@@ -150,9 +152,7 @@ def test_a_page_without_mistakes_says_nothing(inhabited: None) -> None:
 def test_what_only_the_database_knows_is_told_in_the_same_round(
     acme: Tenant, other: Tenant, door: Callable[..., Door]
 ) -> None:
-    """A misspelt lifetime hides neither a scope that is not there nor a client id that somebody has
-    already.
-    """
+    """A malformed lifetime hides neither a scope that does not exist nor a client id that is taken."""
     known = edit.current("application", "tv")
     assert known is not None
     said = {

@@ -1,6 +1,4 @@
-"""Forms generated from declarations: every kind of value goes out and comes back, and what is wrong stands at
-its field.
-"""
+"""Forms generated from declarations: every kind of value round-trips, and an error is at its field."""
 
 from typing import Any
 
@@ -28,7 +26,7 @@ CHOICES = {
 
 
 def _posted(fields: list[FormField]) -> QueryDict:
-    """What a browser sends for a form as it stands."""
+    """Return what a browser posts for an unchanged form."""
     data = QueryDict(mutable=True)
     for each in fields:
         if each.kind in ("group", "rows"):
@@ -45,7 +43,7 @@ def _posted(fields: list[FormField]) -> QueryDict:
 
 
 def test_what_is_shown_comes_back() -> None:
-    """A form that is sent as it stands says what the document said."""
+    """A form that is posted unchanged results in the same document."""
     form = SchemaForm(ApplicationDocument, APPLICATION, choices=CHOICES)
     read = form.read(_posted(form.fields))
     back, wanted = ApplicationDocument.model_validate(read), ApplicationDocument.model_validate(APPLICATION)
@@ -53,7 +51,7 @@ def test_what_is_shown_comes_back() -> None:
 
 
 def test_every_stages_settings_come_back() -> None:
-    """Of all installed stages, lists of groups included."""
+    """The settings of all installed stages round-trip, including lists of objects."""
     values: dict[str, dict[str, Any]] = {
         "choice": {"options": [{"value": "a", "title": "A"}, {"value": "b", "title": "B"}], "default": "b"},
         "prompt": {"fields": [{"name": "colour", "type": "select", "choices": ["red", "blue"]}]},
@@ -65,7 +63,7 @@ def test_every_stages_settings_come_back() -> None:
 
 
 def test_rows_are_read_whatever_their_numbers() -> None:
-    """Gaps, and rows that were left empty, are nothing special; a number that is none is no row."""
+    """Gaps and empty rows are skipped, and a row whose number is not one is ignored."""
     form = SchemaForm(stages()["choice"].Settings)
     said = "options.7.value=b&options.7.title=B&options.2.value=a&options.2.title=A&options.9.value=&options.9.title="  # noqa: E501
     read = form.read(QueryDict(said + "&options.NEW.value=x&options.x.value=y"))
@@ -73,7 +71,7 @@ def test_rows_are_read_whatever_their_numbers() -> None:
 
 
 def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays() -> None:
-    """Also of a value that is no number."""
+    """An error is at its field, even for a value that is not a number."""
     form = SchemaForm(ApplicationDocument, choices=CHOICES)
     said = form.read(QueryDict("application=tv&device.pending_limit=many&device.interval=2h&unknown=1"))
     with pytest.raises(ValidationError) as refused:
@@ -89,7 +87,7 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays() -> None:
 
 
 def test_what_no_database_keeps_as_a_number_stays_text() -> None:
-    """NaN and what is too large for a number, as in a blueprint; the object is saved all the same."""
+    """NaN and too large numbers stay text, as in a blueprint, and the object is saved."""
     form = SchemaForm(PersonDocument)
     assert form.read(QueryDict("attributes=a: 1e999%0Ab: NaN%0Ac: 1.5"))["attributes"] == {
         "a": "1e999",
@@ -101,7 +99,7 @@ def test_what_no_database_keeps_as_a_number_stays_text() -> None:
 
 
 def test_an_error_without_a_field_is_told_all_the_same() -> None:
-    """Nothing that is wrong is swallowed."""
+    """An error that belongs to no field is still shown."""
     form = SchemaForm(PersonDocument, leave_out=("role",))
     form.refuse({"": ["Of the whole."], "role": ["Not this one."], "groups.0": ["There is no group x."]})
     assert form.wrong == ["Of the whole.", "role: Not this one."]
@@ -109,7 +107,7 @@ def test_an_error_without_a_field_is_told_all_the_same() -> None:
 
 
 def test_a_secret_is_never_shown_and_empty_means_kept() -> None:
-    """Whatever the values say."""
+    """The form shows no secret, even if the values contain one."""
     form = SchemaForm(PersonDocument, {"person": "alice", "password": "a-long-password-1"})
     html = "".join(render_to_string("console/objects/field.html", {"field": each}) for each in form.fields)
     assert "a-long-password-1" not in html
@@ -118,7 +116,7 @@ def test_a_secret_is_never_shown_and_empty_means_kept() -> None:
 
 
 def test_hostile_values_stay_text() -> None:
-    """In the page, and in what is read."""
+    """Hostile values are text in the page and in the parsed form."""
     evil = '"><script>alert(1)</script>'
     form = SchemaForm(
         PersonDocument, {"person": evil, "name": evil, "attributes": {evil: evil}, "groups": [evil]}

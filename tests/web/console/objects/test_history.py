@@ -1,5 +1,6 @@
-"""What happened to an object stands on its page: what, by whom, when and from where; for whoever may see
-events, of their tenant alone.
+"""The history on the page of an object: what happened, by whom, when and from where.
+
+It is for roles that may see events, and of their tenant only.
 """
 
 import re
@@ -34,7 +35,7 @@ FROM = "203.0.113.7"
 
 
 def told(page: str) -> list[str]:
-    """The lines of the history on a page, newest first, without their times."""
+    """Return the lines of the history on a page, newest first, without their times."""
     found = re.search(r'<h2>Activity</h2>\s*<ol class="history">(.*?)</ol>', page, re.DOTALL)
     assert found, "there is no history on this page"
     lines = re.findall(r"<li[^>]*>(.*?)(?:<br>.*?)?</li>", found[1], re.DOTALL)
@@ -42,7 +43,7 @@ def told(page: str) -> list[str]:
 
 
 def all_of_it(page: str) -> str:
-    """Where the whole history is."""
+    """Return the address of the whole history."""
     found = re.search(r'<a href="([^"]+)">View in audit log</a>', page)
     assert found
     return unescape(found[1])
@@ -50,7 +51,7 @@ def all_of_it(page: str) -> str:
 
 @pytest.fixture
 def admin(acme: Tenant, door: Callable[..., Door]) -> Door:
-    """alice, who looks after acme from an address of her own."""
+    """A door signed in as alice, who administers acme from an address of her own."""
     return signed_in(lambda host: door(host, address=FROM), "admin")
 
 
@@ -61,7 +62,10 @@ def _bob() -> Person:
 
 
 def test_a_session_tells_of_itself(admin: Door, door: Callable[..., Door]) -> None:
-    """From its beginning to whoever ended it; another session of the same person tells its own."""
+    """The history of a session runs from its start to the person who ended it.
+
+    Another session of the same person has its own.
+    """
     for address in ("198.51.100.1", "198.51.100.2"):
         door(address=address).sign_in("bob", "bob-password-22")
     first, second = Session.objects.filter(person=_bob()).order_by("pk")
@@ -81,7 +85,7 @@ def test_a_session_tells_of_itself(admin: Door, door: Callable[..., Door]) -> No
 def test_a_password_that_an_administrator_sets_is_why_every_session_ended(
     admin: Door, door: Callable[..., Door]
 ) -> None:
-    """Each of them says so, and by whom."""
+    """The history of each session says why it ended, and by whom."""
     door().sign_in("bob", "bob-password-22")
     credentials.store_password(_bob(), credentials.hash_password("another password"), by="alice")
     assert (
@@ -91,7 +95,7 @@ def test_a_password_that_an_administrator_sets_is_why_every_session_ended(
 
 
 def test_a_credential_keeps_its_story_when_it_is_replaced(admin: Door) -> None:
-    """Set up, replaced by a new one; of another kind there is nothing on its page."""
+    """The history shows that a credential was set up and replaced, and nothing about another kind."""
     bob = _bob()
     for first in (True, False):
         credentials.replace_kind(
@@ -110,7 +114,7 @@ def test_a_credential_keeps_its_story_when_it_is_replaced(admin: Door) -> None:
 
 
 def test_a_consent_tells_what_it_gave_and_who_took_it_back(admin: Door, door: Callable[..., Door]) -> None:
-    """The tokens of one approval, and its revocation by an administrator."""
+    """The history shows the tokens of one approval, and its revocation by an administrator."""
     device = door()
     device.approve(started := device.start(), name="bob", password="bob-password-22")
     device.poll(started)
@@ -122,7 +126,7 @@ def test_a_consent_tells_what_it_gave_and_who_took_it_back(admin: Door, door: Ca
 
 
 def test_a_service_whose_secret_was_renewed_reads_why_its_tokens_ended(admin: Door) -> None:
-    """Each family of its tokens says so, however many there were at once."""
+    """Each of its token families says why it ended, for any number of them."""
     service = save_application(
         "backup", by="test", confidential=True, secret_hash=digest("a secret"), grants=["client_credentials"]
     )
@@ -137,7 +141,7 @@ def test_a_service_whose_secret_was_renewed_reads_why_its_tokens_ended(admin: Do
 
 
 def test_a_key_tells_who_made_it_and_who_retired_it(admin: Door) -> None:
-    """In peace and after a theft."""
+    """The history covers a regular rotation and one after a theft."""
     first = SigningKey.objects.get().kid
     posted(admin, "/console/keys/rotate", {"old": "keep"})
     second = SigningKey.objects.exclude(kid=first).get().kid
@@ -154,7 +158,7 @@ def test_a_key_tells_who_made_it_and_who_retired_it(admin: Door) -> None:
 
 
 def test_branding_domains_and_mails_tell_who_changed_what(admin: Door) -> None:
-    """Which keys were changed, and from where."""
+    """The history shows which keys were changed, and from where."""
     form = {
         "title": "Acme GmbH",
         "accent": "#4f46e5",
@@ -177,7 +181,7 @@ def test_branding_domains_and_mails_tell_who_changed_what(admin: Door) -> None:
 
 
 def test_people_groups_applications_and_scopes_tell_what_was_changed(admin: Door) -> None:
-    """Changed by hand in the console: the keys, and the address of whoever did it."""
+    """A manual change in the console shows the keys and the address of the person who made it."""
     form = {
         "etag": _etag(admin, "/console/people/one/bob"),
         "name": "Bobby",
@@ -214,7 +218,7 @@ def _etag(opened: Door, path: str) -> str:
 def test_blueprints_tell_what_was_applied_drifted_and_entered(
     admin: Door, write_blueprint: Callable[..., Path]
 ) -> None:
-    """The page of all of them, and the page of one object that is no longer as it was applied."""
+    """The history is on the page of all blueprints, and on the page of an object that has drifted."""
     apply(
         [write_blueprint("tenant: acme\n---\ngroup: crew\n---\nscope: acme:read\ntitle: Read\n")],
         name="crew.yaml",
@@ -239,9 +243,7 @@ def test_blueprints_tell_what_was_applied_drifted_and_entered(
 def test_a_flow_tells_what_was_done_to_it_and_a_run_what_happened_in_it(
     admin: Door, door: Callable[..., Door]
 ) -> None:
-    """A wrong password belongs to the run; that a draft was discarded, or somebody looked into a run, to the
-    flow.
-    """
+    """A wrong password belongs to the run; a discarded draft and an inspected run belong to the flow."""
     name = door().page("/device").submit(name="bob").submit(password="wrong").response.wsgi_request.path
     run = Run.objects.get(identifier__in=name.split("/"))
     flow = run.version.flow.name
@@ -260,8 +262,9 @@ def test_a_flow_tells_what_was_done_to_it_and_a_run_what_happened_in_it(
 
 
 def test_a_device_leads_from_its_story_to_its_events(admin: Door, door: Callable[..., Door]) -> None:
-    """Those of the request, and those of the tokens that came out of it; also when the request is no longer
-    kept.
+    """The page of a device links to the events of its request and of the resulting tokens.
+
+    It does so when the request has been deleted, too.
     """
     device = door()
     device.approve(started := device.start(), name="bob", password="bob-password-22")
@@ -274,7 +277,7 @@ def test_a_device_leads_from_its_story_to_its_events(admin: Door, door: Callable
 
 
 def test_ten_are_shown_and_the_list_has_them_all(admin: Door) -> None:
-    """The latest ten, newest first; the link leads to the same events and no others."""
+    """The page shows the latest ten, newest first, and links to a list of exactly these events."""
     for number in range(12):
         publish("group.created", actor=f"clerk-{number}", target="staff")
     publish("group.created", actor="nobody-else", target="crew")
@@ -283,7 +286,7 @@ def test_ten_are_shown_and_the_list_has_them_all(admin: Door) -> None:
     whole = text(admin, all_of_it(page))
     assert all(f"clerk-{number}" in whole for number in range(12))
     assert "nobody-else" not in whole
-    assert "1–13 of 13" in whole  # with the one that made it
+    assert "1–13 of 13" in whole  # including the event of its creation
 
 
 PAGES = {
@@ -297,7 +300,7 @@ PAGES = {
 
 @pytest.mark.parametrize("path", PAGES)
 def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Callable[..., Door], path: str) -> None:
-    """An editor sees the object, but not who changed it; an auditor sees both."""
+    """An editor sees the object without its history; an auditor sees both."""
     publish(actor="a-clerk", **PAGES[path])
     assert "Activity</h2>" not in (page := text(signed_in(door, "editor"), path))
     assert "a-clerk" not in page
@@ -308,9 +311,7 @@ def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Callable[..., Do
 def test_the_neighbours_history_is_not_told(
     acme: Tenant, other: Tenant, door: Callable[..., Door], path: str
 ) -> None:
-    """Things of the same name are there too: neither the page nor the list to which it leads has their
-    events.
-    """
+    """Neither the page nor the linked list has events of another tenant's objects of the same name."""
     publish(actor="a-clerk", **PAGES[path])
     with tenant_scope(other):
         publish(actor="their-clerk", **PAGES[path])
@@ -323,8 +324,9 @@ def test_the_neighbours_history_is_not_told(
 def test_a_number_of_the_neighbours_leads_to_nothing(
     acme: Tenant, other: Tenant, door: Callable[..., Door]
 ) -> None:
-    """Numbers run through all tenants: theirs is no page here, and asked for in the list of events it finds
-    none.
+    """A number of another tenant's object is a 404, and matches nothing in the list of events.
+
+    Numbers are unique across tenants.
     """
     with tenant_scope(other):
         door("other.test").sign_in()
@@ -337,8 +339,9 @@ def test_a_number_of_the_neighbours_leads_to_nothing(
 def test_a_tenant_tells_the_owner_of_the_installation_what_became_of_it(
     tenants: dict[str, Tenant], door: Callable[..., Door]
 ) -> None:
-    """Who changed its face and its domains; from where and with links that lead elsewhere not, and nothing
-    else of what happens there.
+    """The installation's owner sees who changed a tenant's branding and domains.
+
+    They see no addresses, no links that lead elsewhere, and no other events of that tenant.
     """
     installed()
     with tenant_scope(tenants["acme"]):
@@ -360,7 +363,7 @@ def test_a_tenant_tells_the_owner_of_the_installation_what_became_of_it(
 
 
 def test_hostile_names_stay_texts(acme: Tenant, door: Callable[..., Door]) -> None:
-    """Keys, names and reasons are shown as they are."""
+    """Keys, names and reasons are shown as text."""
     hostile = "<script>alert(1)</script>"
     publish("tenant.changed", actor=hostile, target="acme", keys=[hostile, {"a": 1}])
     page = text(signed_in(door, "auditor"), "/console/branding/")

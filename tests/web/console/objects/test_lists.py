@@ -1,4 +1,4 @@
-"""Lists and objects in the console: found, narrowed, changed by hand, and in the tenant of the host only."""
+"""Lists and objects in the console: found, filtered and changed manually, in the tenant of the host only."""
 
 import html
 import re
@@ -19,7 +19,7 @@ from web.console.objects import objects
 
 @pytest.fixture
 def clerk(tenants: dict[str, Tenant], door: Any) -> Door:
-    """Somebody who administers acme, signed in at its console."""
+    """An administrator of acme, signed in at its console."""
     for tenant in tenants.values():
         with tenant_scope(tenant):
             Person.objects.filter(username="alice").update(role=Role.ADMIN)
@@ -35,7 +35,7 @@ def _text(door: Door, path: str, status: int = 200) -> str:
 
 
 def test_a_list_is_searched_filtered_and_sorted_in_its_address(clerk: Door) -> None:
-    """What is looked at has an address."""
+    """Search, filters and order are in the address."""
     assert "bob" in _text(clerk, "/console/people/")
     found = _text(clerk, "/console/people/?q=ali&order=-username&active=yes")
     assert "alice" in found
@@ -47,7 +47,10 @@ def test_a_list_is_searched_filtered_and_sorted_in_its_address(clerk: Door) -> N
 
 
 def test_the_count_of_a_group_leads_to_its_people(clerk: Door) -> None:
-    """Whatever letters its name has; not where nobody is in it, and not for a role that may not see them."""
+    """The count links to the group's people, with any characters in its name.
+
+    There is no link for an empty group, or for a role that may not see people.
+    """
     with tenant_scope(Tenant.objects.get(name="acme")):
         for name in ("R&D +1", "empty"):
             edit.save("group", {"group": name}, by="test")
@@ -90,7 +93,7 @@ def test_an_object_is_changed_and_its_history_tells_by_whom(clerk: Door) -> None
 
 
 def test_who_was_slower_loses_nothing(clerk: Door) -> None:
-    """A form that was out of date is shown again with both, and writes nothing."""
+    """An outdated form is shown again with both versions, and writes nothing."""
     with tenant_scope(Tenant.objects.get(name="acme")):
         etag = edit.current("person", "bob").etag  # type: ignore[union-attr]
         edit.save("person", {"person": "bob", "name": "Theirs"}, by="somebody")
@@ -105,7 +108,7 @@ def test_who_was_slower_loses_nothing(clerk: Door) -> None:
 
 
 def test_what_is_wrong_stands_at_its_field(clerk: Door) -> None:
-    """Nothing is saved, and what was typed is still there."""
+    """Nothing is saved, and the typed values are still in the form."""
     response = clerk.http.post(
         "/console/applications/one/tv", {"etag": "", "application": "tv", "access_token_lifetime": "for ever"}
     )
@@ -116,7 +119,7 @@ def test_what_is_wrong_stands_at_its_field(clerk: Door) -> None:
 
 
 def test_many_at_once_after_being_asked(clerk: Door) -> None:
-    """A bulk action says what will be lost before it does it."""
+    """A bulk action shows what will be lost before it acts."""
     asked = clerk.http.post("/console/people/do/deactivate", {"key": ["bob", "nobody"]})
     assert "sign in until" in asked.content.decode()
     clerk.http.post("/console/people/do/deactivate", {"key": ["bob", "nobody"], "sure": "1"})
@@ -125,7 +128,7 @@ def test_many_at_once_after_being_asked(clerk: Door) -> None:
 
 
 def test_the_last_administrator_stays(clerk: Door) -> None:
-    """Nobody locks everybody out, the last one themselves included."""
+    """No action locks everyone out, and the last administrator cannot remove themselves."""
     response = clerk.http.post("/console/people/do/delete", {"key": "alice", "sure": "1"}, follow=True)
     with tenant_scope(Tenant.objects.get(name="acme")):
         assert Person.objects.filter(username="alice").exists()
@@ -133,7 +136,7 @@ def test_the_last_administrator_stays(clerk: Door) -> None:
 
 
 def test_another_tenants_object_is_not_there(clerk: Door, tenants: dict[str, Tenant]) -> None:
-    """404, for reading, writing and deleting."""
+    """Another tenant's object is a 404 for reading, writing and deleting."""
     with tenant_scope(tenants["other"]):
         edit.save("group", {"group": "theirs"}, by="somebody")
     assert "Page not found" in _text(clerk, "/console/groups/one/theirs", 404)
@@ -143,7 +146,7 @@ def test_another_tenants_object_is_not_there(clerk: Door, tenants: dict[str, Ten
 
 
 def test_what_is_deleted_in_between_is_not_there(clerk: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody deletes the object between the look at it and the writing."""
+    """An object that is deleted between the read and the write is a 404."""
 
     def save(resource: Resource, said: Any, person: Person, **more: Any) -> edit.Saved:
         delete(resource, "bob", person)
@@ -158,7 +161,7 @@ def test_what_is_deleted_in_between_is_not_there(clerk: Door, monkeypatch: pytes
 
 @pytest.mark.parametrize("role", [Role.HELPDESK, Role.AUDITOR, Role.EDITOR])
 def test_a_role_that_lacks_it_is_refused(clerk: Door, tenants: dict[str, Tenant], role: Role) -> None:
-    """The shared phase asks the matrix, whatever the page."""
+    """The shared check asks the matrix for every page."""
     with tenant_scope(tenants["acme"]):
         Person.objects.filter(username="bob").update(role=Role.ADMIN)
         Person.objects.filter(username="alice").update(role=role)
@@ -167,7 +170,7 @@ def test_a_role_that_lacks_it_is_refused(clerk: Door, tenants: dict[str, Tenant]
 
 
 def test_nobody_makes_somebody_who_may_more_than_they(clerk: Door, tenants: dict[str, Tenant]) -> None:
-    """An administrator is no owner, and cannot make one: neither by a form nor by helping one."""
+    """An administrator is not an owner and cannot create one, by a form or by helping one."""
     with tenant_scope(tenants["acme"]):
         Person.objects.filter(username="bob").update(role=Role.OWNER)
         etag = edit.current("person", "alice").etag  # type: ignore[union-attr]
@@ -183,7 +186,7 @@ def test_nobody_makes_somebody_who_may_more_than_they(clerk: Door, tenants: dict
 
 
 def test_who_is_not_signed_in_comes_back_after_signing_in(tenants: dict[str, Tenant], door: Any) -> None:
-    """The way through the tenant's own sign-in, and never to another site."""
+    """The way back leads through the tenant's own sign-in, and never to another site."""
     visitor: Door = door("acme.test")
     response = visitor.http.get("/console/people/?q=bob")
     assert response["Location"] == "/sign-in?next=/console/people/%3Fq%3Dbob"

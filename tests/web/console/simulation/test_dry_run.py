@@ -1,5 +1,6 @@
-"""The dry run in the console: the whole walk stands in the address, every step says why, and nothing can be
-guessed or written with it.
+"""The dry run in the console: its whole input is in the address, and every step says why.
+
+Nothing can be guessed or written with it.
 """
 
 import re
@@ -32,12 +33,12 @@ STAFF = {"groups": "staff", "credentials": ["password", "totp"], "address": "203
 
 
 def drawn(*steps: Any, **more: Any) -> None:
-    """The live flow."""
+    """Publish the live flow."""
     publish(drawing(*(steps or FLOW), **more), by="editor")
 
 
 def tried(acme: Tenant, as_role: str = "admin", /, **said: Any) -> str:
-    """The page of a walk, with its white space as one reads it."""
+    """Return the page of a dry run with its white space collapsed."""
     page = " ".join(
         text(entered("acme.test", acme, as_role), f"{HERE}?{urlencode(said, doseq=True)}").split()
     )
@@ -45,18 +46,19 @@ def tried(acme: Tenant, as_role: str = "admin", /, **said: Any) -> str:
 
 
 def step(page: str, name: str) -> str:
-    """One step of the path."""
+    """Return one step of the path."""
     return page[page.index(f'<li id="step-{name}"') + 1 :].partition("<li id=")[0]
 
 
 def decisions(page: str) -> dict[str, str]:
-    """What became of each step, as the page says it."""
+    """Return the decision about each step in the words of the page."""
     return dict(re.findall(r'<li id="step-([\w.-]+)".*?<p class="decision">(.*?)</p>', page))
 
 
 def test_the_path_lights_up_at_once(acme: Tenant) -> None:
-    """Without a word said somebody invented walks through: what each step learns and would do, and why one is
-    passed over.
+    """Without any input, the dry run of a simulated person shows the whole path at once.
+
+    Each step shows what it learns and would do, or why it is passed over.
     """
     drawn()
     page = tried(acme)
@@ -81,8 +83,9 @@ def test_the_path_lights_up_at_once(acme: Tenant) -> None:
 
 
 def test_who_comes_from_where_decides(acme: Tenant) -> None:
-    """Staff from elsewhere enter the group; what the answers are stands in the address, so that a reload
-    keeps it.
+    """Staff from outside the trusted networks enter the section.
+
+    The answers are in the address, so a reload preserves them.
     """
     drawn()
     page = tried(acme, **STAFF, **{"do.reason": "typed", "in.reason.why": "I visit a customer"})
@@ -99,7 +102,7 @@ def test_who_comes_from_where_decides(acme: Tenant) -> None:
 
 
 def test_a_walk_stops_where_one_says_and_where_an_answer_is_wrong(acme: Tenant) -> None:
-    """With what the page would show; later steps stay dark."""
+    """The dry run shows the page where it stops, and the later steps are not reached."""
     drawn()
     page = tried(acme, **{"do.password": "open"})
     assert (decisions(page)["password"], decisions(page)["login"]) == (
@@ -112,7 +115,7 @@ def test_a_walk_stops_where_one_says_and_where_an_answer_is_wrong(acme: Tenant) 
 
 
 def test_consent_of_an_invented_device(acme: Tenant) -> None:
-    """Its page is walked as the real one: to approve would connect, to refuse would refuse."""
+    """The consent page is simulated like the real one: approval would connect, and denial would deny."""
     page = tried(acme, **{"do.consent": "typed", "in.consent.decision": "approve"})
     assert "Connects the device" in step(page, "consent")
     page = tried(acme, **{"do.consent": "typed", "in.consent.decision": "deny"})
@@ -120,7 +123,7 @@ def test_consent_of_an_invented_device(acme: Tenant) -> None:
 
 
 def test_somebody_of_the_tenant_walks(acme: Tenant, other: Tenant) -> None:
-    """With their own groups; a name that nobody has is said."""
+    """A dry run with a real person uses their own groups; an unknown name is reported."""
     drawn()
     page = tried(acme, who="real", person="alice", address="203.0.113.9")
     assert "<code>person.groups</code> is" not in page
@@ -134,7 +137,7 @@ def test_somebody_of_the_tenant_walks(acme: Tenant, other: Tenant) -> None:
 
 
 def test_what_is_known_from_a_session(acme: Tenant) -> None:
-    """Whoever is signed in is not asked again."""
+    """A signed-in person is not asked again."""
     page = tried(acme, signed_in=["pwd"], session_age="10m")
     assert [decisions(page)[name] for name in SHIPPED[:3]] == ["Already done in this session"] * 3
 
@@ -151,15 +154,17 @@ def test_what_is_known_from_a_session(acme: Tenant) -> None:
     ],
 )
 def test_what_cannot_be_is_said_and_nobody_walks(acme: Tenant, said: dict[str, str], told: str) -> None:
-    """Beside what was typed, which stays."""
+    """An impossible input has its message beside what was typed, which stays."""
     page = tried(acme, **said)
     assert told in page
     assert decisions(page) == {}
 
 
 def test_no_password_can_be_guessed(acme: Tenant) -> None:
-    """An answer that would prove somebody is never judged: the page does not offer it, and an address that
-    was written by hand gets the same walk for the right password and a wrong one.
+    """An answer that would prove a person's identity is never checked.
+
+    The page does not offer it, and a manually written address has the same result for the right password and
+    a wrong one.
     """
     for password in ("bob-password-22", "wrong"):
         said = {"who": "real", "person": "bob", "do.password": "typed", "in.password.password": password}
@@ -178,8 +183,9 @@ def test_no_password_can_be_guessed(acme: Tenant) -> None:
 
 
 def test_who_may_not_look_at_people_learns_nothing_about_them(acme: Tenant) -> None:
-    """A flow editor invents people: neither choosing somebody nor typing a name tells their groups, and
-    nobody is found for them.
+    """A flow editor uses simulated people only.
+
+    Neither choosing a person nor typing a name reveals their groups, and the search finds no one for them.
     """
     drawn()
     page = tried(acme, "editor", who="real", person="alice")
@@ -193,7 +199,7 @@ def test_who_may_not_look_at_people_learns_nothing_about_them(acme: Tenant) -> N
 
 
 def test_people_and_applications_are_found(acme: Tenant, other: Tenant) -> None:
-    """By a part of their name, in this tenant."""
+    """People and applications of this tenant are found by a fragment of their name."""
     opened = entered("acme.test", acme, "admin")
     with tenant_scope(other):
         apps.get_model("accounts.Person").objects.create(username="alicia")
@@ -203,7 +209,7 @@ def test_people_and_applications_are_found(acme: Tenant, other: Tenant) -> None:
 
 
 def test_nothing_is_written(acme: Tenant) -> None:
-    """Every statement but SELECT is refused; afterwards every row is as it was, and nothing was sent."""
+    """No statement but SELECT runs, every row stays as it was, and no mail is sent."""
     drawn()
     opened = entered("acme.test", acme, "admin")
     rows = {model: list(model._base_manager.order_by("pk").values_list()) for model in apps.get_models()}
@@ -223,8 +229,10 @@ def test_nothing_is_written(acme: Tenant) -> None:
 
 
 def test_a_walk_is_kept_as_a_test(acme: Tenant) -> None:
-    """Of the draft, which is begun from what is live: who, from where, what was answered and what came of it;
-    it passes, and it can be walked again.
+    """A dry run is stored as a flow test of the draft, which is created from the live version if needed.
+
+    The test has the person, the address, the answers and the expected result. It passes, and the same dry run
+    can be opened again.
     """
     drawn()
     said = urlencode({**STAFF, "do.reason": "typed", "in.reason.why": "I visit"}, doseq=True)
@@ -259,7 +267,7 @@ def test_a_walk_is_kept_as_a_test(acme: Tenant) -> None:
 
 
 def test_keeping_adds_to_whatever_the_draft_is_by_then(acme: Tenant) -> None:
-    """Nothing of another editor is overwritten, and two tests never have one name."""
+    """Another editor's change is not overwritten, and no two tests have one name."""
     save_draft("connect-a-device", drawing(*FLOW, title="Theirs").as_json(), by="clerk", revision=None)
     opened = entered("acme.test", acme, "editor")
     for name in ("one", "two", "one"):
@@ -275,8 +283,10 @@ def test_keeping_adds_to_whatever_the_draft_is_by_then(acme: Tenant) -> None:
 
 @pytest.mark.parametrize("query", ["address=nonsense", "who=real&person=alice", "", "which=draft"])
 def test_what_cannot_be_walked_is_not_kept(acme: Tenant, query: str) -> None:
-    """A wrong circumstance, somebody whom an editor may not name, a test without a name, a draft that is no
-    flow.
+    """An impossible dry run is not stored as a test.
+
+    Cases are an invalid address, a person whom an editor may not name, a test without a name, and a draft
+    that is no flow.
     """
     if query == "which=draft":
         save_draft("connect-a-device", {"for": "device_code", "title": ""}, by="clerk", revision=None)
@@ -288,9 +298,9 @@ def test_what_cannot_be_walked_is_not_kept(acme: Tenant, query: str) -> None:
 
 
 def test_a_failing_test_says_why(acme: Tenant) -> None:
-    """Where the draft was changed since."""
+    """A test that fails after a change of the draft says why."""
     answers = {"identification": "passes", "password": "passes", "device_code": "passes", "consent": "passes"}
-    tests = [{"name": "nobody needs a code", "answers": answers, "expect": {"totp": "done"}}]
+    tests = [{"name": "no one needs a code", "answers": answers, "expect": {"totp": "done"}}]
     save_draft("connect-a-device", drawing(*FLOW, tests=tests).as_json(), by="editor", revision=None)
     page = text(entered("acme.test", acme, "editor"), f"{HERE}?tests=1")
     assert ">Failed<" in page
@@ -298,7 +308,7 @@ def test_a_failing_test_says_why(acme: Tenant) -> None:
 
 
 def test_a_broken_flow_says_so(acme: Tenant) -> None:
-    """What the engine would refuse is told in its words; a step that is not installed too."""
+    """An error of the engine is shown in its own words, and so is a step that is not installed."""
     save_draft("connect-a-device", drawing("consent").as_json(), by="editor", revision=None)
     assert "Step consent was reached without request, signed_in." in tried(acme)
     save_draft("connect-a-device", drawing("nonsense").as_json(), by="editor", revision=1)
@@ -306,7 +316,7 @@ def test_a_broken_flow_says_so(acme: Tenant) -> None:
 
 
 def test_who_may(acme: Tenant, other: Tenant) -> None:
-    """An auditor tries and keeps nothing; help desk may not look at flows; the neighbour's are not there."""
+    """An auditor tries dry runs and stores none; the help desk sees no flows; another tenant's are a 404."""
     opened = entered("acme.test", acme, "auditor")
     assert "Save as test" not in text(opened, HERE)
     posted(opened, f"{HERE}/keep", {"query": "", "name": "kept"}, 403)
@@ -325,7 +335,7 @@ def test_who_may(acme: Tenant, other: Tenant) -> None:
 
 
 def test_hostile_words_are_only_words(acme: Tenant) -> None:
-    """In every field of the form and in every answer."""
+    """Hostile input stays text in every field of the form and in every answer."""
     evil = '"><script>alert(1)</script>'
     names = (
         "person",
@@ -354,7 +364,7 @@ def test_hostile_words_are_only_words(acme: Tenant) -> None:
 
 
 def test_what_is_wrong_leads_to_its_field(acme: Tenant) -> None:
-    """WCAG 3.3.1: each message is a link to the field that it is about, which is on the page."""
+    """WCAG 3.3.1: each message is a link to its field, which is on the page."""
     opened = entered("acme.test", acme, "editor")
     page = text(
         opened,

@@ -1,5 +1,6 @@
-"""The preview in the console: the real page in a frame of ours, which cannot be used, and no other page can
-be framed.
+"""The preview in the console: the real page in a frame that cannot be used.
+
+No other page can be framed.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ HERE = "/console/flows/connect-a-device/preview"
 
 
 def test_a_steps_page_stands_beside_the_steps(acme: Tenant) -> None:
-    """Both widths of the same page, what it says in words, and the steps to choose from."""
+    """The page shows two widths of the step's page, its texts in words, and the steps to choose from."""
     page = text(entered("acme.test", acme, "editor"), f"{HERE}?step=password&state=wrong&scheme=dark")
     assert page.count(f'<iframe src="{HERE}/page?step=password&amp;state=wrong&amp;scheme=dark"') == 2
     assert page.count('aria-current="step"') == 1
@@ -31,7 +32,7 @@ def test_a_steps_page_stands_beside_the_steps(acme: Tenant) -> None:
 
 
 def test_the_framed_page_is_the_real_one_in_the_tenants_look(acme: Tenant) -> None:
-    """Branding, words and fields as people see them; the wrong answer's message at its field."""
+    """Branding, texts and fields are those that people see, and a wrong answer shows its message."""
     seen = text(entered("acme.test", acme, "editor"), f"{HERE}/page?step=password&state=wrong")
     assert "#4f46e5" in seen
     assert "Enter your password" in seen
@@ -40,8 +41,9 @@ def test_the_framed_page_is_the_real_one_in_the_tenants_look(acme: Tenant) -> No
 
 
 def test_the_framed_page_cannot_be_used(acme: Tenant) -> None:
-    """Inert, without a script, and its policy lets no form be sent, were anything left of it; only our own
-    pages may frame it.
+    """The framed page is inert and without a script, and its policy forbids submitting a form.
+
+    Only pages of the console may frame it.
     """
     opened = entered("acme.test", acme, "editor")
     for step in ("identification", "password", "device_code", "consent", "finish"):
@@ -60,7 +62,7 @@ def test_the_framed_page_cannot_be_used(acme: Tenant) -> None:
 
 
 def test_what_its_form_would_post_reaches_nothing(acme: Tenant) -> None:
-    """Even sent by hand: no run is called so, and its token is good for none."""
+    """A manual POST of its form has no effect: it names no run, and its token is valid for none."""
     opened = entered("acme.test", acme, "editor")
     runs = Run.objects.count()
     assert (
@@ -73,7 +75,7 @@ def test_what_its_form_would_post_reaches_nothing(acme: Tenant) -> None:
 
 
 def test_only_this_page_may_be_framed(acme: Tenant) -> None:
-    """The page around it and the sign-in itself may not."""
+    """The surrounding page and the sign-in itself may not be framed."""
     opened = entered("acme.test", acme, "editor")
     for path in (HERE, "/", "/console/flows/connect-a-device/try"):
         response = opened.get(path)
@@ -84,7 +86,7 @@ def test_only_this_page_may_be_framed(acme: Tenant) -> None:
 
 
 def test_looking_writes_nothing(acme: Tenant) -> None:
-    """Every statement but SELECT is refused while every step is looked at in every state."""
+    """Showing every step in every state runs no statement but SELECT."""
     opened = entered("acme.test", acme, "editor")
     events = Event.objects.count()
     with connection.execute_wrapper(only_select):
@@ -96,7 +98,7 @@ def test_looking_writes_nothing(acme: Tenant) -> None:
 
 
 def test_the_style_sheet_has_one_scheme(acme: Tenant) -> None:
-    """Whatever the reader's browser prefers; each is a whole sheet."""
+    """Each color scheme is a whole style sheet, regardless of what the reader's browser prefers."""
     opened = entered("acme.test", acme, "auditor")
     light, dark = (text(opened, f"/console/preview/{scheme}.css") for scheme in ("light", "dark"))
     assert ("@media not all" in light, "color-scheme: light;" in light) == (True, True)
@@ -106,7 +108,7 @@ def test_the_style_sheet_has_one_scheme(acme: Tenant) -> None:
 
 
 def test_the_draft_is_shown_first_and_one_that_is_no_flow_says_what_is_wrong(acme: Tenant) -> None:
-    """With the way to where it is mended, and to what is live."""
+    """An invalid draft shows its errors with links to the editor and to the live version."""
     opened = entered("acme.test", acme, "editor")
     save_draft(
         "connect-a-device",
@@ -124,7 +126,7 @@ def test_the_draft_is_shown_first_and_one_that_is_no_flow_says_what_is_wrong(acm
 
 
 def test_a_step_without_a_page_is_told_in_words(acme: Tenant) -> None:
-    """Nothing is framed where nobody sees anything, or where the browser is sent elsewhere."""
+    """A step without a page, or one that redirects the browser, is described instead of framed."""
     opened = entered("acme.test", acme, "editor")
     assert "continues automatically" in text(opened, f"{HERE}?step=login")
     steps = ({"stage": "redirect", "settings": {"to": "https://example.test/there"}},)
@@ -136,8 +138,9 @@ def test_a_step_without_a_page_is_told_in_words(acme: Tenant) -> None:
 
 @pytest.mark.parametrize("path", [HERE, f"{HERE}/page"])
 def test_who_may(acme: Tenant, other: Tenant, path: str) -> None:
-    """The neighbour's flows are not there, an unknown step neither; help desk may not look at flows;
-    strangers are asked to sign in.
+    """Another tenant's flows and unknown steps are a 404, and the help desk may not see flows.
+
+    Anonymous visitors are sent to the sign-in.
     """
     text(entered("acme.test", acme, "auditor"), path)
     text(entered("acme.test", acme, "editor"), f"{path}?step=nonsense", 404)
@@ -151,7 +154,7 @@ def test_who_may(acme: Tenant, other: Tenant, path: str) -> None:
 
 
 def test_hostile_words_of_a_flow_are_only_words(acme: Tenant) -> None:
-    """Titles of a draft stand in the page and in the frame as text."""
+    """Titles of a draft are text on the page and in the frame."""
     evil = "<img src=x onerror=alert(1)>"
     step = {
         "stage": "choice",

@@ -1,5 +1,6 @@
-"""Who is in the middle of a flow, where people leave it, and one run looked into: nothing secret, nothing of
-the neighbour's.
+"""Runs in the console: those under way, where people leave a flow, and one run inspected.
+
+No page shows a secret or anything of another tenant.
 """
 
 import re
@@ -23,8 +24,9 @@ HERE = "/console/flows/connect-a-device/runs"
 
 
 def walks(*steps: int, host: str = "acme.test") -> None:
-    """Runs that came so far: 0 was opened, 1 has named somebody, 2 has proved them, 3 has entered a code, 4
-    was approved.
+    """Create runs that have submitted this many answers.
+
+    0 is only opened, 1 has named a person, 2 has proved them, 3 has entered a code, and 4 is approved.
     """
     for far in steps:
         door = Door(host)
@@ -40,18 +42,18 @@ def walks(*steps: int, host: str = "acme.test") -> None:
 
 
 def counted() -> None:
-    """An hour later, when every run is over."""
+    """Sweep the funnel an hour later, when every run is over."""
     funnel.sweep(timezone.now() + timedelta(hours=1))
 
 
 def cells(page: str, step: str) -> list[str]:
-    """The numbers of a step in the funnel."""
+    """Return the numbers of a step in the funnel."""
     row = page[page.index(f"<code>{step}</code></th>") :].split("</tr>")[0]
     return re.findall(r'<td class="number">([^<]*)</td>', row)
 
 
 def test_who_is_in_the_middle_of_it(acme: Tenant) -> None:
-    """At which step, and a link to each; those that are over are not among them."""
+    """The list has the step of each run and a link to it, and omits runs that are over."""
     walks(0, 1, 4)
     page = text(entered("acme.test", acme, "helpdesk"), HERE)
     rows = re.findall(
@@ -65,7 +67,7 @@ def test_who_is_in_the_middle_of_it(acme: Tenant) -> None:
 
 
 def test_the_funnel_of_each_version(acme: Tenant) -> None:
-    """In the order of the flow, in numbers beside the bars; each version has its own."""
+    """The funnel follows the order of the flow, with numbers beside the bars; each version has its own."""
     walks(0, 1, 2, 4)
     counted()
     opened = entered("acme.test", acme, "auditor")
@@ -86,7 +88,7 @@ def test_the_funnel_of_each_version(acme: Tenant) -> None:
 
 
 def test_refusals_are_counted_apart(acme: Tenant) -> None:
-    """Refused is not given up."""
+    """Denied runs are not counted as abandoned."""
     publish(
         drawing("identification", {"stage": "deny", "when": 'person.username == "alice"'}, *SHIPPED[1:]),
         by="editor",
@@ -97,9 +99,7 @@ def test_refusals_are_counted_apart(acme: Tenant) -> None:
 
 
 def test_one_run_looked_into(acme: Tenant) -> None:
-    """Its way with the reasons, what it knows without secrets; and that somebody has looked is
-    written down.
-    """
+    """The page shows the path with the reasons and the facts without secrets, and the access is recorded."""
     when = '"staff" in person.groups && !request.ip.within(tenant.networks)'
     publish(drawing(*SHIPPED[:2], {"stage": "totp", "when": when}, *SHIPPED[2:]), by="editor")
     walks(3)
@@ -119,7 +119,7 @@ def test_one_run_looked_into(acme: Tenant) -> None:
     ("role", "status"), [("owner", 200), ("admin", 200), ("helpdesk", 200), ("auditor", 200), ("", 403)]
 )
 def test_who_may(acme: Tenant, role: str, status: int) -> None:
-    """Every role that sees runs, and nobody else; where flows may not be seen, their tabs are not there."""
+    """Only roles that may see runs see them; the tabs are absent where the flows may not be seen."""
     walks(1)
     opened = entered("acme.test", acme, role)
     for path in (HERE, f"/console/runs/{Run.objects.get().identifier}"):
@@ -130,7 +130,7 @@ def test_who_may(acme: Tenant, role: str, status: int) -> None:
 
 
 def test_the_neighbours_runs_are_not_there(acme: Tenant, other: Tenant) -> None:
-    """Nor are they counted here; nobody's look is written down about what is not there."""
+    """Another tenant's runs are not counted, and an attempt to inspect one leaves no event."""
     walks(1, host="other.test")
     with tenant_scope(other):
         theirs = Run.objects.get().identifier
@@ -148,7 +148,7 @@ def test_the_neighbours_runs_are_not_there(acme: Tenant, other: Tenant) -> None:
 
 
 def test_a_step_that_is_no_longer_known_is_counted_still(acme: Tenant) -> None:
-    """The version cannot be read any more: its counts stand as they were written."""
+    """The counts of a version that can no longer be read stay as they were stored."""
     walks(1)
     counted()
     version = publish(drawing(*SHIPPED, title="Another"), by="editor").version.flow.versions.get(number=1)
