@@ -59,7 +59,7 @@ def test_a_name_of_nothing_is_none(acme: Tenant, door: Doors) -> None:
     assert "“" not in at_consent(door(), started).text
 
 
-def test_programs_are_told_the_same(acme: Tenant, door: Doors) -> None:
+def test_programs_get_the_same(acme: Tenant, door: Doors) -> None:
     """The name of the member says that the device claims the value."""
     started = door().start(device_name="Living\u202e   room\n")
     http = door().http

@@ -72,7 +72,7 @@ def test_a_code_that_is_asked_for_later_is_one(door: Doors, clock: time_machine.
     assert _claims(door, asked.submit(code=code(0, secret))) == ("mfa", ["pwd", "otp"])
 
 
-def test_a_flow_that_needs_one_lets_whoever_sets_an_app_up_pass(door: Doors) -> None:
+def test_a_flow_that_needs_one_accepts_an_app_that_was_just_set_up(door: Doors) -> None:
     """On first use a code of the new app passes; recovery codes that were only saved prove nothing."""
     app, codes = ({"stage": kind, "settings": {"missing": "set_up"}} for kind in ("totp", "recovery_code"))
     draw("identification", "password", app, NEEDED, "login", *CONNECT)

@@ -110,8 +110,8 @@ def test_it_is_the_same_answer(door: Doors, acme: Tenant, clock: Clock) -> None:
     assert again == {**first, "expires_in": 597}
     assert happened() == ["device.redeemed", "tokens.issued"]
     assert TokenFamily.objects.count() == RefreshToken.objects.count() == 1
-    told = Event.objects.get(kind="tokens.repeated")
-    assert (told.actor, told.application, told.address) == ("alice", "tv", "198.51.100.7")
+    event = Event.objects.get(kind="tokens.repeated")
+    assert (event.actor, event.application, event.address) == ("alice", "tv", "198.51.100.7")
     assert first["refresh_token"] not in str(list(Event.objects.values()))
     keys.rotate(by="test")
     rotated = tokens_of(device.poll(started))

@@ -71,13 +71,13 @@ def test_all_else_ends(door: Doors, path: str) -> None:
     assert door().sign_in(password=OLD if path == "/password" else NEW).step == "password"
 
 
-def test_it_is_told(door: Doors) -> None:
+def test_it_is_recorded(door: Doors) -> None:
     """The event says who changed it, and never what to."""
     browser = door()
     browser.sign_in()
     browser.http.post("/password", {"new_password": NEW})
-    told = Event.objects.get(kind="person.password_changed")
-    assert (told.actor, told.target) == ("alice", "alice")
+    event = Event.objects.get(kind="person.password_changed")
+    assert (event.actor, event.target) == ("alice", "alice")
     assert NEW.strip() not in str(list(Event.objects.values()))
 
 
@@ -147,7 +147,7 @@ def test_looking_ends_nothing(acme: Tenant, door: Doors) -> None:
     assert Session.objects.filter(ended_at=None).count() == 2
 
 
-def test_whoever_has_nothing_to_be_asked_for(door: Doors, clock: time_machine.Traveller) -> None:
+def test_a_person_without_a_credential(door: Doors, clock: time_machine.Traveller) -> None:
     """A person without a credential is asked to sign in again, and changes nothing."""
     browser = door()
     browser.sign_in()

@@ -79,7 +79,7 @@ def test_one_password_however_it_is_written(
 def test_the_first_administrator(db: None, monkeypatch: pytest.MonkeyPatch, door: Doors) -> None:
     """FOYER_ADMIN_PASSWORD may be composed or decomposed in its file."""
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", SPACED)
-    install(lambda told: None)
+    install(lambda line: None)
     for typed in WRITTEN:
         assert door("localhost").sign_in("admin", typed).step == "device_code"
 

@@ -47,7 +47,7 @@ def test_what_cannot_be_undone_asks(acme: Tenant, door: Callable[..., Door]) -> 
     assert "Signed in as" not in elsewhere.page("/").text
 
 
-def test_what_was_done_is_told_at_an_address_of_its_own(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_the_result_is_shown_at_an_address_of_its_own(acme: Tenant, door: Callable[..., Door]) -> None:
     """The result has its own address, so F5 shows the same page again and posts nothing.
 
     This holds for a new password by either way, and for signing out everywhere else.

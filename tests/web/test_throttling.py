@@ -64,12 +64,12 @@ def test_five_wrong_codes_per_account(door: Doors, acme: Tenant, clock: time_mac
         assert throttled.status == 429
         assert 599 <= int(throttled.response["Retry-After"]) <= 601
         assert ">Too many attempts. Try again in 10 minutes.</time>" in throttled.text
-        told = re.search(
+        shown = re.search(
             r'<time datetime="([^"]+)" data-local="time" title="(\d\d:\d\d) UTC">', throttled.text
         )
-        assert told
-        moment = datetime.fromisoformat(told[1])
-        assert (moment.strftime("%H:%M"), moment.second) == (told[2], 0)
+        assert shown
+        moment = datetime.fromisoformat(shown[1])
+        assert (moment.strftime("%H:%M"), moment.second) == (shown[2], 0)
         assert 0 <= (moment - timezone.now()).total_seconds() - 600 <= 61, "never too early"
         assert REFUSED not in throttled.text
     assert DeviceCode.objects.get().state == State.PENDING

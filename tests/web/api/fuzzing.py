@@ -12,7 +12,7 @@ OWN = frozenset(json.loads(os.environ["FOYER_OWN_KEYS"]))
 
 
 @schemathesis.check
-def no_secret_is_told(ctx: Any, response: Any, case: Any) -> None:
+def no_secret_is_returned(ctx: Any, response: Any, case: Any) -> None:
     """No stored password, key or token is in the response."""
     text = response.content.decode(errors="replace")
     for secret in SECRETS:

@@ -76,8 +76,8 @@ def test_its_commands(
     assert '"client_secret": ""' in (made := shell(recipes))
     assert made.count("device_code") > 3
     assert '"what": "redeemed"' in shell(happening)
-    told = shell(flows)
-    assert '"new": "Connect your device"' in told
+    printed = shell(flows)
+    assert '"new": "Connect your device"' in printed
     with tenant_scope(tenants["acme"]):
         assert [test["name"] for test in Version.objects.get(number=2).document["tests"]] == [
             "No password, no device"

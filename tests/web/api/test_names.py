@@ -56,7 +56,7 @@ def filled(body: Any, word: str) -> Any:
 
 @pytest.mark.parametrize(("bad", "named"), BAD)
 @pytest.mark.parametrize(("path", "body"), NAMED)
-def test_the_api_names_what_nobody_sees(
+def test_the_api_names_invisible_characters(
     program: Programs, path: str, body: Any, bad: str, named: str
 ) -> None:
     """Invisible characters are reported in every text of every kind of object.
@@ -67,8 +67,8 @@ def test_the_api_names_what_nobody_sees(
     way = "PATCH" if path in ("branding", "applications/tv") else "PUT"
     refused = admin(way, path.replace("{}", quote(bad, safe="")), filled(body, bad), **_ANY[way])
     assert refused.status_code == 400, refused.content
-    (told,) = [each for texts in refused.json()["errors"].values() for each in texts]
-    assert told == f"It must not hold {named}."
+    (message,) = [each for texts in refused.json()["errors"].values() for each in texts]
+    assert message == f"It must not hold {named}."
 
 
 @pytest.mark.parametrize(("path", "body"), NAMED)
@@ -101,9 +101,9 @@ def test_console_and_blueprints_name_it_too(
     ):
         with pytest.raises(BadBlueprint, match=re.escape(named)):
             apply([write_blueprint("tenant: acme\n---\n" + blueprint)])
-        told = program("owner")("POST", "blueprints/plan", {"text": blueprint})
-        assert told.status_code == 400
-        assert named in told.content.decode()
+        message = program("owner")("POST", "blueprints/plan", {"text": blueprint})
+        assert message.status_code == 400
+        assert named in message.content.decode()
     assert not Group.objects.filter(name__contains="b").exists()
     assert not Person.objects.filter(username="eve").exists()
 
@@ -124,7 +124,7 @@ steps:
 
 
 @pytest.mark.parametrize("key", ["title", "message", "when"])
-def test_a_flow_is_not_published_with_what_nobody_sees(
+def test_a_flow_is_not_published_with_invisible_characters(
     acme: Tenant, write_blueprint: Callable[..., Path], key: str
 ) -> None:
     """The lint finding for invisible characters is at its key; a text in another form is the same flow."""

@@ -97,7 +97,7 @@ def test_a_stolen_session_does_not_either(acme: Tenant, door: Callable[..., Door
     assert _password() == before
 
 
-def test_an_owner_gives_themselves_no_link(tenants: dict[str, Tenant]) -> None:
+def test_an_owner_gets_no_link_for_themselves(tenants: dict[str, Tenant]) -> None:
     """The installation's owner issues links to administrators of any tenant, but none to themselves."""
     default = Tenant.objects.get_or_create(name="default", defaults={"title": "Foyer"})[0]
     Domain.objects.get_or_create(name="default.test", tenant=default, approved=True)
@@ -177,7 +177,7 @@ def test_the_first_administrators_password_keeps_the_rules(
     """A weak FOYER_ADMIN_PASSWORD stops the start with a message, and no person is created."""
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", given)
     with pytest.raises(CommandError, match="FOYER_ADMIN_PASSWORD is too weak"):
-        install(lambda told: None)
+        install(lambda lines: None)
     assert not Person.unscoped.exists()
 
 
@@ -189,10 +189,10 @@ def test_it_is_taken_as_it_is_given(
     Once there is an administrator, the variable can no longer stop a start.
     """
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", spaced := f" {STRONG}  ")
-    told: list[Any] = []
-    install(told.append)
-    assert not told
+    lines: list[Any] = []
+    install(lines.append)
+    assert not lines
     assert door("localhost").sign_in("admin", STRONG).step == "password"
     assert door("localhost").sign_in("admin", spaced).step == "device_code"
     monkeypatch.setenv("FOYER_ADMIN_PASSWORD", "a")
-    install(told.append)
+    install(lines.append)

@@ -173,7 +173,7 @@ def test_an_approval_that_was_withdrawn_ends_at_once(program: Programs, acme: Te
     assert "foyer.W014" in {message.id for message in run_checks(databases=["default"])}
 
 
-def test_what_nobody_approved_is_not_even_asked(acme: Tenant, door: Doors) -> None:
+def test_an_unapproved_scope_is_not_even_asked(acme: Tenant, door: Doors) -> None:
     """The scope is dropped (D29), like every other one that an application may not have."""
     Application.objects.filter(name="tv").update(scopes=["openid", "foyer:write"])
     browser = door()

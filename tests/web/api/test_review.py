@@ -132,7 +132,7 @@ def test_no_tenant_takes_the_visitors_of_another(
 
 
 @pytest.mark.parametrize("salary", ["9000", "1000"])
-def test_a_flows_tests_tell_an_editor_nothing_of_people(program: Programs, acme: Tenant, salary: str) -> None:
+def test_a_flows_tests_show_an_editor_nothing_of_people(program: Programs, acme: Tenant, salary: str) -> None:
     """A role that may not see people learns nothing about them from the tests of a draft.
 
     That covers what a condition reads of them and which people exist. An auditor sees both.
@@ -141,7 +141,7 @@ def test_a_flows_tests_tell_an_editor_nothing_of_people(program: Programs, acme:
     gate = {"stage": "deny", "id": "gate", "when": 'person.attributes["salary"] == "9000"'}
     steps = [{"stage": "identification"}, {"stage": "password"}, gate, {"stage": "login"}]
     document = {"title": "Probe", "for": "authentication", "default": False, "steps": steps}
-    editor, auditor, told = program("editor"), program("auditor"), []
+    editor, auditor, results = program("editor"), program("auditor"), []
     for name in ("bob", "nobody-here"):
         test = {
             "name": "t",
@@ -149,18 +149,18 @@ def test_a_flows_tests_tell_an_editor_nothing_of_people(program: Programs, acme:
             "request": {"signed_in": ["pwd"]},
             "expect": {"gate": "passed over"},
         }
-        seen = {"if_match": "*"} if told else {}
+        seen = {"if_match": "*"} if results else {}
         assert editor("PUT", "flows/probe/draft", {**document, "tests": [test]}, **seen).status_code == (
-            200 if told else 201
+            200 if results else 201
         )
         answers = [
             editor("POST", "flows/probe/lint", {"which": "draft"}),
             editor("POST", "flows/probe/publish", {}),
         ]
-        told.append([answer.content for answer in answers])
-        assert b"no person can be named here" in told[-1][0]
+        results.append([answer.content for answer in answers])
+        assert b"no person can be named here" in results[-1][0]
         assert answers[1].status_code == 409
-    assert told[0] == told[1]
+    assert results[0] == results[1]
     assert (
         b"There is no person nobody-here" in auditor("POST", "flows/probe/lint", {"which": "draft"}).content
     )

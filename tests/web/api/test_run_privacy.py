@@ -49,7 +49,7 @@ READS = {
 
 
 @pytest.fixture
-def walked(acme: Tenant, door: Doors) -> Seen:
+def under_way(acme: Tenant, door: Doors) -> Seen:
     """A run that has read an answer, an attribute, an address and the request, and is still under way."""
     Person.objects.filter(username="alice").update(attributes={"salary": SALARY}, email=EMAIL)
     draw("identification", "password", ASKS, READS, *REST)
@@ -58,24 +58,24 @@ def walked(acme: Tenant, door: Doors) -> Seen:
     return seen
 
 
-def test_the_row_holds_no_answer_and_nothing_of_a_person(walked: Seen) -> None:
+def test_the_row_holds_no_answer_and_nothing_of_a_person(under_way: Seen) -> None:
     """The row stores whether a condition applied, and what it read of the request and the configuration.
 
     It stores no answer and no data of a person, which a later condition could read.
     """
-    row = row_of(walked)
+    row = row_of(under_way)
     assert row.state["read"]["curious"]["values"] == {"request.ip": "127.0.0.1", "tenant.name": "acme"}
     assert row.state["read"]["curious"]["applied"] is False
     assert set(row.state["told"]["confirm"]["again"]) == {"$sealed"}
     assert not [each for each in PRIVATE if each in json.dumps(row.state)]
 
 
-def test_no_door_shows_them(walked: Seen, program: Programs, acme: Tenant) -> None:
+def test_no_door_shows_them(under_way: Seen, program: Programs, acme: Tenant) -> None:
     """The API, the console and the command show no private value to any role that may inspect runs.
 
     They show what was read of the request.
     """
-    run = row_of(walked).identifier
+    run = row_of(under_way).identifier
     shown = [
         str(program(role).get(f"flows/connect-a-device/runs/{run}"))
         for role in ("owner", "admin", "helpdesk", "auditor")
@@ -90,9 +90,9 @@ def test_no_door_shows_them(walked: Seen, program: Programs, acme: Tenant) -> No
         assert not [each for each in PRIVATE if each in page]
 
 
-def test_a_row_that_an_older_version_wrote_shows_no_more(walked: Seen) -> None:
+def test_a_row_that_an_older_version_wrote_shows_no_more(under_way: Seen) -> None:
     """Private values in an older row are omitted when it is read; its plain values are still understood."""
-    row = row_of(walked)
+    row = row_of(under_way)
     state = row.state
     state["read"]["curious"]["values"] |= {
         "steps.confirm.again": TYPED,
@@ -133,16 +133,16 @@ def test_an_evaluation_that_fails_quotes_no_answer(acme: Tenant, door: Doors, wh
     assert TYPED not in str(event.data)
 
 
-def test_a_name_that_nobody_has_is_left_out(acme: Tenant, door: Doors) -> None:
+def test_an_unknown_name_is_left_out(acme: Tenant, door: Doors) -> None:
     """An unknown user name is not stored, because people type their password into this field by mistake."""
     seen = door().page().submit(name=TYPED)
     found = inspect(row_of(seen).identifier, people=True)
     assert found.facts["person"] == {"id": None, "name": "•••"}
 
 
-def test_without_people_the_facts_name_nobody(walked: Seen) -> None:
+def test_without_people_the_facts_name_no_one(under_way: Seen) -> None:
     """The facts name neither the person nor the session; the proofs and their times stay."""
-    facts = inspect(row_of(walked).identifier, people=False).facts
+    facts = inspect(row_of(under_way).identifier, people=False).facts
     assert facts["person"] == {"id": "•••", "name": "•••"}
     assert (facts["signed_in"]["person"], facts["signed_in"]["session"], facts["signed_in"]["methods"]) == (
         "•••",
@@ -163,9 +163,9 @@ def test_a_word_is_private_unless_it_says_otherwise() -> None:
     assert not is_open("steps.any.choice")
 
 
-def test_an_editor_counts_runs_and_inspects_none(walked: Seen, program: Programs, acme: Tenant) -> None:
+def test_an_editor_counts_runs_and_inspects_none(under_way: Seen, program: Programs, acme: Tenant) -> None:
     """A flow editor sees the funnel, but no person: neither a run nor the list of runs."""
-    run, editor = row_of(walked).identifier, program("editor")
+    run, editor = row_of(under_way).identifier, program("editor")
     assert editor.get("flows/connect-a-device/funnel")["under_way"] == 1
     for path in (f"flows/connect-a-device/runs/{run}", "flows/connect-a-device/runs/"):
         assert editor("GET", path).status_code == 403
@@ -199,12 +199,12 @@ def test_dry_runs_say_only_whether_it_applied(acme: Tenant, program: Programs, p
     }
     draw("identification", "password", reads, *REST)
     answers = {"identification": "passes", "password": "passes"}
-    told = program("admin")(
+    result = program("admin")(
         "POST", "flows/connect-a-device/simulate", {"person": person, "answers": answers}
     ).json()
-    step = next(each for each in told["steps"] if each["step"] == "curious")
+    step = next(each for each in result["steps"] if each["step"] == "curious")
     assert (step["condition"]["applied"], step["condition"]["values"]) == (False, {})
-    assert not [each for each in PRIVATE if each in str(told)]
+    assert not [each for each in PRIVATE if each in str(result)]
 
 
 def _asked_when(step: str, when: str | None = None, **more: Any) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def _asked_when(step: str, when: str | None = None, **more: Any) -> dict[str, An
     return {"id": step, "stage": "reauthenticate", **({"when": when} if when else {}), **more}
 
 
-def test_the_funnel_reads_nobody(acme: Tenant, door: Doors, program: Programs) -> None:
+def test_the_funnel_shows_no_single_person(acme: Tenant, door: Doors, program: Programs) -> None:
     """The funnel does not reveal which conditions applied to one person.
 
     One run through a flow of many conditions would otherwise reveal to an editor what a person entered,
@@ -257,7 +257,7 @@ def test_the_funnel_reads_nobody(acme: Tenant, door: Doors, program: Programs) -
     seen = browser.page().submit(name="alice").submit(password="alice-password-1").submit(again=TYPED)
     seen.submit(user_code=started.user_code).submit(decision="approve")
     sweep(timezone.now())
-    told = {
+    result = {
         role: {each["step"] for each in program(role).get("flows/connect-a-device/funnel")["steps"]}
         for role in ("editor", "auditor")
     }
@@ -272,8 +272,8 @@ def test_the_funnel_reads_nobody(acme: Tenant, door: Doors, program: Programs) -
         "consent",
         "finish",
     }
-    assert told["editor"] == common
-    assert told["auditor"] == common | {"first-z", "rich", "after", "before", "behind", "inside"}
+    assert result["editor"] == common
+    assert result["auditor"] == common | {"first-z", "rich", "after", "before", "behind", "inside"}
     page = text(entered("acme.test", acme, "editor"), "/console/flows/connect-a-device/runs")
     assert "<code>open</code>" in page
     assert not [

@@ -43,7 +43,7 @@ def stored() -> str:
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_nobody_names_a_file_that_is_not_their_tenants(
+def test_no_one_names_a_file_of_another_tenant(
     program: Programs, acme: Tenant, folder: Path, role: str
 ) -> None:
     """The shared directory is not accessible to an upload in any spelling; the tenant's own one is."""
@@ -110,11 +110,11 @@ def test_an_export_is_none_either(
     Application.objects.create(
         name="shop", title="Shop", confidential=True, secret_hash=digest("the right one")
     )
-    told = set()
+    exports = set()
     for guess in ("the right one", "a wrong one"):
         program()("PUT", "blueprint-secrets/shop-client-secret", {"value": guess})
-        told.add(program().get("blueprints/export")["text"])
-    assert len(told) == 1
-    assert "!secret shop-client-secret-2" in told.pop()
+        exports.add(program().get("blueprints/export")["text"])
+    assert len(exports) == 1
+    assert "!secret shop-client-secret-2" in exports.pop()
     program()("PUT", "blueprint-secrets/shop-client-secret", {"value": "the right one"})
     assert "!secret shop-client-secret\n" in export(compare=True)

@@ -56,7 +56,7 @@ def test_many_at_once_each_for_itself(program: Programs, named: None) -> None:
     assert [(each["outcome"], each["message"]) for each in done] == [("refused", FLOW)]
 
 
-def test_it_goes_once_nobody_names_it(program: Programs, named: None) -> None:
+def test_it_is_deleted_once_nothing_references_it(program: Programs, named: None) -> None:
     """The objects can be deleted in the reverse order of their references."""
     admin = program()
     assert admin("PATCH", "applications/tv", {"scopes": ["openid"], "flows": {}}).status_code == 200

@@ -49,9 +49,9 @@ def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Callable[..
         "cooks",
         "carol",
     }
-    told = text(admin, PAGE)
-    assert "Applied: 2 created." in told
-    assert "acme/kitchen" in told
+    shown = text(admin, PAGE)
+    assert "Applied: 2 created." in shown
+    assert "acme/kitchen" in shown
     assert Event.objects.get(kind="blueprint.applied", actor="alice").target == "acme/kitchen"
     assert "carol" in text(admin, "/console/owned/?q=car")
 
@@ -127,7 +127,7 @@ def test_nothing_of_the_server_comes_into_a_pasted_blueprint(
         "tenant: brand-new\n---\ngroup: cooks",
     ],
 )
-def test_a_neighbour_cannot_be_touched(
+def test_another_tenant_cannot_be_changed(
     acme: Tenant, other: Tenant, door: Callable[..., Door], said: str
 ) -> None:
     """An owner of a tenant other than the default one cannot change another tenant or create one."""
@@ -186,7 +186,7 @@ def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Callable[..
     ]
 
 
-def test_drift_is_told_with_who_and_when(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_drift_is_shown_with_who_and_when(acme: Tenant, door: Callable[..., Door]) -> None:
     """Drift is shown key by key, as applied and as it is now, with who changed it and when."""
     admin = signed_in(door, "admin")
     assert "No drift" in text(admin, PAGE)
@@ -214,7 +214,7 @@ def test_an_export_makes_the_same_again(acme: Tenant, door: Callable[..., Door],
     (tmp_path / "acme.yaml").write_bytes(response.content)
     assert b"kiosk secret" not in response.content
     assert b"person: bob" in response.content
-    assert apply([tmp_path / "acme.yaml"], generate=lambda *told: None).counts["create"] == 0
+    assert apply([tmp_path / "acme.yaml"], generate=lambda *shown: None).counts["create"] == 0
     assert b"person: bob" not in auditor.http.get(f"{PAGE}export?without_people").content
     one = auditor.http.get(f"{PAGE}export?flow=connect-a-device").content.decode()
     assert one.count("\nflow: ") + one.startswith("flow: ") == 1
@@ -235,8 +235,8 @@ def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: 
     posted(admin, f"{PAGE}secret", {"name": "tills-secret", "value": value})
     assert "tills-secret" in text(admin, PAGE)
     posted(admin, APPLY, {"text": said, "expect": state(posted(admin, PLAN, {"text": said}, status=200))})
-    for told in (text(admin, PAGE), str(list(Event.objects.values())), text(admin, f"{PAGE}export")):
-        assert value not in told
+    for shown in (text(admin, PAGE), str(list(Event.objects.values())), text(admin, f"{PAGE}export")):
+        assert value not in shown
     with tenant_scope(other):
         assert not Secret.objects.exists()
     posted(admin, f"{PAGE}secret", {"name": "no name at all", "value": "x"})

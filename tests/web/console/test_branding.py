@@ -38,7 +38,7 @@ def _acme() -> Tenant:
     return Tenant.objects.get(name="acme")
 
 
-def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_everything_is_saved_and_visible_at_the_sign_in(acme: Tenant, door: Callable[..., Door]) -> None:
     """Title, color, picture, networks, sender and domains are saved and visible at the sign-in.
 
     One event says which keys were changed, and by whom.
@@ -82,7 +82,7 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"accent": "red;}</style><script>alert(1)</script>"}, "aria-invalid"),
         ({"title": ""}, "Enter a display name."),
@@ -99,7 +99,7 @@ def test_everything_is_saved_and_seen_by_whoever_signs_in(acme: Tenant, door: Ca
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_saved(
-    acme: Tenant, door: Callable[..., Door], changed: dict[str, object], told: str
+    acme: Tenant, door: Callable[..., Door], changed: dict[str, object], message: str
 ) -> None:
     """Each error is at its field with what was typed.
 
@@ -108,13 +108,13 @@ def test_what_is_wrong_is_said_and_nothing_is_saved(
     admin = signed_in(door, "admin")
     before = edit.current("tenant", "acme")
     page = posted(admin, PAGE, _form(**{"title": "Typed", **changed}), status=400)
-    assert told in page
+    assert message in page
     assert "<script>alert" not in page
     assert edit.current("tenant", "acme") == before
     assert Domain.objects.filter(name="other.test").get().tenant.name == "other"
 
 
-def test_who_was_slower_is_told(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_conflicting_edit_is_reported(acme: Tenant, door: Callable[..., Door]) -> None:
     """A conflicting edit is a 409 and overwrites nothing; a second click does so knowingly."""
     admin, form = signed_in(door, "admin"), _form(title="Mine")
     edit.save("tenant", {"tenant": "acme", "title": "Theirs"}, by="bob")

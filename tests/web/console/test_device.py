@@ -34,7 +34,7 @@ def words(page: Seen) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page.text).split())
 
 
-def test_the_story_on_one_page(acme: Tenant, door: Doors) -> None:
+def test_the_timeline_on_one_page(acme: Tenant, door: Doors) -> None:
     """The timeline shows the origin, the scopes, the person and the further course, and no code.
 
     The list links to it, and it links to the person and the application.

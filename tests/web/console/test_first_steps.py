@@ -96,7 +96,7 @@ def test_the_overview_leads_there_until_it_is_put_away(owner: Door) -> None:
     assert 'id="first-steps-title"' in text(owner, OVERVIEW)
 
 
-def test_whoever_could_not_do_it_is_not_asked(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_roles_that_could_not_do_it_are_not_asked(acme: Tenant, door: Callable[..., Door]) -> None:
     """Neither an auditor nor a flow editor is asked, and a configured tenant asks for the remaining steps."""
     for role in ("auditor", "editor", "helpdesk"):
         someone = signed_in(door, role)

@@ -35,11 +35,11 @@ def test_without_a_role_there_is_nothing_but_that(acme: Tenant) -> None:
 
     A POST leads back to the overview, not to itself.
     """
-    nobody = entered("acme.test", acme, "", "bob")
-    page = text(nobody, "/console/", 403)
+    person = entered("acme.test", acme, "", "bob")
+    page = text(person, "/console/", 403)
     assert "You don't have a role in this console." in page
     assert "/console/people/" not in page
-    refused = nobody.http.post("/console/people/do/delete", {"key": "alice"})
+    refused = person.http.post("/console/people/do/delete", {"key": "alice"})
     assert refused.status_code == 403
     assert "next=/console/" in refused.content.decode()
 

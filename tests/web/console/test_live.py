@@ -97,7 +97,7 @@ def test_filters_live_in_the_address(acme: Tenant, door: Doors, query: str, foun
     assert stream.endswith(f"after={Event.objects.order_by('-pk')[0].pk}&newest=200")
 
 
-def test_words_that_anybody_can_choose_are_only_words(acme: Tenant, door: Doors) -> None:
+def test_words_that_anyone_can_choose_are_only_words(acme: Tenant, door: Doors) -> None:
     """CVE-2026-42849: hostile names and reasons in events stay text on the page."""
     browser = signed_in(door, "auditor")
     evil = '"><img src=x onerror=alert(1)>'
@@ -136,20 +136,20 @@ def test_who_may_watch(acme: Tenant, door: Doors, role: str, status: int) -> Non
 def watching(live: LiveServer) -> str:
     """The cookie of alice, an auditor, at the live server."""
     admin = Person(live)
-    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    admin.submit({"name": "alice"}, {"password": "alice-password-1"})
     admin.http.close()
     save_person("alice", role="auditor", by="test")
     return cookie_of(admin)
 
 
-def heard(told: Any, many: int) -> list[Any]:
+def heard(received: Any, many: int) -> list[Any]:
     """Return the data of the next events."""
-    return [told.get(timeout=10)[2] for _ in range(many)]
+    return [received.get(timeout=10)[2] for _ in range(many)]
 
 
-def test_the_stream_tells_only_what_is_wanted(live: LiveServer, acme: Tenant, other: Tenant) -> None:
+def test_the_stream_sends_only_what_is_requested(live: LiveServer, acme: Tenant, other: Tenant) -> None:
     """The server filters the stream, so that nothing else is sent; each row comes with its sentence."""
-    with listening(live, "/events?area=device&person=alice", Cookie=watching(live)) as (status, told):
+    with listening(live, "/events?area=device&person=alice", Cookie=watching(live)) as (status, received):
         assert status == 200
         publish("session.started", actor="alice")
         publish("device.approved", actor="bob", application="tv")
@@ -157,7 +157,7 @@ def test_the_stream_tells_only_what_is_wanted(live: LiveServer, acme: Tenant, ot
             publish("device.approved", actor="alice", application="tv")
         publish("device.approved", actor="alice", application="kiosk")
         publish("device.denied", actor="alice", application="tv", target="device 7")
-        first, second = heard(told, 2)
+        first, second = heard(received, 2)
     assert [first["application"], second["kind"]] == ["kiosk", "device.denied"]
     assert [part[0] for part in second["told"]["parts"]] == ["alice", " denied ", "tv"]
     assert second["told"]["about"] == ["device 7", "/console/devices/7/"]
@@ -174,17 +174,17 @@ def test_it_goes_on_after_the_last_event(live: LiveServer, acme: Tenant) -> None
         (f"/events?after={numbers[0]}", {}, "clerk-1"),
         (f"/events?after={numbers[0]}", {"Last-Event-ID": str(numbers[1])}, "clerk-2"),
     ):
-        with listening(live, path, Cookie=cookie, **headers) as (_, told):
-            assert heard(told, 1)[0]["actor"] == first
+        with listening(live, path, Cookie=cookie, **headers) as (_, received):
+            assert heard(received, 1)[0]["actor"] == first
     for path, headers in (
         ("/events?after=" + "9" * 18, {}),
         ("/events?after=-1", {}),
         ("/events", {"Last-Event-ID": "9" * 30}),
     ):
-        with listening(live, path, Cookie=cookie, **headers) as (status, told):
+        with listening(live, path, Cookie=cookie, **headers) as (status, received):
             assert status == 200
             publish("device.denied", actor="clerk-new")
-            assert heard(told, 1)[0]["actor"] == "clerk-new"
+            assert heard(received, 1)[0]["actor"] == "clerk-new"
 
 
 def test_a_page_gets_what_it_can_show_and_how_much_it_missed(live: LiveServer, acme: Tenant) -> None:
@@ -193,8 +193,8 @@ def test_a_page_gets_what_it_can_show_and_how_much_it_missed(live: LiveServer, a
     first = publish("device.denied", actor="clerk").pk
     for number in range(30):
         publish("device.denied", actor=f"clerk-{number}")
-    with listening(live, f"/events?after={first}&newest=5", Cookie=cookie) as (_, told):
-        found = heard(told, 6)
+    with listening(live, f"/events?after={first}&newest=5", Cookie=cookie) as (_, received):
+        found = heard(received, 6)
     assert found[0] == {"count": 25}
     assert [row["actor"] for row in found[1:]] == [f"clerk-{number}" for number in range(25, 30)]
 
@@ -204,42 +204,44 @@ def test_what_was_passed_over_does_not_come_late(live: LiveServer, acme: Tenant)
     cookie = watching(live)
     first = publish("test.many").pk
     publish_many("test.many", [(str(number), "", "") for number in range(30)])
-    with listening(live, f"/events?area=test&after={first}&newest=5", Cookie=cookie) as (_, told):
-        assert [row.get("target") for row in heard(told, 6)] == [None, "25", "26", "27", "28", "29"]
+    with listening(live, f"/events?area=test&after={first}&newest=5", Cookie=cookie) as (_, received):
+        assert [row.get("target") for row in heard(received, 6)] == [None, "25", "26", "27", "28", "29"]
         for row in Event.objects.filter(kind="test.many"):
             hub.deliver(WakeUp(row.pk, acme.pk, row.kind, ""))
         publish("test.end")
-        assert heard(told, 1)[0]["kind"] == "test.end"
+        assert heard(received, 1)[0]["kind"] == "test.end"
 
 
 def test_events_come_in_batches(live: LiveServer, acme: Tenant) -> None:
     """Three hundred events at once arrive in order, each exactly once, on every stream without a filter."""
-    with listening(live, "/events?area=test", Cookie=watching(live)) as (_, told):
+    with listening(live, "/events?area=test", Cookie=watching(live)) as (_, received):
         for number in range(300):
             publish("test.many", target=str(number))
-        assert [row["target"] for row in heard(told, 300)] == [str(number) for number in range(300)]
+        assert [row["target"] for row in heard(received, 300)] == [str(number) for number in range(300)]
 
 
 @pytest.mark.parametrize("loss", ["role", "other host"])
-def test_a_devices_news_are_for_whoever_may_see_devices(live: LiveServer, acme: Tenant, loss: str) -> None:
+def test_a_devices_stream_is_for_roles_that_may_see_devices(
+    live: LiveServer, acme: Tenant, loss: str
+) -> None:
     """The stream of the timeline says only that something changed, and ends with the permission to it."""
     cookie = watching(live)
     started = Door().start()
     pk = Event.objects.get(kind="device.started").target.removeprefix("device ")
     path = f"/console/devices/{pk}/events"
     with (
-        listening(live, path) as (nobody, _),
+        listening(live, path) as (anonymous, _),
         listening(live, path, host="other.test", Cookie=cookie) as (stranger, _),
     ):
-        assert (nobody, stranger) == (401, 401)
+        assert (anonymous, stranger) == (401, 401)
     with listening(live, f"/console/devices/{10**17}/events", Cookie=cookie) as (unknown, _):
         assert unknown == 401
-    with listening(live, path, Cookie=cookie) as (status, told):
+    with listening(live, path, Cookie=cookie) as (status, received):
         assert status == 200
         Door().approve(started, name="bob", password="bob-password-22")
-        assert told.get(timeout=10)[1:] == ("changed", {})
+        assert received.get(timeout=10)[1:] == ("changed", {})
         if loss == "role":
             save_person("alice", role="editor", by="test")
             Door().poll(started)
-            while (item := told.get(timeout=10))[1] != "closed":
+            while (item := received.get(timeout=10))[1] != "closed":
                 assert item[1:] == ("changed", {})

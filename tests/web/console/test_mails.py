@@ -40,7 +40,7 @@ def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Call
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"text": "Hello {{ nmae }}"}, "Did you mean name?"),
         ({"html": "{% include 'secret' %}"}, "no tags, no filters"),
@@ -49,12 +49,12 @@ def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Call
     ],
 )
 def test_what_no_mail_can_say_is_refused(
-    acme: Tenant, door: Callable[..., Door], changed: dict[str, str], told: str
+    acme: Tenant, door: Callable[..., Door], changed: dict[str, str], message: str
 ) -> None:
     """An invalid text has its message at its field with what was typed, and nothing is saved."""
     admin = signed_in(door, "admin")
     page = posted(admin, MAIL, {**OWN, **changed}, status=400).replace("&#x27;", "'")
-    assert told in page
+    assert message in page
     assert not MailTemplate.objects.exists()
 
 

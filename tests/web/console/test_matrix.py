@@ -108,7 +108,7 @@ def test_every_page_by_role_and_method(
         assert wrong == [], role
 
 
-def test_nobody_is_led_to_sign_in_and_back(acme: Tenant, inhabited: None) -> None:
+def test_anonymous_visitors_are_led_to_sign_in_and_back(acme: Tenant, inhabited: None) -> None:
     """Without a session every page redirects to the tenant's sign-in with itself as the way back.
 
     A POST is refused and changes nothing.
@@ -124,7 +124,7 @@ def test_nobody_is_led_to_sign_in_and_back(acme: Tenant, inhabited: None) -> Non
             assert stranger.post(address, {}).status_code == 401, address
 
 
-def test_a_real_page_opens_for_whoever_may(acme: Tenant, inhabited: None) -> None:
+def test_a_real_page_opens_for_every_permitted_role(acme: Tenant, inhabited: None) -> None:
     """Each role opens every page that it may see, and no page requires a permission that the role lacks."""
     for role in ROLES:
         door, wrong = entered("acme.test", acme, role), {}

@@ -58,7 +58,7 @@ def test_the_charts_show_what_happened(
     assert browser.page("/console/?over=nonsense").status == 200
 
 
-def test_who_waits_stands_there_until_somebody_decides(
+def test_pending_devices_are_listed_until_they_are_decided(
     acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
     """The latest five pending requests are listed with a link each and their total.
@@ -111,7 +111,7 @@ def test_what_wants_to_be_looked_at(acme: Tenant, door: Doors) -> None:
     assert "bob has no second factor" not in browser.page("/console/").text
 
 
-def test_nothing_of_the_neighbour_wants_to_be_looked_at(acme: Tenant, other: Tenant, door: Doors) -> None:
+def test_no_alert_is_about_another_tenant(acme: Tenant, other: Tenant, door: Doors) -> None:
     """Rule 5: alerts name no other tenant's objects.
 
     A failed blueprint is the installation's, because its messages may name another tenant's objects.
@@ -150,7 +150,7 @@ def test_a_role_sees_its_part(acme: Tenant, door: Doors, role: str, sees: set[st
     } == sees
 
 
-def test_few_queries_whatever_there_is(acme: Tenant, door: Doors) -> None:
+def test_few_queries_with_any_number_of_rows(acme: Tenant, door: Doors) -> None:
     """The page takes twenty queries at most, with many rows as with few."""
     browser = signed_in(door, "owner")
 

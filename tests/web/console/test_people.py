@@ -84,7 +84,7 @@ def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Callable[...,
 
 
 @pytest.mark.parametrize("role", ["admin", "owner", "editor"])
-def test_nobody_helps_somebody_who_may_do_more(acme: Tenant, door: Callable[..., Door], role: str) -> None:
+def test_no_one_helps_a_person_with_more_rights(acme: Tenant, door: Callable[..., Door], role: str) -> None:
     """A recovery link for an administrator is a 403 for the help desk, and is not offered.
 
     It would make them an administrator.
@@ -154,7 +154,7 @@ def test_recovery_codes_are_one_row(acme: Tenant, door: Callable[..., Door]) -> 
     assert [row.kind for row in Credential.objects.filter(person=person)] == ["totp"]
 
 
-def test_nobody_helps_themselves(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_no_one_helps_themselves(acme: Tenant, door: Callable[..., Door]) -> None:
     """A stolen session does not bypass what protects its own person.
 
     People change their own credentials at /credentials, with a proof.

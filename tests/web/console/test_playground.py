@@ -39,8 +39,8 @@ def facts(editor: Door) -> dict[str, Any]:
         re.DOTALL,
     )
     assert found
-    told: dict[str, Any] = json.loads(found[1])
-    return told
+    data: dict[str, Any] = json.loads(found[1])
+    return data
 
 
 def test_it_knows_what_it_can_be(editor: Door, acme: Tenant) -> None:
@@ -52,8 +52,8 @@ def test_it_knows_what_it_can_be(editor: Door, acme: Tenant) -> None:
         "grants": ["client_credentials"],
     }
     save_application("backup", by="test", **values)
-    told = facts(editor)
-    known = {each["name"]: each for each in told["applications"]}
+    data = facts(editor)
+    known = {each["name"]: each for each in data["applications"]}
     assert sorted(known) == ["backup", "kiosk", "staff-console", "tv"]
     assert [scope["name"] for scope in known["backup"]["clients"]["service"]] == ["acme:read"]
     assert [scope["name"] for scope in known["tv"]["clients"]["device"]] == [
@@ -64,7 +64,7 @@ def test_it_knows_what_it_can_be(editor: Door, acme: Tenant) -> None:
         "acme:read",
     ]
     assert (known["backup"]["confidential"], known["tv"]["confidential"]) == (True, False)
-    assert told["provider"]["issuer"] == "http://acme.test"
+    assert data["provider"]["issuer"] == "http://acme.test"
     assert digest("backup") not in editor.get(PATH).content.decode()
     save_application("tv", by="test", is_active=False)
     assert "tv" not in [each["name"] for each in facts(editor)["applications"]]
@@ -134,9 +134,9 @@ def test_everything_that_comes_is_explained(editor: Door, door: Callable[..., Do
     service = door().post(TOKEN, {"grant_type": "client_credentials"}, **basic("backup", "backup")).json()
     assert not set(claims_of(service["access_token"])) - set(tables["claims"])
     for table in tables.values():
-        for name, told in table.items():
-            assert told["text"].endswith("."), name
-            assert re.fullmatch(r"https://(www\.rfc-editor\.org|openid\.net)/.+#.+|", told["url"]), name
+        for name, data in table.items():
+            assert data["text"].endswith("."), name
+            assert re.fullmatch(r"https://(www\.rfc-editor\.org|openid\.net)/.+#.+|", data["url"]), name
 
 
 def test_the_picture_holds_the_link(editor: Door) -> None:

@@ -43,17 +43,17 @@ def test_no_page_asks_much_and_none_asks_more_of_many_rows(
 ) -> None:
     """Every page takes twenty queries at most, and as many for two hundred rows as for a few."""
     owner, clerk = entered("localhost", default, Role.OWNER), entered("acme.test", acme, Role.OWNER)
-    few = walk(owner, clerk)
+    few = count_all(owner, clerk)
     assert not {name: wrong for name, wrong in few.items() if isinstance(wrong, str)}
     grow()
     for number in range(200):
         Tenant.objects.create(name=f"tenant-{number}", title="One of many")
-    many = walk(owner, clerk)
+    many = count_all(owner, clerk)
     assert {name: count for name, count in many.items() if count != few[name]} == {}
     assert {name: count for name, count in many.items() if int(count) > MOST} == {}
 
 
-def walk(owner: Door, clerk: Door) -> dict[str, int | str]:
+def count_all(owner: Door, clerk: Door) -> dict[str, int | str]:
     """Return the queries of every page at its host: the owner's at the default tenant's, others at acme's."""
     found = {}
     for page in reading():

@@ -121,14 +121,14 @@ def test_a_kiosk_is_kept_short(clerk: Door, acme: Tenant) -> None:
     """X7, X14: all lifetimes of a kiosk are shorter than those of a television at home."""
     made(clerk, "tv", title="tv at home")
     made(clerk, "kiosk", title="Check-in desk")
-    home, desk = Application.objects.get(name="tv-at-home"), Application.objects.get(name="check-in-desk")
+    home, kiosk = Application.objects.get(name="tv-at-home"), Application.objects.get(name="check-in-desk")
     for column in (
         "device_code_lifetime",
         "access_token_lifetime",
         "refresh_token_lifetime",
         "device_pending_limit_per_address",
     ):
-        assert getattr(desk, column) < getattr(home, column), column
+        assert getattr(kiosk, column) < getattr(home, column), column
 
 
 def test_only_these_groups(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
@@ -179,7 +179,7 @@ def test_a_service_is_no_person(clerk: Door, acme: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "message"),
     [
         ({"title": ""}, "Fix the errors below"),
         ({"title": "x" * 101}, "Fix the errors below"),
@@ -190,14 +190,14 @@ def test_a_service_is_no_person(clerk: Door, acme: Tenant) -> None:
     ],
 )
 def test_what_cannot_be_is_said_at_its_question(
-    clerk: Door, acme: Tenant, answers: dict[str, Any], told: str
+    clerk: Door, acme: Tenant, answers: dict[str, Any], message: str
 ) -> None:
     """An invalid answer is a 400 at its question; nothing is written, and the typed values stay."""
     before = Application.objects.count()
     response = clerk.http.post(f"{NEW}/tv", answers)
     page = response.content.decode()
     assert (response.status_code, Application.objects.count()) == (400, before)
-    assert told in page
+    assert message in page
     assert "<script>alert" not in page
     assert html.escape(str(answers["title"])) in page
 

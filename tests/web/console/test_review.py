@@ -81,7 +81,7 @@ def test_half_a_character(acme: Tenant, door: Callable[..., Door]) -> None:
     assert Person.objects.get(username="clerk").attributes == {"desk": "?"}
 
 
-def test_a_kept_walk_can_be_stored_everywhere(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_stored_dry_run_fits_every_database(acme: Tenant, door: Callable[..., Door]) -> None:
     """NUL in a field name is refused when a dry run is stored as a test.
 
     PostgreSQL would refuse that draft, and the builder could not open it.

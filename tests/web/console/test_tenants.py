@@ -62,7 +62,7 @@ def test_a_tenant_is_made_and_its_first_administrator_comes_in(
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"name": "acme"}, "This name is already taken."),
         ({"name": "Not a name"}, "Lower-case letters, digits and dashes, 50 at most."),
@@ -77,14 +77,14 @@ def test_a_tenant_is_made_and_its_first_administrator_comes_in(
         ({"title": ""}, "This field is required."),
     ],
 )
-def test_what_is_wrong_makes_nothing(owner: Door, changed: dict[str, str], told: str) -> None:
+def test_what_is_wrong_makes_nothing(owner: Door, changed: dict[str, str], message: str) -> None:
     """An error is at its field with what was typed, and no incomplete tenant is left."""
     page = posted(owner, NEW, {**WANTED, **changed}, status=400)
-    assert told in page
+    assert message in page
     assert set(Tenant.objects.values_list("name", flat=True)) == {"default", "acme", "other"}
 
 
-def test_the_list_tells_what_each_holds_and_leads_to_its_console(owner: Door) -> None:
+def test_the_list_shows_what_each_holds_and_links_to_its_console(owner: Door) -> None:
     """The list counts domains, people and applications of every tenant, and shows none of them."""
     listed = text(owner, "/console/tenants/")
     rows = re.findall(r"<tr>.*?</tr>", listed[listed.index("<tbody>") :], re.DOTALL)
@@ -97,7 +97,7 @@ def test_the_list_tells_what_each_holds_and_leads_to_its_console(owner: Door) ->
     assert owner.http.get("/console/tenants/one/nobody").status_code == 404
 
 
-def test_a_lost_domain_and_a_lost_administrator_are_mended_from_here(
+def test_a_lost_domain_and_a_lost_administrator_are_restored_from_here(
     owner: Door, door: Callable[..., Door]
 ) -> None:
     """Domains can be set, but never another tenant's; new links are for that tenant's administrators only."""

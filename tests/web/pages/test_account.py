@@ -23,7 +23,7 @@ def test_the_front_page_leads_to_the_devices_page(door: Doors) -> None:
         assert "Signed in as" not in page.text
 
 
-def test_whoever_is_signed_in_sees_it_and_can_sign_out(acme: Tenant, door: Doors) -> None:
+def test_a_signed_in_person_sees_it_and_can_sign_out(acme: Tenant, door: Doors) -> None:
     """Signing out ends the session in the table with an event and deletes the cookie.
 
     A copy of the cookie is worthless.

@@ -647,12 +647,12 @@ def test_fifty_racing_redemptions(live: LiveServer, door: Doors, acme: Tenant) -
 
 def _one_answer(answers: dict[str, Any]) -> Any:
     """Return the one set of tokens in all served responses; the other requests lost the race."""
-    told = [answer.json() for answer in answers if answer.status_code == 200]
+    served = [answer.json() for answer in answers if answer.status_code == 200]
     assert (
-        len({(tokens["access_token"], tokens["id_token"], tokens["refresh_token"]) for tokens in told}) == 1
+        len({(tokens["access_token"], tokens["id_token"], tokens["refresh_token"]) for tokens in served}) == 1
     )
     assert {answer.json()["error"] for answer in answers if answer.status_code != 200} <= {"invalid_grant"}
-    return told[0]
+    return served[0]
 
 
 def test_fifty_racing_refreshes(live: LiveServer, door: Doors, acme: Tenant) -> None:

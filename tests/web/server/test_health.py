@@ -76,8 +76,8 @@ def test_not_ready_while_migrations_are_missing(live: LiveServer, uncached: None
     recorder = MigrationRecorder(connection)
     recorder.record_unapplied("flows", "0001_initial")
     try:
-        status, told = ready(live)
-        assert (status, told["ready"], told["reasons"]) == (503, False, ["not_migrated"])
+        status, body = ready(live)
+        assert (status, body["ready"], body["reasons"]) == (503, False, ["not_migrated"])
         assert httpx.get(f"http://127.0.0.1:{live.port}/health/live").status_code == 200
     finally:
         recorder.record_applied("flows", "0001_initial")
@@ -104,16 +104,16 @@ def test_not_ready_while_the_database_cannot_be_written(
 
     with monkeypatch.context() as patch:
         patch.setattr(health, "_write", down)
-        status, told = ready(live)
-        assert (status, told["reasons"]) == (503, [reason])
+        status, body = ready(live)
+        assert (status, body["reasons"]) == (503, [reason])
         assert httpx.get(f"http://127.0.0.1:{live.port}/health/live").status_code == 200
     assert ready(live)[0] == 200
 
 
 def replaced(found: tuple[int, dict[str, Any]]) -> bool:
     """Return whether a replaced file is the only failure."""
-    status, told = found
-    return (status, told["ready"], told["reasons"]) == (503, False, ["database_replaced"])
+    status, body = found
+    return (status, body["ready"], body["reasons"]) == (503, False, ["database_replaced"])
 
 
 def test_not_ready_with_another_database_file(
@@ -148,8 +148,8 @@ def test_a_database_that_hangs_is_noticed_in_time(
     monkeypatch.setattr(health, "_SECONDS", 0.3)
     monkeypatch.setattr(health, "_write", hang)
     for _ in range(3):
-        status, told = ready(live)
-        assert (status, told["reasons"]) == (503, ["database_slow"])
+        status, body = ready(live)
+        assert (status, body["reasons"]) == (503, ["database_slow"])
     assert len(looks) == 1
     assert httpx.get(f"http://127.0.0.1:{live.port}/health/live").status_code == 200
     go.set()
@@ -168,8 +168,8 @@ def test_not_ready_with_another_secret_key(
         current_key()
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {SigningKey._meta.db_table} SET private_key = 'sealed by another'")  # noqa: S608
-    status, told = ready(live)
-    assert (status, told["reasons"]) == (503, ["secret_key_changed"])
+    status, body = ready(live)
+    assert (status, body["reasons"]) == (503, ["secret_key_changed"])
 
 
 def test_not_ready_while_it_stops(live: LiveServer, settings: Any) -> None:
@@ -316,10 +316,10 @@ def test_no_secret_in_any_log_line_or_event(
     logged = capfd.readouterr().err + "".join(
         f"{record.getMessage()} {record.__dict__}" for record in caplog.records
     )
-    told = str(list(Event.unscoped.values()))
+    body = str(list(Event.unscoped.values()))
     assert '"event": "tokens.issued"' in logged
-    assert len(told) > 1000
-    leaked = {secret for secret in secrets if secret in logged or secret in told}
+    assert len(body) > 1000
+    leaked = {secret for secret in secrets if secret in logged or secret in body}
     assert not leaked
 
 

@@ -110,7 +110,7 @@ async def test_nobody_else_is(peer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("peer", "told"),
+    ("peer", "logged"),
     [
         (("172.17.0.1", 1), True),
         (("::ffff:192.168.1.2", 1), True),
@@ -123,8 +123,8 @@ async def test_nobody_else_is(peer: str) -> None:
         (("10.0.0.5", 1), False),
     ],
 )
-def test_a_neighbour_that_forwards_and_is_not_listed_is_told_once(
-    peer: Any, told: bool, caplog: pytest.LogCaptureFixture
+def test_a_private_peer_that_forwards_and_is_not_listed_is_logged_once(
+    peer: Any, logged: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An unlisted peer in a private network that forwards is logged once.
 
@@ -137,7 +137,7 @@ def test_a_neighbour_that_forwards_and_is_not_listed_is_told_once(
     edge = ProxyHeaders(app, TRUSTED)
     for headers in ([], [(b"x-forwarded-for", b"198.51.100.7")], [(b"x-forwarded-for", b"198.51.100.8")]):
         _run(edge({"type": "http", "scheme": "http", "client": peer, "headers": headers}, None, None))
-    assert ["FOYER_TRUSTED_PROXIES" in record.message for record in caplog.records] == [True] * told
+    assert ["FOYER_TRUSTED_PROXIES" in record.message for record in caplog.records] == [True] * logged
 
 
 @in_a_loop
@@ -287,7 +287,7 @@ async def test_what_a_proxy_does_not_say_is_the_proxys_own_request() -> None:
     assert (await seen(("10.0.0.5", 1), ("X-Forwarded-For", "10.0.0.8")))["client"] == "10.0.0.8"
 
 
-def test_a_hop_that_cannot_be_read_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hop_that_cannot_be_read_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """A malformed hop is logged once, because a proxy repeats it with each request."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -301,8 +301,8 @@ def test_a_hop_that_cannot_be_read_is_told_once(caplog: pytest.LogCaptureFixture
                 {"type": "http", "scheme": "http", "client": ("10.0.0.5", 1), "headers": headers}, None, None
             )
         )
-    told = [record for record in caplog.records if record.name == "web.server.proxies"]
-    assert [(record.levelname, getattr(record, "hop", "")) for record in told] == [("WARNING", "_hidden0")]
+    logged = [record for record in caplog.records if record.name == "web.server.proxies"]
+    assert [(record.levelname, getattr(record, "hop", "")) for record in logged] == [("WARNING", "_hidden0")]
 
 
 @pytest.mark.parametrize("peer", [None, ("", 0), ("/run/foyer.sock", None), ()])
@@ -315,11 +315,11 @@ async def test_a_connection_without_an_address_is_this_machine(peer: Any) -> Non
 @asynccontextmanager
 async def _served(app: Any) -> AsyncIterator[None]:
     """Start the application, and shut it down afterwards, which closes what it opened."""
-    told, said = asyncio.Queue[dict[str, str]](), asyncio.Queue[dict[str, str]]()
-    lifespan = asyncio.create_task(app({"type": "lifespan"}, told.get, said.put))
+    to_app, from_app = asyncio.Queue[dict[str, str]](), asyncio.Queue[dict[str, str]]()
+    lifespan = asyncio.create_task(app({"type": "lifespan"}, to_app.get, from_app.put))
     for event in ("startup", "shutdown"):
-        await told.put({"type": f"lifespan.{event}"})
-        assert (await said.get())["type"] == f"lifespan.{event}.complete"
+        await to_app.put({"type": f"lifespan.{event}"})
+        assert (await from_app.get())["type"] == f"lifespan.{event}.complete"
         if event == "startup":
             yield
     await lifespan

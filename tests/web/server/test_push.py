@@ -66,7 +66,7 @@ class Person:
         )
         _OPEN.append(self.http)
 
-    def walk(self, *answers: dict[str, str], start: str = "/device") -> httpx.Response:
+    def submit(self, *answers: dict[str, str], start: str = "/device") -> httpx.Response:
         """Submit answers page after page, and return the last page."""
         page = self.follow(self.http.get(start))
         for fields in answers:
@@ -119,7 +119,7 @@ def listening(
     live: Any, path: str, host: str = "acme.test", **headers: str
 ) -> Iterator[tuple[int, "Queue[tuple[str, str, Any]]"]]:
     """Open a stream of server-sent events, and yield its status and a queue of (id, event, data)."""
-    told: Queue[tuple[str, str, Any]] = Queue()
+    stream: Queue[tuple[str, str, Any]] = Queue()
     line = HTTPConnection("127.0.0.1", live.port, timeout=40)
     line.request("GET", path, headers={"Host": f"{host}:{live.port}", **headers})
     response = line.getresponse()
@@ -132,17 +132,17 @@ def listening(
                 if value:
                     item[name] = value
                 elif item:
-                    told.put(
+                    stream.put(
                         (item.get("id", ""), item.get("event", ""), json.loads(item.get("data", "null")))
                     )
                     item = {}
-        told.put(("", "closed", None))
+        stream.put(("", "closed", None))
 
     reader = threading.Thread(target=read, daemon=True)
     if response.status == 200:
         reader.start()
     try:
-        yield response.status, told
+        yield response.status, stream
     finally:
         if reader.is_alive() and line.sock:
             line.sock.shutdown(SHUT_RDWR)
@@ -160,7 +160,7 @@ def device(started: dict[str, Any]) -> dict[str, str]:
 def approve(live: Any, started: dict[str, Any], decision: str = "approve") -> tuple[Person, httpx.Response]:
     """Approve the device as alice."""
     person = Person(live)
-    page = person.walk(
+    page = person.submit(
         {"name": "alice"},
         {"password": "alice-password-1"},
         {"user_code": started["user_code"]},
@@ -169,9 +169,9 @@ def approve(live: Any, started: dict[str, Any], decision: str = "approve") -> tu
     return person, page
 
 
-def heard(told: "Queue[tuple[str, str, Any]]") -> str:
+def heard(stream: "Queue[tuple[str, str, Any]]") -> str:
     """Return the next event's name."""
-    return told.get(timeout=10)[1]
+    return stream.get(timeout=10)[1]
 
 
 @pytest.mark.parametrize(("decision", "event"), [("approve", "approved"), ("deny", "denied")])
@@ -179,15 +179,15 @@ def test_a_device_hears_a_decision_without_a_token(live: LiveServer, decision: s
     """D32, D43: the wake-up has only its name; the next poll, even an early one, returns the result."""
     started = start(live)
     poll(live, started)
-    with listening(live, EVENTS, **device(started)) as (status, told):
+    with listening(live, EVENTS, **device(started)) as (status, stream):
         assert status == 200
         approve(live, started, decision)
-        identifier, name, data = told.get(timeout=10)
+        identifier, name, data = stream.get(timeout=10)
         assert (name, data) == (event, {})
         assert identifier.isdecimal()
         answer = poll(live, started)
         assert answer.status_code == (200 if event == "approved" else 400)
-        assert heard(told) == ("redeemed" if event == "approved" else "closed")
+        assert heard(stream) == ("redeemed" if event == "approved" else "closed")
 
 
 def test_expiry_and_revocation_are_told(live: LiveServer, acme: Tenant) -> None:
@@ -284,8 +284,8 @@ def test_whoever_comes_late_is_told_the_state(live: LiveServer) -> None:
     """
     started = start(live)
     approve(live, started)
-    with listening(live, EVENTS, **device(started)) as (_, told):
-        assert heard(told) == "approved"
+    with listening(live, EVENTS, **device(started)) as (_, stream):
+        assert heard(stream) == "approved"
 
 
 def test_a_socket_hears_the_same(live: LiveServer) -> None:
@@ -330,10 +330,10 @@ def test_the_page_of_the_person_changes(live: LiveServer) -> None:
         f"http://127.0.0.1:{live.port}{page.url.path}events", headers={"Host": f"acme.test:{live.port}"}
     )
     assert stranger.status_code == 401
-    with listening(live, f"{page.url.path}events", Cookie=cookie) as (status, told):
+    with listening(live, f"{page.url.path}events", Cookie=cookie) as (status, stream):
         assert status == 200
         poll(live, started)
-        assert heard(told) == "changed"
+        assert heard(stream) == "changed"
     assert "Connected" in person.http.get(page.url.path).text
 
 
@@ -348,26 +348,26 @@ def test_administrators_hear_everything_of_their_tenant(
         alice = by_username("alice")
         assert alice is not None
     bob = Person(live)
-    bob.walk({"name": "bob"}, {"password": "bob-password-22"})
+    bob.submit({"name": "bob"}, {"password": "bob-password-22"})
     admin = Person(live)
-    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    admin.submit({"name": "alice"}, {"password": "alice-password-1"})
     cookies = {name: cookie_of(who) for name, who in (("bob", bob), ("alice", admin))}
     for name in ("bob", "alice"):  # alice is not an administrator yet
         with listening(live, "/events", Cookie=cookies[name]) as (status, _):
             assert status == 401
     with tenant_scope(acme):
         save_person("alice", role="admin", by="test")
-    with listening(live, "/events", Cookie=cookies["alice"]) as (status, told):
+    with listening(live, "/events", Cookie=cookies["alice"]) as (status, stream):
         assert status == 200
         start(live, "other.test")
         start(live)
-        identifier, _, data = told.get(timeout=10)
+        identifier, _, data = stream.get(timeout=10)
         assert data["kind"] == "device.started"
         assert data["application"] == "tv"
     with tenant_scope(acme):
         mine = set(Event.objects.values_list("pk", flat=True))
-    with listening(live, "/events", Cookie=cookies["alice"], **{"Last-Event-ID": "0"}) as (_, told):
-        seen = [told.get(timeout=10) for _ in range(len(mine))]
+    with listening(live, "/events", Cookie=cookies["alice"], **{"Last-Event-ID": "0"}) as (_, stream):
+        seen = [stream.get(timeout=10) for _ in range(len(mine))]
         assert {int(each[0]) for each in seen} == mine
         assert int(identifier) in mine
 
@@ -386,42 +386,42 @@ def test_an_event_of_another_process_is_found(live: LiveServer, acme: Tenant) ->
     Commands run in a process of their own.
     """
     started = start(live)
-    with listening(live, EVENTS, **device(started)) as (_, told):
+    with listening(live, EVENTS, **device(started)) as (_, stream):
         row = Event.objects.filter(kind="device.started").get()
         Event.objects.create(
             tenant=acme, at=row.at, kind="device.denied", target=row.target, application="tv", topic=row.topic
         )
-        assert heard(told) == "denied"
+        assert heard(stream) == "denied"
 
 
-def test_a_number_that_is_committed_late_is_told(live: LiveServer, acme: Tenant) -> None:
+def test_a_number_that_is_committed_late_is_sent(live: LiveServer, acme: Tenant) -> None:
     """An event that commits after one with a larger number still reaches administrators.
 
     This can happen on PostgreSQL.
     """
     admin = Person(live)
-    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    admin.submit({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):
         save_person("alice", role="admin", by="test")
         last = Event.objects.order_by("-pk").values_list("pk", flat=True)[0]
-    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
+    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, stream):
         until(lambda: hub.count() == 1, "no listener")
         moment = timezone.now()
         Event.objects.create(pk=last + 50, tenant=acme, at=moment, kind="test.later")
-        assert told.get(timeout=10)[2]["kind"] == "test.later"
+        assert stream.get(timeout=10)[2]["kind"] == "test.later"
         late = Event.objects.create(pk=last + 20, tenant=acme, at=moment, kind="test.late")
         hub.deliver(WakeUp(late.pk, acme.pk, late.kind, ""))
-        assert told.get(timeout=10)[2]["kind"] == "test.late"
+        assert stream.get(timeout=10)[2]["kind"] == "test.late"
 
 
 @pytest.mark.parametrize("loss", ["signed out", "no administrator"])
 def test_the_feed_ends_with_the_right_to_it(live: LiveServer, acme: Tenant, loss: str) -> None:
     """CVE-2025-29928: the feed ends with the session or the role of its listener."""
     admin = Person(live)
-    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    admin.submit({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):
         alice = save_person("alice", role="admin", by="test")
-    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
+    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, stream):
         until(lambda: hub.count() == 1, "no listener")
         with tenant_scope(acme):
             if loss == "signed out":
@@ -429,20 +429,20 @@ def test_the_feed_ends_with_the_right_to_it(live: LiveServer, acme: Tenant, loss
             else:
                 save_person("alice", role="", by="test")
         start(live)
-        assert told.get(timeout=10) == ("", "closed", None)
+        assert stream.get(timeout=10) == ("", "closed", None)
 
 
-def test_what_came_before_is_not_told(live: LiveServer, acme: Tenant) -> None:
+def test_what_came_before_is_not_sent(live: LiveServer, acme: Tenant) -> None:
     """An event from before the feed was opened is not sent, even if the table is read only afterwards."""
     admin = Person(live)
-    admin.walk({"name": "alice"}, {"password": "alice-password-1"})
+    admin.submit({"name": "alice"}, {"password": "alice-password-1"})
     with tenant_scope(acme):
         save_person("alice", role="admin", by="test")
-    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, told):
+    with listening(live, "/events", Cookie=cookie_of(admin)) as (_, stream):
         until(lambda: hub.count() == 1, "no listener")
         with tenant_scope(acme):
             before = Event.objects.order_by("-pk")[0]
         hub._seen.clear()
         hub.deliver(WakeUp(before.pk, acme.pk, before.kind, ""))
         Event.objects.create(tenant=acme, at=timezone.now(), kind="test.news")
-        assert told.get(timeout=10)[2]["kind"] == "test.news"
+        assert stream.get(timeout=10)[2]["kind"] == "test.news"

@@ -57,10 +57,10 @@ def test_entered_used_and_forgotten(program: Programs, acme: Tenant) -> None:
     assert admin("DELETE", "blueprint-secrets/shop.client").status_code == 204
     assert admin("DELETE", "blueprint-secrets/shop.client").status_code == 404
     assert admin.get("blueprint-secrets/") == {"names": []}
-    told = (
+    recorded = (
         Event.objects.filter(kind__startswith="secret.").order_by("pk").values_list("kind", "actor", "target")
     )
-    assert list(told) == [
+    assert list(recorded) == [
         (kind, "admin", "shop.client") for kind in ("secret.set", "secret.set", "secret.removed")
     ]
 
@@ -106,7 +106,7 @@ def test_roles(program: Programs, acme: Tenant) -> None:
     assert value_of("shop", shared=False) == VALUE
 
 
-def test_the_neighbours_are_not_there(program: Programs, acme: Tenant, other: Tenant) -> None:
+def test_another_tenants_are_not_there(program: Programs, acme: Tenant, other: Tenant) -> None:
     """A secret of another tenant cannot be seen, overwritten by one of the same name, or deleted."""
     program(host="other.test")("PUT", "blueprint-secrets/shop", {"value": VALUE})
     admin = program()

@@ -17,7 +17,7 @@ from tests.web.console.kit import posted, signed_in
 Programs = Callable[..., Program]
 
 
-def test_the_story(
+def test_the_timeline(
     program: Programs, acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
 ) -> None:
     """The timeline covers the request, the approval, the connection, the refreshes and the end.
@@ -135,7 +135,7 @@ def test_roles(
 @pytest.mark.parametrize(
     ("owner", "may"), [("", True), ("helpdesk", True), ("admin", False), ("owner", False)]
 )
-def test_the_help_desk_ends_nothing_of_somebody_who_may_do_more(
+def test_the_help_desk_ends_nothing_of_a_person_with_more_rights(
     program: Programs, acme: Tenant, door: Callable[..., Door], owner: str, may: bool
 ) -> None:
     """No button of the console and no operation of the API allows it, for one device or in bulk."""
@@ -143,7 +143,7 @@ def test_the_help_desk_ends_nothing_of_somebody_who_may_do_more(
     started, device = door().start(scope="openid offline_access"), door()
     door().approve(started, name="bob", password="bob-password-22")
     tokens = device.poll(started).json()
-    row, helpdesk, desk = DeviceCode.objects.get(), program("helpdesk"), signed_in(door, "helpdesk")
+    row, helpdesk, clerk = DeviceCode.objects.get(), program("helpdesk"), signed_in(door, "helpdesk")
     assert row.family
     if not may:
         assert helpdesk("POST", f"devices/{row.pk}/end").status_code == 403
@@ -151,7 +151,7 @@ def test_the_help_desk_ends_nothing_of_somebody_who_may_do_more(
         assert helpdesk("POST", f"{kind}/{key}/actions/revoke").status_code == 403
         (done,) = helpdesk("POST", f"{kind}/actions/revoke", {"keys": [key]}).json()["results"]
         assert done["outcome"] == "not_allowed"
-        posted(desk, f"/console/{kind}/do/revoke", {"key": key, "sure": "1"})
-    posted(desk, f"/console/devices/{row.pk}/revoke", {}, status=303 if may else 403)
+        posted(clerk, f"/console/{kind}/do/revoke", {"key": key, "sure": "1"})
+    posted(clerk, f"/console/devices/{row.pk}/revoke", {}, status=303 if may else 403)
     answered = refresh(device, tokens["refresh_token"])
     assert answered.status_code == (400 if may else 200)

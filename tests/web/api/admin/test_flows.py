@@ -121,12 +121,12 @@ def test_a_dry_run_judges_nothing(program: Programs) -> None:
         "device_code": "passes",
         "consent": "passes",
     }
-    walk = editor(
+    run = editor(
         "POST", "flows/connect-a-device/simulate", {"person": {"username": "clerk"}, "answers": answers}
     ).json()
-    assert (walk["which"], walk["ends"]) == ("1", "finished")
+    assert (run["which"], run["ends"]) == ("1", "finished")
     assert {"identification": "done", "password": "done"}.items() <= {
-        each["step"]: each["decision"] for each in walk["steps"]
+        each["step"]: each["decision"] for each in run["steps"]
     }.items()
     for password in ("alice-password-1", "wrong"):
         tried = {
@@ -134,8 +134,8 @@ def test_a_dry_run_judges_nothing(program: Programs) -> None:
             "answers": {"identification": {"name": "alice"}, "password": {"password": password}},
         }
         assert editor("POST", "flows/connect-a-device/simulate", tried).status_code == 403
-        walk = admin("POST", "flows/connect-a-device/simulate", tried).json()
-        assert (walk["ends"], walk["steps"][-1]["step"], walk["steps"][-1]["decision"]) == (
+        run = admin("POST", "flows/connect-a-device/simulate", tried).json()
+        assert (run["ends"], run["steps"][-1]["step"], run["steps"][-1]["decision"]) == (
             "asks",
             "password",
             "asks",
@@ -176,16 +176,16 @@ def test_lint_and_tests_of_a_flow(program: Programs) -> None:
 
 TESTS = "flows/connect-a-device/tests"
 PASSES = dict.fromkeys(("identification", "password", "device_code", "consent"), "passes")
-WALK = {"name": "A clerk connects", "person": {"username": "clerk"}, "answers": PASSES}
+DRY_RUN = {"name": "A clerk connects", "person": {"username": "clerk"}, "answers": PASSES}
 
 
-def test_a_walk_is_kept_as_a_test(program: Programs, tenants: dict[str, Any]) -> None:
+def test_a_dry_run_is_stored_as_a_test(program: Programs, tenants: dict[str, Any]) -> None:
     """A dry run is stored as a flow test in the draft, which is created from the live version if needed.
 
     The test records the outcome of each step, and passes from then on.
     """
     editor = program("editor")
-    kept = editor("POST", TESTS, WALK)
+    kept = editor("POST", TESTS, DRY_RUN)
     assert (kept.status_code, kept.json()["base"], kept.json()["author"]) == (201, 1, "editor")
     (test,) = kept.json()["document"]["tests"]
     assert (test["name"], test["person"]["username"], test["answers"]) == (
@@ -215,7 +215,7 @@ def test_a_walk_is_kept_as_a_test(program: Programs, tenants: dict[str, Any]) ->
     }
     other = program("editor", host="other.test")
     assert other("GET", DRAFT).status_code == 404
-    assert other("POST", "flows/nowhere/tests", WALK).status_code == 404
+    assert other("POST", "flows/nowhere/tests", DRY_RUN).status_code == 404
 
 
 def test_a_test_is_added_to_what_was_looked_at(program: Programs) -> None:
@@ -224,16 +224,16 @@ def test_a_test_is_added_to_what_was_looked_at(program: Programs) -> None:
     Nothing is stored then.
     """
     alice, bob = program("editor"), program("admin")
-    first = alice("POST", TESTS, WALK, if_none_match="*")
+    first = alice("POST", TESTS, DRY_RUN, if_none_match="*")
     assert first.status_code == 201
-    assert bob("POST", TESTS, {**WALK, "name": "Another"}, if_none_match="*").status_code == 412
-    second = bob("POST", TESTS, {**WALK, "name": "Another"}, if_match=first["ETag"])
-    assert alice("POST", TESTS, {**WALK, "name": "A third"}, if_match=first["ETag"]).status_code == 412
-    taken = alice("POST", TESTS, WALK)
+    assert bob("POST", TESTS, {**DRY_RUN, "name": "Another"}, if_none_match="*").status_code == 412
+    second = bob("POST", TESTS, {**DRY_RUN, "name": "Another"}, if_match=first["ETag"])
+    assert alice("POST", TESTS, {**DRY_RUN, "name": "A third"}, if_match=first["ETag"]).status_code == 412
+    taken = alice("POST", TESTS, DRY_RUN)
     assert (taken.status_code, set(taken.json()["errors"])) == (409, {"tests.name"})
     assert alice("GET", DRAFT)["ETag"] == second["ETag"]
     alice("DELETE", DRAFT)
-    assert alice("POST", TESTS, WALK, if_match=second["ETag"]).status_code == 412
+    assert alice("POST", TESTS, DRY_RUN, if_match=second["ETag"]).status_code == 412
     assert not Draft.unscoped.exists()
 
 
@@ -254,7 +254,7 @@ def test_a_test_is_added_to_what_was_looked_at(program: Programs) -> None:
 )
 def test_what_no_test_keeps(program: Programs, more: dict[str, Any], status: int, named: str) -> None:
     """A test never stores a password, which all who see the flow could read, and no response repeats it."""
-    response = program()("POST", TESTS, {**WALK, **more})
+    response = program()("POST", TESTS, {**DRY_RUN, **more})
     assert response.status_code == status, response.content
     assert set(response.json().get("errors", {})) == ({named} if named else set())
     assert "alice-password-1" not in response.content.decode()
@@ -262,19 +262,19 @@ def test_what_no_test_keeps(program: Programs, more: dict[str, Any], status: int
 
 
 @pytest.mark.parametrize(
-    ("role", "invented", "named"),
+    ("role", "simulated", "named"),
     [("admin", 201, 201), ("editor", 201, 403), ("auditor", 403, 403), ("helpdesk", 403, 403)],
 )
-def test_who_keeps_tests(program: Programs, role: str, invented: int, named: int) -> None:
+def test_who_keeps_tests(program: Programs, role: str, simulated: int, named: int) -> None:
     """Roles that may edit flows store tests; a test with a real person also needs the right to see people.
 
     Conditions would otherwise reveal data about that person.
     """
     acting = program(role)
-    assert acting("POST", TESTS, {**WALK, "name": "named", "person": "alice"}).status_code == named
-    assert acting("POST", TESTS, WALK).status_code == invented
+    assert acting("POST", TESTS, {**DRY_RUN, "name": "named", "person": "alice"}).status_code == named
+    assert acting("POST", TESTS, DRY_RUN).status_code == simulated
     assert (
-        program("admin", "openid foyer:read")("POST", TESTS, {**WALK, "name": "b"}).json()["error"]
+        program("admin", "openid foyer:read")("POST", TESTS, {**DRY_RUN, "name": "b"}).json()["error"]
         == "insufficient_scope"
     )
 

@@ -60,7 +60,7 @@ def test_pages_and_links(program: Programs, acme: Any) -> None:
         "page=1e99",
     ],
 )
-def test_a_misspelt_wish_is_refused(program: Programs, query: str) -> None:
+def test_an_unknown_filter_is_refused(program: Programs, query: str) -> None:
     """An unknown filter is refused; ignoring it would return everything."""
     response = program()("GET", f"people/?{query}")
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
@@ -101,9 +101,9 @@ def test_written_looked_at_and_deleted(program: Programs) -> None:
     gone = admin("DELETE", "people/clerk", if_match=changed["ETag"])
     assert (gone.status_code, gone.content) == (204, b"")
     assert admin("GET", "people/clerk").status_code == 404
-    told = Event.unscoped.filter(target="clerk").values_list("kind", "actor")
+    recorded = Event.unscoped.filter(target="clerk").values_list("kind", "actor")
     assert {("person.created", "admin"), ("person.changed", "admin"), ("person.deleted", "admin")} <= set(
-        told
+        recorded
     )
 
 
@@ -195,7 +195,7 @@ def test_a_body_that_is_no_object(program: Programs, body: str) -> None:
     assert typed.status_code == 415
 
 
-def test_somebody_is_helped_back_in(program: Programs, acme: Any) -> None:
+def test_a_person_is_helped_back_in(program: Programs, acme: Any) -> None:
     """A person is helped back in as on the page: by a mailed link, or by a reset of a lost second factor.
 
     No one helps themselves, a person with more rights, or a person of another tenant.
@@ -216,7 +216,7 @@ def test_somebody_is_helped_back_in(program: Programs, acme: Any) -> None:
     assert RecoveryLink.unscoped.count() == 1
 
 
-def test_nobody_makes_somebody_who_may_do_more(program: Programs) -> None:
+def test_no_one_creates_a_person_with_more_rights(program: Programs) -> None:
     """An administrator creates no owner and changes none.
 
     Setting the role or the password would escalate their rights.

@@ -42,32 +42,32 @@ def test_a_television(program: Programs, acme: Tenant, door: Callable[..., Door]
     """Three answers create a working application in the caller's name; the programs contain its values."""
     admin = program()
     made = admin("POST", "recipes/tv", {"title": " Living room ", "groups": ["staff"], "scopes": ["profile"]})
-    told = made.json()
-    assert (made.status_code, made["Location"], told["client_secret"]) == (
+    body = made.json()
+    assert (made.status_code, made["Location"], body["client_secret"]) == (
         201,
         "/api/applications/living-room",
         "",
     )
     seen = admin("GET", "applications/living-room")
-    assert (seen.json(), seen["ETag"]) == (told["application"], made["ETag"])
-    assert told["application"]["scopes"] == ["openid", "offline_access", "profile"]
-    assert (told["application"]["title"], told["application"]["groups"]) == ("Living room", ["staff"])
-    assert (told["issuer"], told["client_id"]) == (
+    assert (seen.json(), seen["ETag"]) == (body["application"], made["ETag"])
+    assert body["application"]["scopes"] == ["openid", "offline_access", "profile"]
+    assert (body["application"]["title"], body["application"]["groups"]) == ("Living room", ["staff"])
+    assert (body["issuer"], body["client_id"]) == (
         "http://acme.test",
         Application.objects.get(name="living-room").client_id,
     )
-    assert [(each["program"], each["language"]) for each in told["programs"]] == [
+    assert [(each["program"], each["language"]) for each in body["programs"]] == [
         ("device", "curl"),
         ("device", "python"),
         ("device", "javascript"),
     ]
     assert all(
-        told["client_id"] in each["text"] and "client_secret" not in each["text"] for each in told["programs"]
+        body["client_id"] in each["text"] and "client_secret" not in each["text"] for each in body["programs"]
     )
-    door().approve(door().start(told["client_id"], scope="openid profile"))
+    door().approve(door().start(body["client_id"], scope="openid profile"))
     assert Event.objects.get(kind="application.created", target="living-room").actor == "admin"
     assert admin.get("applications/living-room/setup") == {
-        key: told[key] for key in ("issuer", "client_id", "programs")
+        key: body[key] for key in ("issuer", "client_id", "programs")
     }
 
 
@@ -77,12 +77,12 @@ def test_a_services_secret_is_said_once(program: Programs, acme: Tenant, door: C
     It authenticates the service.
     """
     admin = program()
-    told = admin("POST", "recipes/service", {"title": "Nightly backup", "scopes": ["acme:read"]}).json()
-    secret = told["client_secret"]
-    assert all(secret in each["text"] for each in told["programs"])
+    body = admin("POST", "recipes/service", {"title": "Nightly backup", "scopes": ["acme:read"]}).json()
+    secret = body["client_secret"]
+    assert all(secret in each["text"] for each in body["programs"])
     assert (
         tokens_of(
-            door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(told["client_id"], secret))
+            door().post(TOKEN, {"grant_type": "client_credentials"}, **basic(body["client_id"], secret))
         )["scope"]
         == "acme:read"
     )
@@ -148,7 +148,7 @@ def test_roles(program: Programs, acme: Tenant, role: str, makes: int, looks: in
     assert not Application.objects.filter(name="sly").exists()
 
 
-def test_what_is_the_neighbours_is_not_there(program: Programs) -> None:
+def test_another_tenants_application_is_not_there(program: Programs) -> None:
     """An application is created in this tenant only, and no other tenant reads how it is set up."""
     program(host="other.test")("POST", "recipes/tv", {"title": "Living room"})
     admin = program()

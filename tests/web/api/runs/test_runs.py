@@ -61,7 +61,7 @@ def test_the_run_that_was_left_is_over(acme: Tenant, door: Doors) -> None:
     assert (program.look().json()["step"], living(), device_state(started)) == ("device_code", 1, "pending")
 
 
-def test_as_if_nobody_had_come(acme: Tenant, door: Doors) -> None:
+def test_as_a_new_visitor(acme: Tenant, door: Doors) -> None:
     """The new run knows nothing, and the session ends because it would be unreachable."""
     program = Program(door())
     program.answer(name="alice")

@@ -99,13 +99,13 @@ def test_a_draft_that_differs_in_nothing_is_none(at_work: Callable[..., Editor],
     editor = at_work()
     editor.edit({"do": "move", "step": "0", "at": "2", "lane": ""})
     assert draft_of("connect-a-device") is not None
-    told = Event.objects.count()
+    events_before = Event.objects.count()
     editor.edit({"do": "move", "step": "1", "at": "0", "lane": ""})
     assert draft_of("connect-a-device") is None
     assert "is live" in editor.text
     versions = editor.door.get("/console/flows/connect-a-device/versions").content.decode()
     assert "/console/flows/connect-a-device/discard" not in versions
-    assert Event.objects.count() == told
+    assert Event.objects.count() == events_before
     editor.edit({"do": "remove", "step": "0"})
     assert draft_of("connect-a-device") is not None
 
@@ -139,7 +139,7 @@ def test_the_first_edit_of_a_live_flow_makes_a_draft(at_work: Callable[..., Edit
         assert Flow.objects.get(name="connect-a-device").live.document["steps"][1] == {"stage": "password"}  # type: ignore[union-attr]
 
 
-def test_lint_marks_the_card_that_it_concerns_until_that_is_mended(at_work: Callable[..., Editor]) -> None:
+def test_lint_marks_its_card_until_that_is_fixed(at_work: Callable[..., Editor]) -> None:
     """Each edit updates the lint findings, and the list links to the card."""
     editor = at_work()
     assert "No issues" in editor.text
@@ -376,7 +376,7 @@ def test_the_flow_as_text(at_work: Callable[..., Editor]) -> None:
     assert drafted() == list(SHIPPED[:5])
 
 
-def test_a_draft_that_is_no_flow_is_mended_as_text(at_work: Callable[..., Editor], acme: Tenant) -> None:
+def test_a_draft_that_is_no_flow_is_fixed_as_text(at_work: Callable[..., Editor], acme: Tenant) -> None:
     """A draft that is no valid flow is shown as text with its errors, and nothing is lost."""
     save_draft(
         "connect-a-device",

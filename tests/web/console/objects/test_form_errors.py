@@ -107,7 +107,7 @@ def test_every_form_is_known_here() -> None:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_all_that_is_wrong_is_told_at_the_top(name: str, inhabited: None) -> None:
+def test_all_errors_are_shown_at_the_top(name: str, inhabited: None) -> None:
     """WCAG 3.3.1, 2.4.2: the title reports errors, and the focused summary links to each field.
 
     Each field references its message. Nothing is saved, the typed values are still there, and no secret is.
@@ -149,7 +149,7 @@ def test_a_page_without_mistakes_says_nothing(inhabited: None) -> None:
         assert "aria-invalid" not in text
 
 
-def test_what_only_the_database_knows_is_told_in_the_same_round(
+def test_errors_of_the_database_are_shown_at_the_same_time(
     acme: Tenant, other: Tenant, door: Callable[..., Door]
 ) -> None:
     """A malformed lifetime hides neither a scope that does not exist nor a client id that is taken."""

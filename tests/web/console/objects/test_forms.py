@@ -62,7 +62,7 @@ def test_every_stages_settings_come_back() -> None:
         assert stage.Settings.model_validate(read) == stage.Settings.model_validate(values.get(kind, {}))
 
 
-def test_rows_are_read_whatever_their_numbers() -> None:
+def test_rows_are_read_with_any_numbers() -> None:
     """Gaps and empty rows are skipped, and a row whose number is not one is ignored."""
     form = SchemaForm(stages()["choice"].Settings)
     said = "options.7.value=b&options.7.title=B&options.2.value=a&options.2.title=A&options.9.value=&options.9.title="  # noqa: E501
@@ -98,7 +98,7 @@ def test_what_no_database_keeps_as_a_number_stays_text() -> None:
         PersonDocument.model_validate({"person": "alice", "attributes": {"a": float("inf")}})
 
 
-def test_an_error_without_a_field_is_told_all_the_same() -> None:
+def test_an_error_without_a_field_is_shown_too() -> None:
     """An error that belongs to no field is still shown."""
     form = SchemaForm(PersonDocument, leave_out=("role",))
     form.refuse({"": ["Of the whole."], "role": ["Not this one."], "groups.0": ["There is no group x."]})

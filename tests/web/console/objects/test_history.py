@@ -34,7 +34,7 @@ from tests.web.console.test_mails import MAIL, OWN
 FROM = "203.0.113.7"
 
 
-def told(page: str) -> list[str]:
+def history(page: str) -> list[str]:
     """Return the lines of the history on a page, newest first, without their times."""
     found = re.search(r'<h2>Activity</h2>\s*<ol class="history">(.*?)</ol>', page, re.DOTALL)
     assert found, "there is no history on this page"
@@ -61,7 +61,7 @@ def _bob() -> Person:
     return person
 
 
-def test_a_session_tells_of_itself(admin: Door, door: Callable[..., Door]) -> None:
+def test_a_session_shows_its_own_history(admin: Door, door: Callable[..., Door]) -> None:
     """The history of a session runs from its start to the person who ended it.
 
     Another session of the same person has its own.
@@ -72,11 +72,11 @@ def test_a_session_tells_of_itself(admin: Door, door: Callable[..., Door]) -> No
     posted(admin, "/console/sessions/do/end", {"key": first.pk, "sure": "1"})
     page = text(admin, f"/console/sessions/one/{first.pk}")
     ended = f"alice signed bob out from {FROM}: ended by an administrator"
-    assert told(page) == [ended, "bob signed in from 198.51.100.1"]
-    assert told(text(admin, f"/console/sessions/one/{second.pk}")) == ["bob signed in from 198.51.100.2"]
+    assert history(page) == [ended, "bob signed in from 198.51.100.1"]
+    assert history(text(admin, f"/console/sessions/one/{second.pk}")) == ["bob signed in from 198.51.100.2"]
     posted(admin, "/console/people/do/sign-out", {"key": "bob", "sure": "1"})
-    assert told(text(admin, f"/console/sessions/one/{second.pk}"))[0] == ended
-    assert told(text(admin, f"/console/sessions/one/{first.pk}")) == [
+    assert history(text(admin, f"/console/sessions/one/{second.pk}"))[0] == ended
+    assert history(text(admin, f"/console/sessions/one/{first.pk}")) == [
         ended,
         "bob signed in from 198.51.100.1",
     ]
@@ -89,12 +89,12 @@ def test_a_password_that_an_administrator_sets_is_why_every_session_ended(
     door().sign_in("bob", "bob-password-22")
     credentials.store_password(_bob(), credentials.hash_password("another password"), by="alice")
     assert (
-        told(text(admin, f"/console/sessions/one/{Session.objects.get(person=_bob()).pk}"))[0]
+        history(text(admin, f"/console/sessions/one/{Session.objects.get(person=_bob()).pk}"))[0]
         == "alice signed bob out: password changed"
     )
 
 
-def test_a_credential_keeps_its_story_when_it_is_replaced(admin: Door) -> None:
+def test_a_credential_keeps_its_history_when_it_is_replaced(admin: Door) -> None:
     """The history shows that a credential was set up and replaced, and nothing about another kind."""
     bob = _bob()
     for first in (True, False):
@@ -108,19 +108,19 @@ def test_a_credential_keeps_its_story_when_it_is_replaced(admin: Door) -> None:
         first=False,
     )
     page = text(admin, f"/console/credentials/one/{Credential.objects.get(kind='totp').pk}")
-    assert told(page) == ["bob replaced a second factor", "bob set up a second factor"]
+    assert history(page) == ["bob replaced a second factor", "bob set up a second factor"]
     other = text(admin, f"/console/credentials/one/{Credential.objects.get(kind='recovery_code').pk}")
-    assert told(other) == ["bob set up a second factor"]
+    assert history(other) == ["bob set up a second factor"]
 
 
-def test_a_consent_tells_what_it_gave_and_who_took_it_back(admin: Door, door: Callable[..., Door]) -> None:
+def test_a_consent_shows_what_it_gave_and_who_revoked_it(admin: Door, door: Callable[..., Door]) -> None:
     """The history shows the tokens of one approval, and its revocation by an administrator."""
     device = door()
     device.approve(started := device.start(), name="bob", password="bob-password-22")
     device.poll(started)
     key = TokenFamily.objects.get().identifier
     posted(admin, "/console/consents/do/revoke", {"key": key, "sure": "1"})
-    revoked, issued = told(text(admin, f"/console/consents/one/{key}"))
+    revoked, issued = history(text(admin, f"/console/consents/one/{key}"))
     assert revoked == f"alice revoked the tokens of tv for bob from {FROM}: revoked by an administrator"
     assert issued == "tv got tokens for bob from 127.0.0.1"
 
@@ -136,28 +136,28 @@ def test_a_service_whose_secret_was_renewed_reads_why_its_tokens_ended(admin: Do
         TokenFamily.objects.create(identifier=identifier, authenticated_at=later, expires_at=later, **about)
     renew_secret("backup", by=Person.objects.get(username="alice"))
     for identifier in ("a", "b"):
-        (line,) = told(text(admin, f"/console/consents/one/{identifier}"))
+        (line,) = history(text(admin, f"/console/consents/one/{identifier}"))
         assert line == "alice revoked the tokens of backup for Service account backup: new secret"
 
 
-def test_a_key_tells_who_made_it_and_who_retired_it(admin: Door) -> None:
+def test_a_key_shows_who_created_it_and_who_retired_it(admin: Door) -> None:
     """The history covers a regular rotation and one after a theft."""
     first = SigningKey.objects.get().kid
     posted(admin, "/console/keys/rotate", {"old": "keep"})
     second = SigningKey.objects.exclude(kid=first).get().kid
     posted(admin, "/console/keys/rotate", {"old": "revoke", "name": "acme"})
     retired = f"alice retired the signing key {{}} from {FROM}: {{}}"
-    assert told(text(admin, f"/console/keys/one/{first}")) == [
+    assert history(text(admin, f"/console/keys/one/{first}")) == [
         retired.format(first, "refused at once"),
         retired.format(first, "verifies for two more days"),
     ]
-    assert told(text(admin, f"/console/keys/one/{second}")) == [
+    assert history(text(admin, f"/console/keys/one/{second}")) == [
         retired.format(second, "refused at once"),
         f"alice created the signing key {second} from {FROM}",
     ]
 
 
-def test_branding_domains_and_mails_tell_who_changed_what(admin: Door) -> None:
+def test_branding_domains_and_mails_show_who_changed_what(admin: Door) -> None:
     """The history shows which keys were changed, and from where."""
     form = {
         "title": "Acme GmbH",
@@ -170,17 +170,17 @@ def test_branding_domains_and_mails_tell_who_changed_what(admin: Door) -> None:
     assert etag
     posted(admin, "/console/branding/", {**form, "etag": etag[1]})
     assert (
-        told(text(admin, "/console/branding/"))[0]
+        history(text(admin, "/console/branding/"))[0]
         == f"alice changed the tenant acme from {FROM}: title, domains"
     )
     posted(admin, MAIL, OWN)
     posted(admin, f"{MAIL}/shipped", {})
-    gone, worded = told(text(admin, MAIL))
+    gone, worded = history(text(admin, MAIL))
     assert gone == f"alice reset the email template recovery to default from {FROM}"
     assert worded.startswith("alice edited the email template recovery")
 
 
-def test_people_groups_applications_and_scopes_tell_what_was_changed(admin: Door) -> None:
+def test_people_groups_applications_and_scopes_show_what_was_changed(admin: Door) -> None:
     """A manual change in the console shows the keys and the address of the person who made it."""
     form = {
         "etag": _etag(admin, "/console/people/one/bob"),
@@ -191,20 +191,20 @@ def test_people_groups_applications_and_scopes_tell_what_was_changed(admin: Door
     }
     posted(admin, "/console/people/one/bob", form)
     assert (
-        told(text(admin, "/console/people/one/bob"))[0]
+        history(text(admin, "/console/people/one/bob"))[0]
         == f"alice changed bob from {FROM}: email, groups, name"
     )
     posted(admin, "/console/groups/add", {"group": "night-shift"})
-    assert told(text(admin, "/console/groups/one/night-shift")) == [
+    assert history(text(admin, "/console/groups/one/night-shift")) == [
         f"alice created the group night-shift from {FROM}"
     ]
     posted(admin, "/console/applications/do/deactivate", {"key": "tv", "sure": "1"})
     assert (
-        told(text(admin, "/console/applications/one/tv"))[0]
+        history(text(admin, "/console/applications/one/tv"))[0]
         == f"alice changed the application tv from {FROM}: active"
     )
     posted(admin, "/console/scopes/add", {"scope": "acme:print", "title": "Print", "description": ""})
-    assert told(text(admin, "/console/scopes/one/acme:print")) == [
+    assert history(text(admin, "/console/scopes/one/acme:print")) == [
         f"alice created the scope acme:print from {FROM}"
     ]
 
@@ -215,7 +215,7 @@ def _etag(opened: Door, path: str) -> str:
     return found[1]
 
 
-def test_blueprints_tell_what_was_applied_drifted_and_entered(
+def test_blueprints_show_what_was_applied_drifted_and_entered(
     admin: Door, write_blueprint: Callable[..., Path]
 ) -> None:
     """The history is on the page of all blueprints, and on the page of an object that has drifted."""
@@ -225,7 +225,7 @@ def test_blueprints_tell_what_was_applied_drifted_and_entered(
         by="clerk",
     )
     owned = Owned.objects.get(kind="scope", name="acme:read")
-    assert told(text(admin, f"/console/owned/one/{owned.pk}")) == ["No activity yet."]
+    assert history(text(admin, f"/console/owned/one/{owned.pk}")) == ["No activity yet."]
     posted(
         admin,
         "/console/scopes/one/acme:read",
@@ -233,14 +233,18 @@ def test_blueprints_tell_what_was_applied_drifted_and_entered(
     )
     note_drift()
     drifted = "acme:read has drifted from its blueprint: title"
-    assert told(text(admin, f"/console/owned/one/{owned.pk}")) == [drifted]
+    assert history(text(admin, f"/console/owned/one/{owned.pk}")) == [drifted]
     secrets.keep("smtp", "never told", by="clerk")
     page = text(admin, "/console/blueprints/")
-    assert told(page)[:3] == ["clerk set the secret smtp", drifted, "clerk applied the blueprint crew.yaml"]
+    assert history(page)[:3] == [
+        "clerk set the secret smtp",
+        drifted,
+        "clerk applied the blueprint crew.yaml",
+    ]
     assert "never told" not in page
 
 
-def test_a_flow_tells_what_was_done_to_it_and_a_run_what_happened_in_it(
+def test_a_flow_shows_its_changes_and_a_run_what_happened_in_it(
     admin: Door, door: Callable[..., Door]
 ) -> None:
     """A wrong password belongs to the run; a discarded draft and an inspected run belong to the flow."""
@@ -248,12 +252,12 @@ def test_a_flow_tells_what_was_done_to_it_and_a_run_what_happened_in_it(
     run = Run.objects.get(identifier__in=name.split("/"))
     flow = run.version.flow.name
     page = text(admin, f"/console/runs/{run.identifier}")
-    assert told(page) == [
+    assert history(page) == [
         f"alice viewed a run of {flow} from {FROM}",
         "Wrong password for bob from 127.0.0.1",
     ]
     publish("flow.draft_discarded", actor="editor", target=flow)
-    lines = told(text(admin, f"/console/flows/{flow}/versions"))
+    lines = history(text(admin, f"/console/flows/{flow}/versions"))
     assert lines[:2] == [
         f"editor discarded the draft of {flow}",
         f"alice viewed a run of {flow} from {FROM}",
@@ -261,7 +265,7 @@ def test_a_flow_tells_what_was_done_to_it_and_a_run_what_happened_in_it(
     assert "Wrong password" not in " ".join(lines)
 
 
-def test_a_device_leads_from_its_story_to_its_events(admin: Door, door: Callable[..., Door]) -> None:
+def test_a_device_links_from_its_timeline_to_its_events(admin: Door, door: Callable[..., Door]) -> None:
     """The page of a device links to the events of its request and of the resulting tokens.
 
     It does so when the request has been deleted, too.
@@ -282,7 +286,7 @@ def test_ten_are_shown_and_the_list_has_them_all(admin: Door) -> None:
         publish("group.created", actor=f"clerk-{number}", target="staff")
     publish("group.created", actor="nobody-else", target="crew")
     page = text(admin, "/console/groups/one/staff")
-    assert [line.split()[0] for line in told(page)] == [f"clerk-{number}" for number in range(11, 1, -1)]
+    assert [line.split()[0] for line in history(page)] == [f"clerk-{number}" for number in range(11, 1, -1)]
     whole = text(admin, all_of_it(page))
     assert all(f"clerk-{number}" in whole for number in range(12))
     assert "nobody-else" not in whole
@@ -304,11 +308,11 @@ def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Callable[..., Do
     publish(actor="a-clerk", **PAGES[path])
     assert "Activity</h2>" not in (page := text(signed_in(door, "editor"), path))
     assert "a-clerk" not in page
-    assert any("a-clerk" in line for line in told(text(signed_in(door, "auditor"), path)))
+    assert any("a-clerk" in line for line in history(text(signed_in(door, "auditor"), path)))
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_the_neighbours_history_is_not_told(
+def test_another_tenants_history_is_not_shown(
     acme: Tenant, other: Tenant, door: Callable[..., Door], path: str
 ) -> None:
     """Neither the page nor the linked list has events of another tenant's objects of the same name."""
@@ -321,7 +325,7 @@ def test_the_neighbours_history_is_not_told(
     assert "their-clerk" not in page + text(admin, all_of_it(page))
 
 
-def test_a_number_of_the_neighbours_leads_to_nothing(
+def test_a_number_of_another_tenant_leads_to_nothing(
     acme: Tenant, other: Tenant, door: Callable[..., Door]
 ) -> None:
     """A number of another tenant's object is a 404, and matches nothing in the list of events.
@@ -336,7 +340,7 @@ def test_a_number_of_the_neighbours_leads_to_nothing(
     assert "No results" in text(admin, f"/console/events/?topic=session:{theirs}")
 
 
-def test_a_tenant_tells_the_owner_of_the_installation_what_became_of_it(
+def test_a_tenant_shows_its_changes_to_the_owner_of_the_installation(
     tenants: dict[str, Tenant], door: Callable[..., Door]
 ) -> None:
     """The installation's owner sees who changed a tenant's branding and domains.
@@ -354,8 +358,8 @@ def test_a_tenant_tells_the_owner_of_the_installation_what_became_of_it(
     with tenant_scope(tenants["other"]):
         publish("tenant.changed", actor="their-clerk", target="acme", keys=["title"])
     page = text(signed_in(door, "owner", "localhost"), "/console/tenants/one/acme")
-    assert told(page)[0] == "carol changed the tenant acme: title"
-    assert all("tenant" in line for line in told(page))
+    assert history(page)[0] == "carol changed the tenant acme: title"
+    assert all("tenant" in line for line in history(page))
     assert "people/one/carol" not in page
     assert "View in audit log" not in page
     assert FROM not in page
@@ -368,4 +372,4 @@ def test_hostile_names_stay_texts(acme: Tenant, door: Callable[..., Door]) -> No
     publish("tenant.changed", actor=hostile, target="acme", keys=[hostile, {"a": 1}])
     page = text(signed_in(door, "auditor"), "/console/branding/")
     assert "<script>alert" not in page
-    assert told(page)[0] == f"{hostile} changed the tenant acme: {hostile}, {{'a': 1}}"
+    assert history(page)[0] == f"{hostile} changed the tenant acme: {hostile}, {{'a': 1}}"

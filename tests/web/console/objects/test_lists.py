@@ -66,7 +66,7 @@ def test_the_count_of_a_group_leads_to_its_people(clerk: Door) -> None:
     assert "group=R" not in _text(clerk, "/console/groups/")
 
 
-def test_an_object_is_changed_and_its_history_tells_by_whom(clerk: Door) -> None:
+def test_an_object_is_changed_and_its_history_shows_by_whom(clerk: Door) -> None:
     """Every change has its event."""
     with tenant_scope(Tenant.objects.get(name="acme")):
         etag = edit.current("person", "bob").etag  # type: ignore[union-attr]
@@ -169,7 +169,7 @@ def test_a_role_that_lacks_it_is_refused(clerk: Door, tenants: dict[str, Tenant]
     assert clerk.http.post("/console/people/do/delete", {"key": "bob", "sure": "1"}).status_code == 403
 
 
-def test_nobody_makes_somebody_who_may_more_than_they(clerk: Door, tenants: dict[str, Tenant]) -> None:
+def test_no_one_creates_a_person_with_more_rights(clerk: Door, tenants: dict[str, Tenant]) -> None:
     """An administrator is not an owner and cannot create one, by a form or by helping one."""
     with tenant_scope(tenants["acme"]):
         Person.objects.filter(username="bob").update(role=Role.OWNER)
@@ -181,8 +181,8 @@ def test_nobody_makes_somebody_who_may_more_than_they(clerk: Door, tenants: dict
         == 403
     )
     clerk.http.post("/console/people/do/sign-out", {"key": "bob", "sure": "1"})
-    told = _text(clerk, "/console/people/")
-    assert "their role is higher than yours" in told
+    listing = _text(clerk, "/console/people/")
+    assert "their role is higher than yours" in listing
 
 
 def test_who_is_not_signed_in_comes_back_after_signing_in(tenants: dict[str, Tenant], door: Any) -> None:

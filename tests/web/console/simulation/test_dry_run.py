@@ -101,7 +101,7 @@ def test_who_comes_from_where_decides(acme: Tenant) -> None:
     assert decisions(tried(acme, **STAFF, **{"do.totp": "refuses"}))["totp"] == "Denied – flow ends"
 
 
-def test_a_walk_stops_where_one_says_and_where_an_answer_is_wrong(acme: Tenant) -> None:
+def test_a_dry_run_stops_where_requested_and_at_a_wrong_answer(acme: Tenant) -> None:
     """The dry run shows the page where it stops, and the later steps are not reached."""
     drawn()
     page = tried(acme, **{"do.password": "open"})
@@ -114,7 +114,7 @@ def test_a_walk_stops_where_one_says_and_where_an_answer_is_wrong(acme: Tenant) 
     assert "This field is required." in step(page, "reason")
 
 
-def test_consent_of_an_invented_device(acme: Tenant) -> None:
+def test_consent_of_a_simulated_device(acme: Tenant) -> None:
     """The consent page is simulated like the real one: approval would connect, and denial would deny."""
     page = tried(acme, **{"do.consent": "typed", "in.consent.decision": "approve"})
     assert "Connects the device" in step(page, "consent")
@@ -122,7 +122,7 @@ def test_consent_of_an_invented_device(acme: Tenant) -> None:
     assert (decisions(page)["consent"], "Denies the device" in page) == ("Denied – flow ends", True)
 
 
-def test_somebody_of_the_tenant_walks(acme: Tenant, other: Tenant) -> None:
+def test_a_dry_run_with_a_person_of_the_tenant(acme: Tenant, other: Tenant) -> None:
     """A dry run with a real person uses their own groups; an unknown name is reported."""
     drawn()
     page = tried(acme, who="real", person="alice", address="203.0.113.9")
@@ -143,7 +143,7 @@ def test_what_is_known_from_a_session(acme: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [
         ({"address": "nonsense"}, "is no IP address"),
         ({"session_age": "long"}, "Enter a duration like 30s"),
@@ -153,10 +153,12 @@ def test_what_is_known_from_a_session(acme: Tenant) -> None:
         ({"role": "king"}, "Use "),
     ],
 )
-def test_what_cannot_be_is_said_and_nobody_walks(acme: Tenant, said: dict[str, str], told: str) -> None:
+def test_an_impossible_dry_run_is_reported_and_not_done(
+    acme: Tenant, said: dict[str, str], message: str
+) -> None:
     """An impossible input has its message beside what was typed, which stays."""
     page = tried(acme, **said)
-    assert told in page
+    assert message in page
     assert decisions(page) == {}
 
 
@@ -228,7 +230,7 @@ def test_nothing_is_written(acme: Tenant) -> None:
     assert mail.outbox == []
 
 
-def test_a_walk_is_kept_as_a_test(acme: Tenant) -> None:
+def test_a_dry_run_is_stored_as_a_test(acme: Tenant) -> None:
     """A dry run is stored as a flow test of the draft, which is created from the live version if needed.
 
     The test has the person, the address, the answers and the expected result. It passes, and the same dry run
@@ -266,7 +268,7 @@ def test_a_walk_is_kept_as_a_test(acme: Tenant) -> None:
     assert decisions(" ".join(text(opened, HERE + again.replace("&amp;", "&")).split()))["reason"] == "Passed"
 
 
-def test_keeping_adds_to_whatever_the_draft_is_by_then(acme: Tenant) -> None:
+def test_storing_adds_to_the_draft_as_it_is_by_then(acme: Tenant) -> None:
     """Another editor's change is not overwritten, and no two tests have one name."""
     save_draft("connect-a-device", drawing(*FLOW, title="Theirs").as_json(), by="clerk", revision=None)
     opened = entered("acme.test", acme, "editor")
@@ -282,7 +284,7 @@ def test_keeping_adds_to_whatever_the_draft_is_by_then(acme: Tenant) -> None:
 
 
 @pytest.mark.parametrize("query", ["address=nonsense", "who=real&person=alice", "", "which=draft"])
-def test_what_cannot_be_walked_is_not_kept(acme: Tenant, query: str) -> None:
+def test_an_impossible_dry_run_is_not_stored(acme: Tenant, query: str) -> None:
     """An impossible dry run is not stored as a test.
 
     Cases are an invalid address, a person whom an editor may not name, a test without a name, and a draft

@@ -125,7 +125,7 @@ def test_the_draft_is_shown_first_and_one_that_is_no_flow_says_what_is_wrong(acm
     text(opened, f"{HERE}/page", 404)
 
 
-def test_a_step_without_a_page_is_told_in_words(acme: Tenant) -> None:
+def test_a_step_without_a_page_is_described_in_words(acme: Tenant) -> None:
     """A step without a page, or one that redirects the browser, is described instead of framed."""
     opened = entered("acme.test", acme, "editor")
     assert "continues automatically" in text(opened, f"{HERE}?step=login")

@@ -23,7 +23,7 @@ from tests.web.console.pages import entered
 HERE = "/console/flows/connect-a-device/runs"
 
 
-def walks(*steps: int, host: str = "acme.test") -> None:
+def create_runs(*steps: int, host: str = "acme.test") -> None:
     """Create runs that have submitted this many answers.
 
     0 is only opened, 1 has named a person, 2 has proved them, 3 has entered a code, and 4 is approved.
@@ -54,7 +54,7 @@ def cells(page: str, step: str) -> list[str]:
 
 def test_who_is_in_the_middle_of_it(acme: Tenant) -> None:
     """The list has the step of each run and a link to it, and omits runs that are over."""
-    walks(0, 1, 4)
+    create_runs(0, 1, 4)
     page = text(entered("acme.test", acme, "helpdesk"), HERE)
     rows = re.findall(
         r'<a href="/console/runs/([0-9a-f]{32})"><code>[0-9a-f]{8}</code></a></td><td><code>(\w+)</code>',
@@ -68,7 +68,7 @@ def test_who_is_in_the_middle_of_it(acme: Tenant) -> None:
 
 def test_the_funnel_of_each_version(acme: Tenant) -> None:
     """The funnel follows the order of the flow, with numbers beside the bars; each version has its own."""
-    walks(0, 1, 2, 4)
+    create_runs(0, 1, 2, 4)
     counted()
     opened = entered("acme.test", acme, "auditor")
     page = text(opened, HERE)
@@ -93,7 +93,7 @@ def test_refusals_are_counted_apart(acme: Tenant) -> None:
         drawing("identification", {"stage": "deny", "when": 'person.username == "alice"'}, *SHIPPED[1:]),
         by="editor",
     )
-    walks(1)
+    create_runs(1)
     counted()
     assert cells(text(entered("acme.test", acme, "auditor"), HERE), "deny")[:4] == ["1", "0", "1", "0"]
 
@@ -102,7 +102,7 @@ def test_one_run_looked_into(acme: Tenant) -> None:
     """The page shows the path with the reasons and the facts without secrets, and the access is recorded."""
     when = '"staff" in person.groups && !request.ip.within(tenant.networks)'
     publish(drawing(*SHIPPED[:2], {"stage": "totp", "when": when}, *SHIPPED[2:]), by="editor")
-    walks(3)
+    create_runs(3)
     run = Run.objects.get()
     page = " ".join(text(entered("acme.test", acme, "helpdesk"), f"/console/runs/{run.identifier}").split())
     assert "in the group “staff”" in page
@@ -120,7 +120,7 @@ def test_one_run_looked_into(acme: Tenant) -> None:
 )
 def test_who_may(acme: Tenant, role: str, status: int) -> None:
     """Only roles that may see runs see them; the tabs are absent where the flows may not be seen."""
-    walks(1)
+    create_runs(1)
     opened = entered("acme.test", acme, role)
     for path in (HERE, f"/console/runs/{Run.objects.get().identifier}"):
         page = text(opened, path, status)
@@ -129,9 +129,9 @@ def test_who_may(acme: Tenant, role: str, status: int) -> None:
         )
 
 
-def test_the_neighbours_runs_are_not_there(acme: Tenant, other: Tenant) -> None:
+def test_another_tenants_runs_are_not_there(acme: Tenant, other: Tenant) -> None:
     """Another tenant's runs are not counted, and an attempt to inspect one leaves no event."""
-    walks(1, host="other.test")
+    create_runs(1, host="other.test")
     with tenant_scope(other):
         theirs = Run.objects.get().identifier
     opened = entered("acme.test", acme, "admin")
@@ -149,7 +149,7 @@ def test_the_neighbours_runs_are_not_there(acme: Tenant, other: Tenant) -> None:
 
 def test_a_step_that_is_no_longer_known_is_counted_still(acme: Tenant) -> None:
     """The counts of a version that can no longer be read stay as they were stored."""
-    walks(1)
+    create_runs(1)
     counted()
     version = publish(drawing(*SHIPPED, title="Another"), by="editor").version.flow.versions.get(number=1)
     type(version).objects.filter(pk=version.pk).update(document={**version.document, "steps": "none"})
