@@ -1,6 +1,7 @@
 """RFC 8628 at the public interface: what the device gets, what the person sees, and who may decide."""
 
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -14,13 +15,14 @@ from django.utils import timezone
 from blueprints.files.apply import apply
 from idp.accounts import sessions
 from idp.accounts.credentials import hash_password, store_password
-from idp.accounts.people import by_username, save_person
+from idp.accounts.models import Person
+from idp.accounts.people import save_person
 from idp.devices.models import DeviceCode, State
 from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.kit import DEVICE_CODE, Doors, Write
+from tests.kit import DEVICE_CODE, Doors, Seen, Started, Write
 from tests.protocol import DEVICE, KIOSK_SECRET, TOKEN, basic, begun, claims_of, connect, outcome, userinfo
 
 CODE_FIRST = """
@@ -38,7 +40,7 @@ def state() -> Any:
     return DeviceCode.objects.get().state
 
 
-def asked(door: Doors, started: dict[str, Any], **browser: Any) -> Any:
+def asked(door: Doors, started: Started, **browser: str) -> Seen:
     """Return a page where alice has entered the code and is asked for consent."""
     seen = door(**browser).sign_in().submit(user_code=started.user_code)
     assert seen.step == "consent", seen.text
@@ -165,7 +167,7 @@ def test_scopes_is_an_alias_of_scope(door: Doors, acme: Tenant) -> None:
     door().post(DEVICE, {"client_id": "tv", "scopes": "openid email"})
     assert DeviceCode.objects.get().scopes == ["openid", "email"]
     door().post(DEVICE, {"client_id": "tv", "scopes": "openid email", "scope": "openid"})
-    assert DeviceCode.objects.last().scopes == ["openid"]
+    assert DeviceCode.objects.latest("pk").scopes == ["openid"]
 
 
 @pytest.mark.parametrize("scope", ["öpenid", 'open"id', "a\\b", "a\tb", " ".join(f"s{n}" for n in range(51))])
@@ -352,11 +354,11 @@ def test_complete_link_fills_in_and_submits_nothing(door: Doors, acme: Tenant) -
     seen = person.page(f"/device?user_code={started.user_code}")
     assert f'value="{started.user_code}"' in seen.text
     assert "Check that this is the code on your device" in seen.text
-    assert DeviceCode.objects.last().state == State.PENDING
+    assert DeviceCode.objects.latest("pk").state == State.PENDING
     consent = seen.submit(user_code=started.user_code)
     assert consent.step == "consent"
     assert started.user_code in consent.text
-    assert DeviceCode.objects.last().state == State.PENDING
+    assert DeviceCode.objects.latest("pk").state == State.PENDING
 
 
 def test_no_get_changes_anything(door: Doors, acme: Tenant) -> None:
@@ -405,7 +407,7 @@ def test_no_answer_or_a_strange_one_decides_nothing(door: Doors, acme: Tenant) -
 
 
 @pytest.mark.parametrize(("first", "second"), [("deny", "approve"), ("approve", "deny")])
-def test_a_decision_is_final(door: Doors, acme: Tenant, first: int, second: str) -> None:
+def test_a_decision_is_final(door: Doors, acme: Tenant, first: str, second: str) -> None:
     """D31: going back and pressing the other button changes nothing (Hydra #4110, Keycloak #36811)."""
     device = door()
     started = device.start()
@@ -431,7 +433,7 @@ def test_pressing_twice_is_pressing_once(door: Doors, acme: Tenant) -> None:
 def test_ended_session_cannot_decide(door: Doors, acme: Tenant) -> None:
     """D30: a session that has ended decides nothing from a page that is still open (CVE-2025-29928)."""
     seen = asked(door, door().start())
-    sessions.end_all(by_username("alice"), why="test")
+    sessions.end_all(Person.objects.get(username="alice"), why="test")
     assert "You were signed out" in seen.submit(decision="approve").text
     assert state() == State.PENDING
 
@@ -468,7 +470,7 @@ def _left_the_group() -> None:
 
 
 def _new_password() -> None:
-    store_password(by_username("alice"), hash_password("another-password-1"), by="test")
+    store_password(Person.objects.get(username="alice"), hash_password("another-password-1"), by="test")
 
 
 def _lost_a_scope() -> None:
@@ -477,7 +479,7 @@ def _lost_a_scope() -> None:
 
 @pytest.mark.parametrize("change", [_inactive, _left_the_group, _new_password, _lost_a_scope])
 def test_person_is_checked_again_at_redemption(
-    door: Doors, acme: Tenant, clock: time_machine.Traveller, change: dict[str, Any]
+    door: Doors, acme: Tenant, clock: time_machine.Traveller, change: Callable[[], None]
 ) -> None:
     """D33: a change between approval and redemption counts, and the refusal is final.
 

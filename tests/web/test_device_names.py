@@ -64,11 +64,11 @@ def test_programs_get_the_same(acme: Tenant, door: Doors) -> None:
     started = door().start(device_name="Living\u202e   room\n")
     http = door().http
     run = http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
-    headers = {"HTTP_AUTHORIZATION": f"Run {run['secret']}"}
+    headers = {"Authorization": f"Run {run['secret']}"}
     asked = run
     for answer in ({"name": "alice"}, {"password": "alice-password-1"}, {"user_code": started.user_code}):
         body = {"step": asked["step"], "answer": answer}
-        asked = http.post(run["url"], body, content_type="application/json", **headers).json()
+        asked = http.post(run["url"], body, content_type="application/json", headers=headers).json()
     assert asked["context"]["device"]["calls_itself"] == "Living room"
 
 

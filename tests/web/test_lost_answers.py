@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +20,7 @@ from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.oauth import keys
 from idp.oauth.clients import save_application
+from idp.oauth.grant import Grant
 from idp.oauth.grants.refresh import Refresh
 from idp.oauth.models import CLIENT_CREDENTIALS, RefreshToken, TokenFamily
 from idp.oauth.retries import GRACE
@@ -188,7 +190,8 @@ def test_an_impatient_client(
     A request that is too late is refused and ends nothing.
     """
     device, started = approved(door)
-    grant, first = DeviceGrant, dict[str, Any]()
+    grant: type[Grant] = DeviceGrant
+    first = dict[str, Any]()
     if how == "refresh":
         grant, first = Refresh, tokens_of(device.poll(started))
     find, seen = grant.find, list[dict[str, Any]]()
@@ -225,7 +228,7 @@ def test_a_refresh_asks_again(
     tokens = tokens_of(device.poll(started))
     for _ in range(3):
         before = dict(tokens)
-        lost(monkeypatch, device, lambda token=before["refresh_token"]: refresh(device, token))
+        lost(monkeypatch, device, partial(refresh, device, before["refresh_token"]))
         clock.shift(GRACE)
         assert userinfo(device, before["access_token"]).status_code == 200
         tokens = tokens_of(refresh(device, before["refresh_token"]))

@@ -102,18 +102,18 @@ def test_starting_again_is_bounded(door: Doors, acme: Tenant, clock: time_machin
     """
     begun = door().http.post("/api/runs/", {"for": "device_code"}, content_type="application/json").json()
     url, who, answers = begun["url"], door().http, []
-    secret = {"HTTP_AUTHORIZATION": f"Run {begun['secret']}"}
+    secret = {"Authorization": f"Run {begun['secret']}"}
     for _ in range(103):
-        answer = who.post(f"{url}restart", {"keep": True}, content_type="application/json", **secret)
+        answer = who.post(f"{url}restart", {"keep": True}, content_type="application/json", headers=secret)
         answers.append(answer.status_code)
         if answer.status_code == 201:
             url = answer.json()["url"]
     assert answers == [201] * 100 + [429] * 3
     assert Run.objects.count() <= 5
-    assert who.get(url, **secret).json()["kind"] == "ask"
+    assert who.get(url, headers=secret).json()["kind"] == "ask"
     clock.shift(601)
     assert (
-        who.post(f"{url}restart", {"keep": True}, content_type="application/json", **secret).status_code
+        who.post(f"{url}restart", {"keep": True}, content_type="application/json", headers=secret).status_code
         == 201
     )
 

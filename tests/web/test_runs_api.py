@@ -25,15 +25,15 @@ class Program:
         answer = self.begun.json()
         self.url, self.secret, self.now = answer.get("url", ""), answer.get("secret", ""), answer
 
-    def look(self, **headers: str) -> Any:
+    def look(self) -> Any:
         """Read the current challenge."""
-        return self.door.http.get(self.url, **{"HTTP_AUTHORIZATION": f"Run {self.secret}", **headers})
+        return self.door.http.get(self.url, headers={"Authorization": f"Run {self.secret}"})
 
     def answer(self, step: str | None = None, **fields: Any) -> Any:
         """Answer the current step, or the named one."""
         body = {"step": self.now.get("step", "") if step is None else step, "answer": fields}
-        headers = {"HTTP_AUTHORIZATION": f"Run {self.secret}"}
-        response = self.door.http.post(self.url, body, content_type="application/json", **headers)
+        headers = {"Authorization": f"Run {self.secret}"}
+        response = self.door.http.post(self.url, body, content_type="application/json", headers=headers)
         self.now = response.json()
         return self.now
 
@@ -122,14 +122,14 @@ def test_a_user_code_is_filled_in_and_not_submitted(door: Doors) -> None:
 def test_the_secret_is_needed(door: Doors, authorization: str | None) -> None:
     """A missing secret is a 401 that says how to send it; it is never in the address."""
     program = Program(door())
-    headers = {} if authorization is None else {"HTTP_AUTHORIZATION": authorization.format(program.secret)}
+    headers = {} if authorization is None else {"Authorization": authorization.format(program.secret)}
     for response in (
-        program.door.http.get(f"{program.url}?secret={program.secret}", **headers),
+        program.door.http.get(f"{program.url}?secret={program.secret}", headers=headers),
         program.door.http.post(
             program.url,
             {"step": "identification", "answer": {"name": "a"}},
             content_type="application/json",
-            **headers,
+            headers=headers,
         ),
     ):
         assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
@@ -222,9 +222,9 @@ def test_a_wrong_password_and_the_back_off(door: Doors, clock: time_machine.Trav
     program.answer(name="alice")
     for _ in range(4):
         assert program.answer(password="wrong")["errors"] == {"password": ["Incorrect username or password."]}
-    headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
+    headers = {"Authorization": f"Run {program.secret}"}
     body = {"step": "password", "answer": {"password": "alice-password-1"}}
-    response = program.door.http.post(program.url, body, content_type="application/json", **headers)
+    response = program.door.http.post(program.url, body, content_type="application/json", headers=headers)
     assert (response.status_code, response["Retry-After"]) == (429, "2")
     assert response.json()["retry_at"]
     clock.shift(1)
@@ -265,8 +265,8 @@ def test_a_bad_body_is_an_error_in_json(door: Doors, body: bytes, kind: str, sta
 def test_a_bad_answer_is_an_error_in_json(door: Doors, body: bytes) -> None:
     """The run stays where it was."""
     program = Program(door())
-    headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
-    response = program.door.http.post(program.url, body, content_type="application/json", **headers)
+    headers = {"Authorization": f"Run {program.secret}"}
+    response = program.door.http.post(program.url, body, content_type="application/json", headers=headers)
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     assert program.look().json()["step"] == "identification"
 

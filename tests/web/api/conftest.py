@@ -1,9 +1,11 @@
 """Programs of administrators: a client of the API with an access token of a person who has a role."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.serializers.json import DjangoJSONEncoder
 from django.test import Client
 from django.utils import timezone
 
@@ -25,14 +27,14 @@ class Program:
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send one request with its body as JSON; ``headers`` has underscores for hyphens."""
-        extra = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
-        sent = {"data": body if isinstance(body, bytes | str) else None, "content_type": JSON}
-        if body is not None and sent["data"] is None:
-            sent["data"] = self.http._encode_json(body, JSON)
-        authorization = {"HTTP_AUTHORIZATION": f"Bearer {self.token}"} if self.token else {}
-        return self.http.generic(
-            method, f"/api/{path}", **{**sent, "data": sent["data"] or ""}, **authorization, **extra
-        )
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token:
+            given = {"Authorization": f"Bearer {self.token}", **given}
+        if body is None:
+            data: bytes | str = ""
+        else:
+            data = body if isinstance(body, bytes | str) else json.dumps(body, cls=DjangoJSONEncoder)
+        return self.http.generic(method, f"/api/{path}", data, content_type=JSON, headers=given)
 
     def get(self, path: str, status: int = 200, **headers: str) -> Any:
         """Return the JSON of a GET response."""

@@ -52,23 +52,25 @@ def test_each_error_has_the_one_shape(door: Doors, settings: Any) -> None:
     """400, 401, 404, 405, 413, 415 and 429 share one shape and have their headers, at both tenants."""
     for host in ("acme.test", "other.test"):
         http = door(host).http
-        secret = {"HTTP_AUTHORIZATION": "Run x"}
+        secret = {"Authorization": "Run x"}
         assert the_error(http.post("/api/runs/", {}, content_type=JSON)) == (400, "invalid_request")
         unauthorized = http.get("/api/runs/x/")
         assert (the_error(unauthorized), unauthorized["WWW-Authenticate"]) == (
             (401, "unauthorized"),
             'Run realm="run"',
         )
-        assert the_error(http.get("/api/runs/x/", **secret)) == (404, "no_such_run")
-        wrong = http.generic("PATCH", "/api/runs/x/", **secret)
+        assert the_error(http.get("/api/runs/x/", headers=secret)) == (404, "no_such_run")
+        wrong = http.generic("PATCH", "/api/runs/x/", headers=secret)
         assert (the_error(wrong), wrong["Allow"]) == ((405, "invalid_request"), "GET, POST")
-        wrong = http.generic("GET", "/api/runs/x/restart", **secret)
+        wrong = http.generic("GET", "/api/runs/x/restart", headers=secret)
         assert (the_error(wrong), wrong["Allow"]) == ((405, "invalid_request"), "POST")
-        assert the_error(http.post("/api/runs/x/", b'"' + b"x" * 70_000, content_type=JSON, **secret)) == (
+        assert the_error(
+            http.post("/api/runs/x/", b'"' + b"x" * 70_000, content_type=JSON, headers=secret)
+        ) == (
             413,
             "invalid_request",
         )
-        assert the_error(http.post("/api/runs/x/", {"step": "x"}, **secret)) == (415, "invalid_request")
+        assert the_error(http.post("/api/runs/x/", {"step": "x"}, headers=secret)) == (415, "invalid_request")
     settings.RUNS_PER_ADDRESS = 0
     full = door().http.post("/api/runs/", {"for": "device_code"}, content_type=JSON)
     assert (the_error(full), full["Retry-After"]) == ((429, "too_many_runs"), "300")

@@ -193,8 +193,8 @@ def test_what_is_answered_is_what_is_described(
         {},
     ]:
         body = {"step": program.now.get("step", ""), "answer": fields}
-        authorization = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
-        response = program.door.http.post(program.url, body, content_type="application/json", **authorization)
+        headers = {"Authorization": f"Run {program.secret}"}
+        response = program.door.http.post(program.url, body, content_type="application/json", headers=headers)
         true_of("answer_step", response)
         true_of("get_run", program.look())
         program.now = response.json()

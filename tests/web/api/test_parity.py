@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from idp.accounts.roles import allowed
 from web.administration.resources import RESOURCES
+from web.api.admin.operations import AccessToken
 from web.api.app import api
 from web.console.frame import Page
 from web.console.urls import PAGES
@@ -79,7 +80,9 @@ def needs() -> dict[str, str]:
     for bound in api._get_bound_routers():
         for view in bound.path_operations.values():
             for operation in view.operations:
-                token = next((each for each in operation.auth_callbacks if hasattr(each, "scopes")), None)
+                token = next(
+                    (each for each in operation.auth_callbacks if isinstance(each, AccessToken)), None
+                )
                 if token:
                     found[str(operation.operation_id)] = token.operation
     return found

@@ -141,7 +141,7 @@ def test_a_flows_tests_show_an_editor_nothing_of_people(program: Programs, acme:
     gate = {"stage": "deny", "id": "gate", "when": 'person.attributes["salary"] == "9000"'}
     steps = [{"stage": "identification"}, {"stage": "password"}, gate, {"stage": "login"}]
     document = {"title": "Probe", "for": "authentication", "default": False, "steps": steps}
-    editor, auditor, results = program("editor"), program("auditor"), []
+    editor, auditor, results = program("editor"), program("auditor"), list[list[bytes]]()
     for name in ("bob", "nobody-here"):
         test = {
             "name": "t",

@@ -58,7 +58,16 @@ def tool(live: LiveServer, settings: Any, tmp_path: Path) -> Tool:
         (tmp_path / "schemathesis.toml").write_text(f'[parameters]\n"path.run" = "{begun["run"]}"\n')
         headers = ["-H", "Host: acme.test", "-H", f"Authorization: Run {begun['secret']}"]
         chosen = [word for name in operations for word in ("--include-operation-id", name)]
-        command = [PROGRAM, "run", "openapi.json", "--url", server, *chosen, *OPTIONS, *headers]
+        command: list[str | Path] = [
+            PROGRAM,
+            "run",
+            "openapi.json",
+            "--url",
+            server,
+            *chosen,
+            *OPTIONS,
+            *headers,
+        ]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
         return ran.returncode, ran.stdout
 
@@ -194,7 +203,7 @@ def test_an_administrators_api(
         "--continue-on-failure",
         "--no-color",
     ]
-    command = [
+    command: list[str | Path] = [
         PROGRAM,
         "run",
         "openapi.json",

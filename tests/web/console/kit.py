@@ -1,6 +1,6 @@
 """Doors at a console, signed in with a role."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -29,14 +29,14 @@ def text(opened: Door, path: str, status: int = 200) -> str:
     return str(response.content.decode())
 
 
-def posted(opened: Door, path: str, form: dict[str, object], status: int = 303) -> str:
+def posted(opened: Door, path: str, form: Mapping[str, object], status: int = 303) -> str:
     """Return the page that a form returns, or the address to which it redirects."""
     response = opened.http.post(path, form)
     assert response.status_code == status, response.content.decode()[:1500]
     return str(response["Location"] if status == 303 else response.content.decode())
 
 
-def followed(opened: Door, path: str, form: dict[str, object] | None = None) -> str:
+def followed(opened: Door, path: str, form: Mapping[str, object] | None = None) -> str:
     """Return the page to which a form redirects."""
     return text(opened, posted(opened, path, form or {}))
 

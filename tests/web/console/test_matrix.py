@@ -203,7 +203,7 @@ def bearer(door: Door, tenant: Tenant, role: str, scope: str) -> dict[str, str]:
             application, person, (scope,), door.issuer, ("pwd",), person.created_at, None
         )
         token = tokens.issue(found, tokens.open_family(found), timezone.now()).access_token
-    return {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+    return {"Authorization": f"Bearer {token}"}
 
 
 def test_every_operation_of_the_api_by_role(acme: Tenant, door: Callable[..., Door]) -> None:
@@ -228,7 +228,7 @@ def test_no_operation_of_the_api_without_a_token(acme: Tenant, door: Callable[..
     browser = door()
     foreign = bearer(door("other.test"), Tenant.objects.get(name="other"), Role.OWNER, "foyer:write")
     for method, path, _operation in operations():
-        for header in ({}, {"HTTP_AUTHORIZATION": "Bearer nonsense"}, foreign):
+        for header in ({}, {"Authorization": "Bearer nonsense"}, foreign):
             assert _called(browser, method, path, header) == 401, f"{method} {path}"
 
 
@@ -245,6 +245,6 @@ def _called(door: Door, method: str, path: str, header: dict[str, str]) -> int:
     body = b"{}" if method in ("POST", "PUT", "PATCH") else b""
     return int(
         door.http.generic(
-            method, "/".join(parts), body, content_type="application/json", **header
+            method, "/".join(parts), body, content_type="application/json", headers=header
         ).status_code
     )

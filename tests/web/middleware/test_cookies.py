@@ -21,7 +21,7 @@ def over_tls(browser: Door) -> Door:
     def sent(*about: Any, **more: Any) -> Any:
         return send(*about, **{**more, "secure": True, "HTTP_ORIGIN": f"https://{browser.host}"})
 
-    browser.http.generic = sent  # type: ignore[method-assign]
+    browser.http.generic = sent  # type: ignore[method-assign]  # for every verb of the client
     return browser
 
 

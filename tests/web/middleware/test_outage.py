@@ -36,10 +36,15 @@ PROGRAMS = [
 PAGES = [("GET", "/"), ("GET", "/sign-in"), ("GET", "/device"), ("GET", "/console/")]
 
 
+class _ReadOnly(Exception):
+    """What the driver raises in a read-only transaction of PostgreSQL."""
+
+    sqlstate = "25006"
+
+
 def _read_only() -> DatabaseError:
-    error, cause = DatabaseError("cannot execute UPDATE in a read-only transaction"), Exception()
-    cause.sqlstate = "25006"  # type: ignore[attr-defined]
-    error.__cause__ = cause
+    error = DatabaseError("cannot execute UPDATE in a read-only transaction")
+    error.__cause__ = _ReadOnly()
     return error
 
 

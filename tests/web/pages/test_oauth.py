@@ -1,6 +1,7 @@
 """The token endpoint, userinfo and the metadata documents, as a client of the protocol sees them."""
 
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,8 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.utils import timezone
 
 from idp.accounts.credentials import hash_password, store_password
-from idp.accounts.people import by_username, save_person
+from idp.accounts.models import Person
+from idp.accounts.people import save_person
 from idp.events.models import Event
 from idp.foundation.sealing import digest
 from idp.oauth import keys
@@ -188,12 +190,19 @@ def test_client_secrets_never_meet_the_password_hasher(
     In django-oauth-toolkit, generated secrets behind the password hasher allowed 6.8 requests a second
     instead of 325.
     """
-    hashed = []
-    verify = Argon2PasswordHasher.verify
-    monkeypatch.setattr(
-        Argon2PasswordHasher, "verify", lambda self, *given: hashed.append(given) or verify(self, *given)
-    )
-    monkeypatch.setattr(Argon2PasswordHasher, "encode", lambda self, *given: hashed.append(given))
+    hashed = list[tuple[str, ...]]()
+    verify, encode = Argon2PasswordHasher.verify, Argon2PasswordHasher.encode
+
+    def verifying(self: Argon2PasswordHasher, *given: str) -> bool:
+        hashed.append(given)
+        return verify(self, *given)
+
+    def encoding(self: Argon2PasswordHasher, *given: str) -> str:
+        hashed.append(given)
+        return encode(self, *given)
+
+    monkeypatch.setattr(Argon2PasswordHasher, "verify", verifying)
+    monkeypatch.setattr(Argon2PasswordHasher, "encode", encoding)
     started = begun(door().post(DEVICE, {}, **basic("kiosk", KIOSK_SECRET)), "kiosk")
     door().post(
         TOKEN, {"grant_type": DEVICE_CODE, "device_code": started.device_code}, **basic("kiosk", KIOSK_SECRET)
@@ -277,7 +286,7 @@ def test_subject_is_not_reassigned_and_differs_between_tenants(door: Doors, acme
         claims_of(connect(door, host=host)["id_token"])["sub"] for host in ("acme.test", "other.test")
     )
     assert here != there
-    by_username("alice").delete()
+    Person.objects.get(username="alice").delete()
     save_person("alice", by="test", password=hash_password("alice-password-1"))
     assert claims_of(connect(door)["id_token"])["sub"] != here
 
@@ -388,7 +397,7 @@ def _other_groups() -> None:
 
 
 def _new_password() -> None:
-    store_password(by_username("alice"), hash_password("another-password-1"), by="test")
+    store_password(Person.objects.get(username="alice"), hash_password("another-password-1"), by="test")
 
 
 def _no_client() -> None:
@@ -397,7 +406,7 @@ def _no_client() -> None:
 
 @pytest.mark.parametrize("change", [_inactive, _other_groups, _new_password, _no_client])
 def test_refresh_and_userinfo_ask_again_who_may(
-    door: Doors, acme: Tenant, clock: time_machine.Traveller, change: dict[str, Any]
+    door: Doors, acme: Tenant, clock: time_machine.Traveller, change: Callable[[], None]
 ) -> None:
     """B15: person, groups, password and client are checked on every path.
 
@@ -608,7 +617,7 @@ def test_keys_are_public_per_tenant_and_rotate(
 # --- races, over HTTP ---------------------------------------------------------------------------------------
 
 
-def race(live: LiveServer, forms: Any, path: str = TOKEN) -> Any:
+def race(live: LiveServer, forms: Sequence[dict[str, str]], path: str = TOKEN) -> list[httpx.Response]:
     """Post all forms at the same moment, each in a thread and over a connection of its own."""
     barrier = threading.Barrier(len(forms))
     limits = httpx.Limits(max_connections=len(forms))
@@ -616,7 +625,7 @@ def race(live: LiveServer, forms: Any, path: str = TOKEN) -> Any:
         base_url=f"http://127.0.0.1:{live.port}", headers={"Host": "acme.test"}, limits=limits, timeout=60
     ) as client:
 
-        def send(form: dict[str, Any] | bytes | str) -> Any:
+        def send(form: dict[str, str]) -> httpx.Response:
             barrier.wait()
             return client.post(path, data=form)
 
@@ -645,14 +654,15 @@ def test_fifty_racing_redemptions(live: LiveServer, door: Doors, acme: Tenant) -
     assert userinfo(device, again["access_token"]).status_code == 200
 
 
-def _one_answer(answers: dict[str, Any]) -> Any:
+def _one_answer(answers: list[httpx.Response]) -> dict[str, str]:
     """Return the one set of tokens in all served responses; the other requests lost the race."""
     served = [answer.json() for answer in answers if answer.status_code == 200]
     assert (
         len({(tokens["access_token"], tokens["id_token"], tokens["refresh_token"]) for tokens in served}) == 1
     )
     assert {answer.json()["error"] for answer in answers if answer.status_code != 200} <= {"invalid_grant"}
-    return served[0]
+    first: dict[str, str] = served[0]
+    return first
 
 
 def test_fifty_racing_refreshes(live: LiveServer, door: Doors, acme: Tenant) -> None:

@@ -333,14 +333,14 @@ def through(transactional_db: None, tenants: dict[str, Tenant], settings: Any) -
     async def get(peer: str, path: str, **headers: str) -> httpx.Response:
         app = build(nullcontext)
         transport = httpx.ASGITransport(app=app, client=(peer, 1))
-        named = {name.replace("_", "-"): value.encode("latin-1") for name, value in headers.items()}
+        named = {name.replace("_", "-").encode(): value.encode("latin-1") for name, value in headers.items()}
         async with (
             _served(app),
             httpx.AsyncClient(
                 transport=transport, base_url="http://acme.test", follow_redirects=True
             ) as client,
         ):
-            return await client.get(path, headers=named)  # type: ignore[arg-type]
+            return await client.get(path, headers=named)
 
     yield get
     connections.close_all()

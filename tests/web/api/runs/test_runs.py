@@ -15,9 +15,9 @@ Doors = Callable[..., Door]
 
 def restarted(program: Program, keep: object) -> Program:
     """Return the same program at the new run."""
-    headers = {"HTTP_AUTHORIZATION": f"Run {program.secret}"}
+    headers = {"Authorization": f"Run {program.secret}"}
     program.begun = program.door.http.post(
-        f"{program.url}restart", {"keep": keep}, content_type="application/json", **headers
+        f"{program.url}restart", {"keep": keep}, content_type="application/json", headers=headers
     )
     if program.begun.status_code == 201:
         program.now = program.begun.json()

@@ -42,7 +42,7 @@ class Editor:
         """Open the page."""
         return self._seen(self.door.http.get(self.path + query), status)
 
-    def edit(self, wanted: dict[str, Any], status: int = 200, **fields: Any) -> str:
+    def edit(self, wanted: dict[str, Any], status: int = 200, /, **fields: Any) -> str:
         """Post an edit of what is shown, as the script does."""
         posted = {**self.hidden, "_edit": json.dumps(wanted), **fields}
         return self._seen(self.door.http.post(self.path + "edit", posted, headers={"X-Builder": "1"}), status)
@@ -63,7 +63,9 @@ class Editor:
     @property
     def said(self) -> str:
         """The page's message about the last edit."""
-        return str(re.search(r'data-said="([^"]*)"', self.text)[1])  # type: ignore[index]
+        found = re.search(r'data-said="([^"]*)"', self.text)
+        assert found, self.text[:3000]
+        return found[1]
 
 
 @pytest.fixture
@@ -136,7 +138,9 @@ def test_the_first_edit_of_a_live_flow_makes_a_draft(at_work: Callable[..., Edit
     assert 'data-at="2"' in editor.text
     assert "saved by alice" in editor.text
     with tenant_scope(Tenant.objects.get(name="acme")):
-        assert Flow.objects.get(name="connect-a-device").live.document["steps"][1] == {"stage": "password"}  # type: ignore[union-attr]
+        live = Flow.objects.get(name="connect-a-device").live
+        assert live
+        assert live.document["steps"][1] == {"stage": "password"}
 
 
 def test_lint_marks_its_card_until_that_is_fixed(at_work: Callable[..., Editor]) -> None:
@@ -347,7 +351,9 @@ def test_the_flow_as_text(at_work: Callable[..., Editor]) -> None:
     """The text is applied as typed; an error has line and column, and the text stays."""
     editor = at_work()
     editor.look("?open=yaml")
-    text = str(re.search(r'name="_text"[^>]*>\n(.*?)</textarea>', editor.text, re.DOTALL)[1])  # type: ignore[index]
+    found = re.search(r'name="_text"[^>]*>\n(.*?)</textarea>', editor.text, re.DOTALL)
+    assert found
+    text = found[1]
     assert text.startswith("flow: connect-a-device\ntitle: Connect a device\nfor: device_code\n")
     editor.edit({"do": "text"}, _text=text.replace("  - stage: finish\n", ""))
     assert drafted() == list(SHIPPED[:5])
@@ -533,7 +539,9 @@ def test_a_new_flow_begins_empty_or_like_another(at_work: Callable[..., Editor],
         == 303
     )
     assert drafted("ours") == ["identification", "password", "second-factor", "login"]
-    assert draft_of("ours").document.get("default", True) is True  # type: ignore[union-attr]
+    draft = draft_of("ours")
+    assert draft
+    assert draft.document.get("default", True) is True
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
-from web.administration.changes import delete
+from web.administration import changes
 from web.administration.declarations import Resource
 from web.console.objects import objects
 
@@ -66,10 +66,17 @@ def test_the_count_of_a_group_leads_to_its_people(clerk: Door) -> None:
     assert "group=R" not in _text(clerk, "/console/groups/")
 
 
+def _etag(username: str) -> str:
+    """Return the etag of a person of the tenant in scope."""
+    known = edit.current("person", username)
+    assert known
+    return known.etag
+
+
 def test_an_object_is_changed_and_its_history_shows_by_whom(clerk: Door) -> None:
     """Every change has its event."""
     with tenant_scope(Tenant.objects.get(name="acme")):
-        etag = edit.current("person", "bob").etag  # type: ignore[union-attr]
+        etag = _etag("bob")
         form = {
             "etag": etag,
             "name": "Bob",
@@ -95,7 +102,7 @@ def test_an_object_is_changed_and_its_history_shows_by_whom(clerk: Door) -> None
 def test_who_was_slower_loses_nothing(clerk: Door) -> None:
     """An outdated form is shown again with both versions, and writes nothing."""
     with tenant_scope(Tenant.objects.get(name="acme")):
-        etag = edit.current("person", "bob").etag  # type: ignore[union-attr]
+        etag = _etag("bob")
         edit.save("person", {"person": "bob", "name": "Theirs"}, by="somebody")
         form = {"etag": etag, "name": "Yours", "email": "bob@acme.test", "active": "on"}
         response = clerk.http.post("/console/people/one/bob", form)
@@ -149,13 +156,12 @@ def test_what_is_deleted_in_between_is_not_there(clerk: Door, monkeypatch: pytes
     """An object that is deleted between the read and the write is a 404."""
 
     def save(resource: Resource, said: Any, person: Person, **more: Any) -> edit.Saved:
-        delete(resource, "bob", person)
-        return changing(resource, said, person, **more)
+        changes.delete(resource, "bob", person)
+        return changes.save(resource, said, person, **more)
 
-    changing = objects.save
     monkeypatch.setattr(objects, "save", save)
     with tenant_scope(Tenant.objects.get(name="acme")):
-        etag = edit.current("person", "bob").etag  # type: ignore[union-attr]
+        etag = _etag("bob")
     assert clerk.http.post("/console/people/one/bob", {"etag": etag, "name": "Bob"}).status_code == 404
 
 
@@ -173,7 +179,7 @@ def test_no_one_creates_a_person_with_more_rights(clerk: Door, tenants: dict[str
     """An administrator is not an owner and cannot create one, by a form or by helping one."""
     with tenant_scope(tenants["acme"]):
         Person.objects.filter(username="bob").update(role=Role.OWNER)
-        etag = edit.current("person", "alice").etag  # type: ignore[union-attr]
+        etag = _etag("alice")
     assert (
         clerk.http.post(
             "/console/people/one/alice", {"etag": etag, "role": "owner", "active": "on"}
