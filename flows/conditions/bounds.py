@@ -1,14 +1,13 @@
-"""Bounds what a condition can build and tries what is constant in it, on the syntax tree that the CEL
-compiler has checked.
+"""Limits what a condition can build and checks its constants, on the syntax tree of the CEL compiler.
 
-CEL's own budget counts iterations, not sizes: a macro that doubles a text in each round takes gigabytes in a
-few of them, and a regular expression on a long text takes milliseconds in each of ten thousand rounds, while
-the whole process waits. So nothing is built inside a macro: no concatenation there, no list or map but a
-short one of constants. What is left can only choose among values that exist already, and stays as small as
-the condition and what it reads.
+CEL's own budget counts iterations, not sizes. A macro that doubles a text in each round takes gigabytes in a
+few rounds. A regular expression on a long text takes milliseconds in each of ten thousand rounds, while the
+whole process waits. Therefore nothing is built inside a macro: no concatenation, and no list or map other
+than a short one of constants. What is left can only choose among values that exist already, and stays as
+small as the condition and what it reads.
 
-What is constant fails for everybody or for nobody: each part that needs nothing from outside is evaluated
-when the condition is saved, and a constant beside what is not known yet is tried in its place.
+A constant expression fails for everyone or for no one. Each subexpression that needs no outside value is
+evaluated when the condition is saved. A constant argument beside an unknown value is tested in its position.
 """
 
 import math
@@ -47,7 +46,7 @@ _NUMERIC = {
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a condition is refused; ``offset``: at which character, counted from 0."""
+    """The reason why a condition is refused; ``offset`` is its character position, counted from 0."""
 
     message: str
     offset: int
@@ -62,7 +61,10 @@ class _Walk:
     patterns: int = 0
 
     def visit(self, node: Node, around: tuple[Node, ...] = ()) -> None:
-        """Note what is wrong with ``node`` and below it; ``around``: the macros in which it is repeated."""
+        """Record the violations in ``node`` and below it.
+
+        ``around``: the macros in which it is repeated, outermost first.
+        """
         depth = len(around)
         if around and _is_own(node, around[-1].name):
             self.visit(node.children[1].children[0], around)
@@ -112,10 +114,9 @@ class _Walk:
             self.faults.append((f"List index {at} isn't valid; the first item is 0.", node.children[1].id))
 
     def try_out(self, node: Node, *, works: bool = False) -> None:
-        """Evaluate the largest parts that need nothing from outside; of one that fails, note the smallest
-        part in it that does.
+        """Evaluate the largest constant subexpressions and record the smallest failing one.
 
-        ``works``: what is around it was evaluated already.
+        ``works``: the expression around it was evaluated already.
         """
         before = len(self.faults)
         tried = self.tree.overloads.get(node.id, frozenset()) & _TRIED.keys()
@@ -144,8 +145,9 @@ class _Walk:
         return ""
 
     def _texts(self, node: Node) -> Iterator[tuple[str, int]]:
-        """What a part says that needs nothing from outside: its text, or those of its list, each with the
-        number of its place.
+        """Yield the constant texts of an expression, each with the ID of its node.
+
+        A constant list yields each of its texts.
         """
         if node.kind == "list":
             for child in node.children:
@@ -153,7 +155,7 @@ class _Walk:
         elif isinstance(node.constant, str):
             yield node.constant, node.id
         elif node.id in self.tree.whole:
-            with suppress(Failed):  # told where it fails
+            with suppress(Failed):  # reported where it fails
                 value = self.tree.evaluate(node, {})
                 yield from (
                     (each, node.id)
@@ -162,7 +164,7 @@ class _Walk:
                 )
 
     def _pattern(self, node: Node, around: tuple[Node, ...]) -> None:
-        """A regular expression is fixed and small, and no text is searched more than once by it."""
+        """Check that a regular expression is constant and small, and searches each text at most once."""
         text, pattern = node.children[0], node.children[-1].constant
         self.patterns += 1
         if self.patterns > PATTERNS:
@@ -188,12 +190,10 @@ class _Walk:
 
 
 def faults(tree: Tree) -> list[Fault]:
-    """Return why this compiled condition may not be saved, in the order of the source; empty for a
-    good one.
-    """
+    """Return why this compiled condition may not be saved, in source order; empty for a valid one."""
     walk = _Walk(tree)
     walk.visit(tree.root)
-    if not walk.faults:  # what is not bounded is not evaluated either
+    if not walk.faults:  # unbounded conditions are never evaluated
         walk.try_out(tree.root)
     return sorted(
         (Fault(message, tree.positions.get(at, 0)) for message, at in walk.faults),
@@ -202,9 +202,9 @@ def faults(tree: Tree) -> list[Fault]:
 
 
 def _is_own(node: Node, accumulator: str) -> bool:
-    """Whether this is what ``map`` and ``filter`` do themselves: ``@result + [item]``.
+    """Return whether this is the step that ``map`` and ``filter`` expand to: ``@result + [item]``.
 
-    Nobody can write a name with an @.
+    A name with an @ cannot be written in a condition.
     """
     if node.kind != "call" or node.name != _PLUS or not accumulator.startswith("@"):
         return False
@@ -215,28 +215,30 @@ def _is_own(node: Node, accumulator: str) -> bool:
 
 
 def _members(node: Node) -> int:
-    """How many values a list or a map of constants makes each time that it is evaluated; a key and its value
-    are two.
+    """Return how many values a constant list or map creates per evaluation.
+
+    A key and its value count as two.
     """
     return sum(1 + _members(child) for child in node.children)
 
 
 def _repetitions(pattern: str) -> int:
-    """How often the counted repetitions of a regular expression write it out together, at most:
-    ``(a{2,10}b){5}`` 50 times.
+    """Return the product of the counted repetitions of a regular expression.
+
+    ``(a{2,10}b){5}`` yields 50, the largest number of copies that it expands to.
     """
     return math.prod(int(most or least or 1) or 1 for least, most in _COUNTED.findall(pattern))
 
 
 def _said(message: str) -> str:
-    """The evaluator's sentence without its codes."""
+    """Return the evaluator's message without its codes."""
     text = message.splitlines()[0] if message else "it can't be evaluated"
     text = re.sub(r"^(?:[A-Z_]+: )+|\s*\[[A-Z_]+\]|\s*\(in container ''\)", "", text).strip().rstrip(".")
     return text[:1].lower() + text[1:200]
 
 
 def _near(zone: str) -> str:
-    """Which time zone was meant."""
+    """Return a hint with the time zone that was probably meant."""
     like = every_zone() if "/" in zone or len(zone) > len("CEST") else ()
     return did_you_mean(zone, like, " Write it like Europe/Berlin.")
 
@@ -258,14 +260,15 @@ def _is_network(text: str) -> bool:
 
 
 def _succeeds(source: str) -> Callable[[str], bool]:
-    """Whether ``source`` can be evaluated when ``tried`` is this constant: CEL itself says what it
-    understands.
+    """Return a check whether ``source`` can be evaluated when ``tried`` is a given constant.
+
+    CEL itself decides what it understands.
     """
 
     def trial(constant: str) -> bool:
         try:
             return bool(_probe(source).eval(data={"tried": constant}).type() != cel.Type.ERROR)
-        except Exception:  # the binding raises whatever C++ threw
+        except Exception:  # the binding raises any exception of C++
             return False
 
     return trial
@@ -290,7 +293,7 @@ _ZONED = (
     "milliseconds",
 )
 _PATTERN: _Trial = (1, _succeeds('"".matches(tried)'), "regular expression")
-# By overload: which argument is tried (a method's own object is the first), how, and what it should be.
+# By overload: the checked argument (a method's own object is the first), its check, and the expected value.
 _TRIED: dict[str, tuple[_Trial, ...]] = {
     "ip_within_networks": (
         (0, _is_address, "address; write it like 192.0.2.1"),

@@ -1,9 +1,10 @@
-"""Warnings about conditions that are right as CEL and hardly mean what they say: always or never true, or
-refusing whoever lacks something.
+"""Warns of conditions that are valid CEL but probably not what their author means.
 
-What a condition says is not guessed: its parts are evaluated with every value that could make a difference.
-Of the time these are the quarters of an hour of a week in winter and of one in summer, of a text the
-constants with which it is compared, and another one.
+Such a condition is always or never true, or fails for people who lack a value.
+
+Nothing is guessed: the subexpressions are evaluated with every value that could make a difference. For the
+time these are the quarter hours of one week in winter and one in summer. For a text they are the constants
+with which it is compared, and one other text.
 """
 
 import re
@@ -30,16 +31,16 @@ _DAY = "getDayOfWeek"
 _HOURLY = {"getHours", _DAY}
 _MINUTES = {"getMinutes"}
 _NUMERIC = {"_+_", "_-_", "_*_", "_/_", "_%_", "-_"}
-_MOST_TEXTS = 6  # of a list: each combination of them is tried
-_MOST_TRIALS = 50_000  # of one condition: 20,000 take 0.1 s; what would take more than these is not judged
-_ANOTHER = "\ue000"  # nobody is called so
+_MOST_TEXTS = 6  # of a list, because each combination is evaluated
+_MOST_TRIALS = 50_000  # per condition: 20,000 take 0.1 s; a condition that needs more is skipped
+_ANOTHER = "\ue000"  # a private-use character, which no value contains
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """What its author should think of; ``offset``: at which character of the condition, counted from 0.
+    """A warning for the condition's author; ``offset`` is a character position, counted from 0.
 
-    ``verdict``: what the whole condition always comes to, where that is the doubt.
+    ``verdict``: the value that the whole condition always has, where that is the reason for the warning.
     """
 
     message: str
@@ -49,7 +50,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A text that the condition looks for in what a word says."""
+    """A text with which a condition compares a variable."""
 
     word: str
     text: str
@@ -58,9 +59,9 @@ class Comparison:
 
 @lru_cache(maxsize=1024)
 def doubts(condition: Condition, given: frozenset[str] = frozenset()) -> tuple[Doubt, ...]:
-    """Return every doubt about it, in the order of the source.
+    """Return all warnings about the condition, in source order.
 
-    ``given``: keys of maps that conditions around it have asked after.
+    ``given``: map keys whose presence the enclosing conditions have tested.
     """
     found = [
         *_settled(condition.tree, dict(condition.types)),
@@ -72,17 +73,20 @@ def doubts(condition: Condition, given: frozenset[str] = frozenset()) -> tuple[D
 
 
 def comparisons(condition: Condition) -> list[Comparison]:
-    """Return every constant text that is compared with a declared word, or looked for in its list."""
+    """Return every constant text that is compared with a declared variable or searched in its list."""
     return list(_compared(condition.tree, condition.tree.root, {}))
 
 
 def asks_after(condition: Condition) -> frozenset[str]:
-    """Return the keys that are there wherever this condition is true, as ``person.attributes["team"]``."""
+    """Return the keys that exist wherever this condition is true, such as ``person.attributes["team"]``."""
     return _tests(condition.tree, condition.tree.root, positive=True)
 
 
 def _compared(tree: Tree, node: Node, items: Mapping[str, str]) -> Iterator[Comparison]:
-    """``items``: of each variable of a macro around it, the word through whose list it goes."""
+    """Yield the comparisons in this expression.
+
+    ``items``: for the item variable of each enclosing macro, the list variable that the macro iterates over.
+    """
     if node.kind == "call" and node.name in (_EQUAL, _OTHER, _IN):
         for one, other in (node.children, node.children[::-1]):
             word = tree.word(one) or items.get(one.name if one.kind == "name" else "", "")
@@ -101,7 +105,7 @@ def _compared(tree: Tree, node: Node, items: Mapping[str, str]) -> Iterator[Comp
 
 
 def _shape(each: Comparison) -> Doubt | None:
-    """A text that the word can never be."""
+    """Return a warning if the variable can never have this value."""
     if each.word in _ADDRESSES and "/" in each.text:
         return Doubt(
             f"{each.word} is one address and never {each.text}. Use {each.word}.within([…]).", each.offset
@@ -112,7 +116,7 @@ def _shape(each: Comparison) -> Doubt | None:
 
 
 def _networks(tree: Tree) -> Iterator[Doubt]:
-    """An address that is looked for among networks with ``in``."""
+    """Yield a warning for each address that is searched among networks with ``in``."""
     for node in tree.root.every():
         if node.kind == "call" and node.name == _IN and tree.word(node.children[1]) == _NETWORKS:
             asked = tree.word(node.children[0]) or "request.ip"
@@ -123,8 +127,9 @@ def _networks(tree: Tree) -> Iterator[Doubt]:
 
 
 def _unsure(tree: Tree, node: Node, given: frozenset[str]) -> Iterator[Doubt]:
-    """What fails for whoever lacks it: a key of a map that nothing asks after, an item of a list that may be
-    shorter.
+    """Yield a warning for each lookup that fails for people who lack the value.
+
+    Such a lookup is an untested key of a map, or an item of a list that may be shorter.
     """
     if node.kind == "call" and node.name in (_AND, _OR):
         left, right = node.children
@@ -152,7 +157,7 @@ def _unsure(tree: Tree, node: Node, given: frozenset[str]) -> Iterator[Doubt]:
 
 
 def _key(tree: Tree, node: Node) -> str:
-    """``person.attributes["team"]``, however it is written; "" for anything else."""
+    """Return the lookup as ``person.attributes["team"]`` in any spelling; "" for anything else."""
     if node.kind == "call" and node.name == _INDEX and isinstance(text := node.children[1].constant, str):
         word = tree.word(node.children[0])
     elif node.kind == "member" and not node.tests and not tree.word(node):
@@ -163,13 +168,16 @@ def _key(tree: Tree, node: Node) -> str:
 
 
 def _tests(tree: Tree, node: Node, *, positive: bool) -> frozenset[str]:
-    """The keys that are there where this part is true, or where it is false."""
+    """Return the keys that exist where this expression is true, or where it is false."""
     found = _sure(tree, node, positive=positive)
     return found or frozenset()
 
 
 def _sure(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
-    """The same; None where this part is never so, as ``false`` is never true."""
+    """Return the keys that exist where this expression is true, or where it is false.
+
+    Return None where that never happens, as ``false`` is never true.
+    """
     if isinstance(node.constant, bool):
         return frozenset() if node.constant is positive else None
     if node.kind == "member" and node.tests and positive and (word := tree.word(node.children[0])):
@@ -198,7 +206,7 @@ def _sure(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
 
 
 def _together(found: Sequence[frozenset[str] | None], *, every: bool) -> frozenset[str] | None:
-    """Where all of these hold, or one of them and nobody knows which."""
+    """Combine the keys of several expressions: all of them hold, or one of them and it is unknown which."""
     if every:
         return None if None in found else frozenset().union(*(each for each in found if each is not None))
     possible = [each for each in found if each is not None]
@@ -206,7 +214,10 @@ def _together(found: Sequence[frozenset[str] | None], *, every: bool) -> frozens
 
 
 def _looked_up(tree: Tree, key: Node, among: Node) -> frozenset[str]:
-    """``"team" in person.attributes``; what is in a list makes one that is not empty."""
+    """Return the keys that ``"team" in person.attributes`` implies.
+
+    A list that contains a value is not empty.
+    """
     word = tree.word(among)
     if not word:
         return frozenset()
@@ -214,8 +225,9 @@ def _looked_up(tree: Tree, key: Node, among: Node) -> frozenset[str]:
 
 
 def _gone_through(tree: Tree, node: Node) -> frozenset[str]:
-    """``person.attributes.exists(key, key == "team")``, where one was found; what ``all`` says is so of an
-    empty one too.
+    """Return the keys that ``person.attributes.exists(key, key == "team")`` implies.
+
+    ``all`` implies none, because it is true for an empty list too.
     """
     word = tree.word(node.children[0])
     if not word or node.children[1].constant is not False:
@@ -237,7 +249,10 @@ def _gone_through(tree: Tree, node: Node) -> frozenset[str]:
 
 
 def _compared_with(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
-    """``… == true``; how long a list must be is left to whoever asked."""
+    """Return the keys that a comparison implies, such as ``… == true``.
+
+    How long a list must be is left to the author.
+    """
     if node.name in (_EQUAL, _OTHER):
         for one, other in (node.children, node.children[::-1]):
             if isinstance(other.constant, bool):
@@ -252,9 +267,7 @@ def _compared_with(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] 
 
 
 def _settled(tree: Tree, types: Mapping[str, WordType]) -> Iterator[Doubt]:
-    """Parts that are true, or false, whatever they are asked about; of parts within each other the
-    largest.
-    """
+    """Yield a warning for each subexpression that is always or never true; of nested ones the largest."""
     yield from _weighed(tree, tree.root, types, [_MOST_TRIALS])
 
 
@@ -289,7 +302,7 @@ def _weighed(tree: Tree, node: Node, types: Mapping[str, WordType], left: list[i
 
 
 def _chain(node: Node, operator: str) -> list[Node]:
-    """The operands of ``a && b && c``."""
+    """Return the operands of ``a && b && c``."""
     if node.kind == "call" and node.name == operator:
         return [part for child in node.children for part in _chain(child, operator)]
     return [node]
@@ -312,7 +325,7 @@ def _verdict(
     values: Sequence[Mapping[str, Any]],
     together: Callable[[Iterator[bool]], bool],
 ) -> bool | None:
-    """True or false where all of these, or any, are so for each of the values; None where that is open."""
+    """Return the value that all (or any) of these expressions have for every value; None where it varies."""
     evaluators = [tree.evaluator(part) for part in parts]
     try:
         first = together(each(values[0]) is True for each in evaluators)
@@ -325,8 +338,9 @@ def _verdict(
 def _values(
     tree: Tree, parts: Sequence[Node], word: str, types: Mapping[str, WordType]
 ) -> list[dict[str, Any]]:
-    """Every value of the word ("" for none) that could make a difference to these parts; [] where that cannot
-    be known.
+    """Return every value of the variable that could make a difference to these expressions.
+
+    ``word`` is "" where they read no variable. The result is [] where the values cannot be enumerated.
     """
     if not word:
         return [{}]
@@ -370,7 +384,7 @@ def _values(
 
 
 def _periodic(tree: Tree, nodes: Sequence[Node], calls: set[str]) -> bool:
-    """Whether the clock is only asked for what comes again each week."""
+    """Return whether the clock is only used for values that repeat every week."""
     asked = sum(each.kind == "call" and each.name in _HOURLY | _MINUTES for each in nodes)
     return asked == sum(tree.word(each) == _CLOCK for each in nodes) and calls <= (
         _COMPARING | _ORDERING | _HOURLY | _MINUTES | _NUMERIC
@@ -379,10 +393,10 @@ def _periodic(tree: Tree, nodes: Sequence[Node], calls: set[str]) -> bool:
 
 @lru_cache(maxsize=4)
 def _week(*, days: int, minutes: bool) -> list[dict[str, datetime]]:
-    """Zones may differ by a quarter of an hour, and in summer by an hour more; where no day is asked for, one
-    is like the other.
+    """Return the times of a week in winter and one in summer at which the result could change.
 
-    Of the minutes of a week one week has to do: they are many.
+    Zones differ by multiples of a quarter of an hour, and in summer by one hour more. Where no day is read,
+    one day stands for all. For every minute of a whole week, only one week is used, because they are many.
     """
     step, begins = (
         timedelta(minutes=1 if minutes else 15),

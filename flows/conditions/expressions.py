@@ -1,8 +1,10 @@
-"""Conditions in CEL: every name declared with its type, checked when saved, refused when they fail.
+"""Compiles and evaluates conditions in CEL.
 
-Google's C++ implementation bounds the cost of an evaluation and knows the result's type; this adapter is the
-only module that knows it. An evaluation error comes back as a value that is truthy, so nothing but a BOOL
-that *is* True applies.
+Every name is declared with its type. Conditions are checked when they are saved, and a condition that fails
+refuses the run.
+
+Google's C++ implementation bounds the cost of an evaluation and knows the result's type; only this adapter
+depends on it. An evaluation error is returned as a truthy value, so only a BOOL that *is* True applies.
 """
 
 import json
@@ -43,7 +45,7 @@ _TYPES: dict[WordType, Any] = {
     "duration": cel.Type.DURATION,
 }
 STEPS = "steps."
-DECISION = "decision"  # the word that the engine itself has for every step
+DECISION = "decision"  # the output that the engine records for every step
 Local = frozenset[tuple[str, WordType]]
 
 
@@ -61,10 +63,11 @@ class ConditionFailed(Exception):
 
 @dataclass(frozen=True)
 class Condition:
-    """A checked condition: its source, the declared names that occur in it with their types, the facts
-    without which these mean nothing.
+    """A checked condition.
 
-    ``missing``: why names that occur cannot be known on this installation.
+    ``names``: the declared variables that occur in the source, ``types``: these with their types. ``needs``:
+    the facts without which the variables have no meaning. ``missing``: why some of them are not available on
+    this installation.
     """
 
     source: str
@@ -77,12 +80,12 @@ class Condition:
 
     @property
     def reads_steps(self) -> bool:
-        """Whether it asks what earlier steps told."""
+        """Whether it reads outputs of earlier steps."""
         return any(name.startswith(STEPS) for name in self.names)
 
     @property
     def zone(self) -> tzinfo:
-        """The time zone in which it asks for hours and days, UTC where there is none or more than one."""
+        """The time zone in which it reads hours and days; UTC where there is none or more than one."""
         calls = (
             node
             for node in self.tree.root.every()
@@ -91,15 +94,18 @@ class Condition:
         found = {node.children[1].constant for node in calls}
         try:
             return ZoneInfo(str(found.pop())) if len(found) == 1 else UTC
-        except (ValueError, KeyError):  # an offset, such as +01:00, is none to be found by name
+        except (ValueError, KeyError):  # an offset, such as +01:00, has no name
             return UTC
 
     def applies(self, about: About) -> bool:
-        """True or false for this run; raises ConditionFailed."""
+        """Return whether the condition is true for this run; raise ConditionFailed."""
         return self.weigh(about)[0]
 
     def weigh(self, about: About) -> tuple[bool, dict[str, Any]]:
-        """The same, with the values on which it rests. Only the names that occur are looked up."""
+        """Return whether the condition is true, and the values that it read; raise ConditionFailed.
+
+        Only the names that occur in the source are loaded.
+        """
         try:
             values = {name: _load(name, about) for name in self.names}
             value = self.program.eval(data=values)
@@ -110,8 +116,9 @@ class Condition:
         return value.value() is True, values
 
     def _failed(self, why: object) -> ConditionFailed:
-        """An evaluator's message quotes what it stumbled over: it is passed on only where no word
-        is private.
+        """Return the error for a failed evaluation.
+
+        The evaluator's message quotes values, so it is included only where no variable is private.
         """
         quoted = f": {why}" if all(is_open(name) for name in self.names) else ""
         return ConditionFailed(f"{self.source!r} could not be evaluated{quoted}")
@@ -119,9 +126,9 @@ class Condition:
 
 @lru_cache(maxsize=4096)
 def compile_condition(source: str, local: Local = frozenset()) -> Condition:
-    """Checks a condition; raises BadCondition with line, column and the nearest declared name.
+    """Return the checked condition; raise BadCondition with line, column and the nearest declared name.
 
-    ``local``: the words about earlier steps that it may use, without their head ``steps.``.
+    ``local``: the outputs of earlier steps that it may use, without the prefix ``steps.``.
     """
     source = nfc(source)
     if len(source) > MAX_LENGTH:
@@ -151,14 +158,15 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
 
 
 def place(source: str, offset: int) -> tuple[int, int]:
-    """Return line and column, from 1, of the character at ``offset``."""
+    """Return line and column, counted from 1, of the character at ``offset``."""
     before = source[:offset]
     return before.count("\n") + 1, offset - before.rfind("\n")
 
 
 def is_open(name: str) -> bool:
-    """Whether the value of a word may be kept and shown: it is about the request or the configuration, or is
-    what became of a step.
+    """Return whether the value of a variable may be stored and shown.
+
+    That is so if it describes the request or the configuration, or is the decision of a step.
     """
     if name.startswith(STEPS):
         return name.rpartition(".")[2] == DECISION
@@ -168,16 +176,16 @@ def is_open(name: str) -> bool:
 
 @lru_cache(maxsize=1)
 def vocabulary() -> dict[str, Word]:
-    """Every declared name, as ``settings.CONDITION_WORDS`` collects them."""
+    """Return every declared variable by name, as ``settings.CONDITION_WORDS`` collects them."""
     return {name: word for path in settings.CONDITION_WORDS for name, word in import_string(path).items()}
 
 
 def within(address: str, networks: list[str]) -> bool:
-    """``request.ip.within(tenant.networks)``: whether an address lies in one of these networks.
+    """Return whether an address lies in one of these networks: ``request.ip.within(tenant.networks)``.
 
-    One that cannot be read is in none.
+    An address that cannot be parsed lies in none.
 
-    Raises ValueError for a text that says nothing about an address: the run is refused then.
+    Raise ValueError for a text that is no address at all: the run is then refused.
     """
     ip = addresses.known(address)
     return ip is not None and any(ip in _network(network) for network in networks)
@@ -185,7 +193,7 @@ def within(address: str, networks: list[str]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _network(text: str) -> addresses.Network:
-    """Parsed once: a tenant's networks are the same for every step and every run."""
+    """Return the parsed network, cached because a tenant's networks are the same for every step and run."""
     return addresses.network(text)
 
 
@@ -201,8 +209,9 @@ def _environment(local: Local) -> Any:
 
 
 def _load(name: str, about: About) -> Any:
-    """The word's value, composed as the condition is; raises ValueError where a text in it is longer than any
-    condition may search.
+    """Return the value of a variable in Unicode NFC, as conditions are.
+
+    Raise ValueError where it contains a text longer than a condition may search.
     """
     found = (
         _told(about.steps[name.removeprefix(STEPS)])
@@ -217,12 +226,12 @@ def _load(name: str, about: About) -> Any:
 
 
 def _told(value: Any) -> Any:
-    """What a step told: sealed in the run's row, because people typed it."""
+    """Return the output of a step; the run's row stores it sealed, because people typed it."""
     return json.loads(value.open()) if isinstance(value, Sealed) else value
 
 
 def _declared(found: str, declared: Set[str]) -> str | None:
-    """The declared name at the head of ``request.ip.within``."""
+    """Return the declared name at the beginning of ``request.ip.within``; None where there is none."""
     parts = found.split(".")
     heads = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
     return next((head for head in heads if head in declared), None)
@@ -230,7 +239,7 @@ def _declared(found: str, declared: Set[str]) -> str | None:
 
 def _explained(message: str, declared: Set[str]) -> BadCondition:
     match = _POSITION.search(message)
-    if "recursion" in message:  # of the parser, or of the checker
+    if "recursion" in message:  # in the parser or in the checker
         return BadCondition(
             "The condition is nested too deeply. Use fewer brackets or fewer operators in a row."
         )

@@ -1,7 +1,7 @@
-"""Hours of the day in conditions: "outside of these" as CEL, over midnight and to the minute, and read back.
+"""Writes "outside working hours" as CEL, across midnight and to the minute, and parses it.
 
-Of the day that ends before it begins (22:00 to 6:00) the outside is one stretch (6:00 to 22:00): written as
-the opposite of another outside, because ``<`` and ``>=`` of a day's hours know no midnight.
+If the hours end before they begin (22:00 to 6:00), the outside is one interval (6:00 to 22:00). It is written
+as the negation of another outside, because ``<`` and ``>=`` on the hours of a day do not wrap at midnight.
 """
 
 import re
@@ -21,15 +21,16 @@ _ZONE = r"""(?:"[^"\\\n]*"|'[^'\\\n]*')"""
 
 @lru_cache(maxsize=1)
 def every_zone() -> frozenset[str]:
-    """Return the names of all time zones, read once: it takes longer than everything else that is done with a
-    condition.
+    """Return the names of all time zones.
+
+    They are read once, because that takes longer than everything else that is done with a condition.
     """
     return frozenset(available_timezones())
 
 
 @lru_cache(maxsize=1)
 def offered_zones() -> tuple[str, ...]:
-    """Return those that people choose from: UTC, and places."""
+    """Return the time zones that people can choose from: UTC and places."""
     return tuple(
         sorted(
             zone for zone in every_zone() if zone == "UTC" or ("/" in zone and not zone.startswith("Etc/"))
@@ -38,9 +39,9 @@ def offered_zones() -> tuple[str, ...]:
 
 
 def minutes(text: str) -> int:
-    """Return the minute of the day that was typed as ``8``, ``8:30`` or ``08:30``; 24:00 is the day's end.
+    """Return the minute of the day for ``8``, ``8:30`` or ``08:30``; 24:00 is the end of the day.
 
-    Raise ValueError.
+    Raise ValueError for any other text.
     """
     match = _TYPED.fullmatch(text.strip())
     if not match or (found := int(match[1]) * 60 + int(match[2] or 0)) > DAY or int(match[2] or 0) > 59:
@@ -49,13 +50,14 @@ def minutes(text: str) -> int:
 
 
 def shown(minute: int) -> str:
-    """Return it as ``08:30``."""
+    """Return a minute of the day as ``08:30``."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def outside(written: Mapping[str, str]) -> str:
-    """Return the condition that holds before ``start`` and from ``end`` on; raise ValueError where that is
-    never or always.
+    """Return the condition that holds before ``start`` and from ``end`` on.
+
+    Raise ValueError where that is never or always.
     """
     start, end = minutes(written["start"]) % DAY, minutes(written["end"]) % DAY
     if start == end:
@@ -67,14 +69,14 @@ def outside(written: Mapping[str, str]) -> str:
 
 
 def read(source: str) -> dict[str, str] | None:
-    """Return ``start``, ``end`` and ``zone`` (as it is written) of such a condition, None for any other."""
+    """Return ``start``, ``end`` and ``zone`` (as a CEL literal) of such a condition; None for any other."""
     for clock in (_HOUR, _MINUTES):
         for opposite in (False, True):
             match = _patterns[clock, opposite].fullmatch(source.strip())
             if not match:
                 continue
             first, last = (_minute(match[name]) for name in ("first", "last"))
-            if first < last <= DAY and (first or last < DAY):  # else it is always or never so
+            if first < last <= DAY and (first or last < DAY):  # otherwise it is always or never true
                 start, end = (last, first) if opposite else (first, last)
                 return {"start": shown(start % DAY), "end": shown(end % DAY), "zone": match["zone"]}
     return None
@@ -86,7 +88,7 @@ def _minute(written: str) -> int:
 
 
 def _pattern(clock: str, *, opposite: bool) -> re.Pattern[str]:
-    """How it looks, however it is spaced: the same zone each time."""
+    """Return the pattern of such a condition in any spacing, with the same zone each time."""
     number = r"\d{1,2}" if clock == _HOUR else r"\d{1,2} \* 60 \+ [0-5]?\d"
     gaps = {
         "clock": re.escape(clock.format(zone="§")),

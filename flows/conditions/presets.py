@@ -1,4 +1,4 @@
-"""Ready-made conditions: what one fills in instead of typing CEL, and what one reads instead of CEL."""
+"""Ready-made conditions, which people fill in and read instead of CEL."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,17 +14,17 @@ from flows.conditions.slots import WRITTEN, BadSlot, Slot, read, spoken, write
 from flows.settings import Text
 
 _SLOT = re.compile(r"\{(\w+)\}")
-_LINE_END = "\n"  # a comment ends with its line, and would swallow the bracket
+_LINE_END = "\n"  # ends a comment, which would otherwise include the bracket
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A condition with gaps.
+    """A condition with slots.
 
-    ``cel`` and ``says`` name the slots in braces: what is stored, and the same in words.
+    ``cel`` and ``says`` name the slots in braces: the stored form and its description.
 
-    ``writes`` and ``reads``, in place of ``cel``: how it is stored depends on what is filled in, each value
-    as it is written in CEL.
+    ``writes`` and ``reads`` replace ``cel`` where the stored form depends on the values; each value is a CEL
+    literal.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class Filled:
-    """A ready-made condition with what stands in its gaps, as it is typed."""
+    """A ready-made condition with the values of its slots, as people type them."""
 
     preset: Preset
     values: Mapping[str, str] = field(default_factory=dict)
@@ -234,9 +234,9 @@ PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
 
 
 def fill(name: str, values: Mapping[str, str]) -> str:
-    """The condition in CEL; raises BadSlot.
+    """Return the condition in CEL; raise BadSlot.
 
-    A value is always one literal: nothing that is typed breaks out of it.
+    Each value becomes exactly one literal, so typed text cannot escape from it.
     """
     preset = PRESETS[name]
     written = {slot.name: write(slot, values.get(slot.name, "").strip()) for slot in preset.slots}
@@ -249,7 +249,7 @@ def fill(name: str, values: Mapping[str, str]) -> str:
 
 
 def recognise(source: str) -> Filled | None:
-    """The ready-made condition that this is, None where somebody wrote another."""
+    """Return the ready-made condition that matches this source; None for a custom one."""
     for preset in PRESETS.values():
         if (match := _match(preset, source.strip())) is not None:
             try:
@@ -262,9 +262,9 @@ def recognise(source: str) -> Filled | None:
 
 
 def split(source: str) -> list[str]:
-    """The conditions that must all hold, each for itself; [] for none.
+    """Return the conditions that must all hold, one by one; [] for none.
 
-    What cannot be taken apart safely stays whole.
+    A condition that cannot be split safely stays whole.
     """
     text = source.strip()
     marks = list(_marks(_bare(text)))
@@ -276,7 +276,7 @@ def split(source: str) -> list[str]:
 
 
 def join(parts: Iterable[str]) -> str:
-    """All of these must hold."""
+    """Return the condition that holds where all of these do."""
     given = [part.strip() for part in parts if part.strip()]
     if len(given) == 1:
         return given[0]
@@ -287,7 +287,7 @@ def join(parts: Iterable[str]) -> str:
 
 
 def in_words(source: str) -> list[tuple[str, bool]]:
-    """What must hold, part by part: a sentence, or CEL where no words were made for it (True)."""
+    """Return each part of a conjunction as text: its description, or CEL (True) where no preset matches."""
     return [(str(found), False) if (found := recognise(part)) else (part, True) for part in split(source)]
 
 
@@ -297,12 +297,12 @@ def _is_compound(part: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    """The same without what stands in quotes, each at its place."""
+    """Return the text with the contents of its string literals masked, every character at its position."""
     return LITERAL.sub(lambda literal: "_" * len(literal[0]), text)
 
 
 def _marks(bare: str) -> Iterator[tuple[str, int]]:
-    """Where ``&&``, ``||`` and ``?`` stand outside of all brackets."""
+    """Yield each ``&&``, ``||`` and ``?`` outside all brackets, with its position."""
     depth = 0
     for at, letter in enumerate(bare):
         depth += (letter in "([{") - (letter in ")]}")
@@ -311,7 +311,7 @@ def _marks(bare: str) -> Iterator[tuple[str, int]]:
 
 
 def _opened(part: str) -> str:
-    """Without the brackets around all of it, if they only hold something together."""
+    """Return the condition without outer brackets, if they only group it."""
     bare, depth = _bare(part), 0
     if not (bare.startswith("(") and bare.endswith(")")):
         return part
@@ -326,7 +326,7 @@ _patterns: dict[str, re.Pattern[str]] = {}
 
 
 def _match(preset: Preset, source: str) -> Mapping[str, str] | None:
-    """What stands in the gaps, as it is written."""
+    """Return the values of the slots as CEL literals; None where the source does not match."""
     if preset.reads:
         return preset.reads(source)
     found = _pattern(preset).fullmatch(source)
@@ -334,7 +334,7 @@ def _match(preset: Preset, source: str) -> Mapping[str, str] | None:
 
 
 def _pattern(preset: Preset) -> re.Pattern[str]:
-    """How it looks in CEL, however it is spaced."""
+    """Return the pattern of the preset's CEL in any spacing."""
     if preset.name not in _patterns:
         kinds, seen, text = {slot.name: slot.kind for slot in preset.slots}, set[str](), ""
         for at, piece in enumerate(_SLOT.split(preset.cel)):

@@ -1,4 +1,4 @@
-"""The blanks of a ready-made condition: what may be filled in, written as CEL and read back."""
+"""The slots of ready-made conditions: accepted values, written as CEL literals and parsed back."""
 
 import ipaddress
 import json
@@ -25,7 +25,7 @@ _MOST = 50
 
 
 class BadSlot(Exception):
-    """What was filled in makes no condition; ``slot`` is where, the message says what belongs there."""
+    """A value does not fit its slot; ``slot`` is the slot's name, the message says what is expected."""
 
     def __init__(self, slot: str, message: Text) -> None:
         super().__init__(str(message))
@@ -34,10 +34,10 @@ class BadSlot(Exception):
 
 @dataclass(frozen=True)
 class Slot:
-    """One thing to fill in.
+    """A value to fill in.
 
-    ``source``: what of the tenant may stand there (groups, applications, steps …); ``default`` as it is
-    typed.
+    ``source``: the tenant's objects that are offered for it (groups, applications, steps …). ``default``: the
+    initial value as people type it.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Slot:
 
 
 def write(slot: Slot, value: str) -> str:
+    """Return the typed value as a CEL literal; raise BadSlot."""
     if not value:
         raise BadSlot(slot.name, now("This field is required."))
     if slot.kind == "texts":
@@ -71,7 +72,7 @@ def write(slot: Slot, value: str) -> str:
 
 
 def _duration(slot: Slot, value: str) -> str:
-    """CEL knows no days."""
+    """Return the duration in CEL's units, which have no days."""
     try:
         seconds = int(parse_duration(value).total_seconds())
     except ValueError:
@@ -83,7 +84,7 @@ def _duration(slot: Slot, value: str) -> str:
 
 
 def _checked(slot: Slot, value: str) -> str:
-    """The text, if it can be what belongs there."""
+    """Return the text if it is valid for the slot; raise BadSlot."""
     if len(value) > 200 or "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise BadSlot(slot.name, now("Enter at most 200 printable characters."))
     if slot.source == "networks":
@@ -97,7 +98,7 @@ def _checked(slot: Slot, value: str) -> str:
 
 def _network(slot: Slot, value: str) -> str:
     try:
-        ipaddress.ip_network(value)  # strictly: with bits beside the network it is most often a mistake
+        ipaddress.ip_network(value)  # strict, because host bits are usually a mistake
         return str(addresses.network(value))
     except ValueError:
         raise BadSlot(
@@ -108,7 +109,7 @@ def _network(slot: Slot, value: str) -> str:
 
 
 def read(slot: Slot, written: str) -> str:
-    """What was typed; raises ValueError for a literal that could mean something else."""
+    """Return the value as people type it; raise ValueError for a literal that could mean something else."""
     if slot.kind in ("time", "symbol"):
         return written
     if slot.kind == "texts":
@@ -129,10 +130,12 @@ def _unquoted(written: str) -> str:
 
 
 def spoken(slot: Slot, value: str) -> str:
+    """Return the typed value as descriptions show it."""
     if slot.kind == "text" and slot.source != "zones":
         return f"“{value}”"
     return now(" or ").join(each.strip() for each in value.split(",")) if slot.kind == "texts" else value
 
 
 def literal(text: str) -> str:
+    """Return the text as a CEL string literal."""
     return json.dumps(text, ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""Reads the syntax tree of a checked condition, and evaluates parts of it by themselves.
+"""Reads the syntax tree of a checked condition, and evaluates subexpressions of it.
 
-The binding hands the tree out as protobuf only; it is read without a schema, by the numbers of
+The binding exposes the tree as protobuf only. It is read without a schema, by the field numbers of
 cel/expr/syntax.proto and checked.proto.
 """
 
@@ -16,17 +16,17 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 Fields = Mapping[int, list[Any]]
-_OVERLOADS, _TYPES, _EXPRESSION, _SOURCE = 2, 3, 4, 5  # of CheckedExpr
+_OVERLOADS, _TYPES, _EXPRESSION, _SOURCE = 2, 3, 4, 5  # field numbers of CheckedExpr
 
 
 @dataclass(frozen=True)
 class Node:
     """An expression of the tree.
 
-    ``constant`` is None for what is no constant, ``raw`` the expression itself as protobuf.
+    ``constant`` is None where the expression is no constant; ``raw`` is the expression itself as protobuf.
 
-    ``tests``: it is a member that ``has()`` asks after. Of a macro, ``name`` is its accumulator, ``variable``
-    what it goes through, ``loops`` the parts that are computed in each round.
+    ``tests``: it is a member that ``has()`` tests. For a macro, ``name`` is its accumulator, ``variable`` its
+    iteration variable, and ``loops`` the expressions that are computed in each round.
     """
 
     id: int
@@ -47,21 +47,21 @@ class Node:
         )
 
     def every(self) -> Iterator["Node"]:
-        """It and all below it."""
+        """Yield the node and all nodes below it."""
         yield self
         for child in (*self.children, *self.loops):
             yield from child.every()
 
 
 class Failed(Exception):
-    """A part could not be evaluated; the message is the evaluator's."""
+    """A subexpression could not be evaluated; the message is the evaluator's."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """The tree of one compiled condition.
+    """The syntax tree of one compiled condition.
 
-    ``overloads`` and ``words`` (declared names) by the number of the node that uses them.
+    ``overloads`` and ``words`` (declared variables) are keyed by the ID of the node that uses them.
     """
 
     root: Node
@@ -73,8 +73,9 @@ class Tree:
     environment: Any
 
     def begins(self, node: Node) -> int:
-        """Return at which character it begins, counted from 0; of brackets around it the tree tells
-        nothing.
+        """Return the character position at which the expression begins, counted from 0.
+
+        The tree does not record brackets around it.
         """
         known = [each for each in node.every() if each.id in self.positions]
         return min(
@@ -82,24 +83,25 @@ class Tree:
         )
 
     def word(self, node: Node) -> str:
-        """Return the declared name that this expression is, "" for any other."""
+        """Return the declared variable that this expression is, "" for any other expression."""
         return self.words.get(node.id, "") if node.kind in ("name", "member") else ""
 
     def reads(self, node: Node) -> frozenset[str]:
-        """Return the declared names below it."""
+        """Return the declared variables in this expression."""
         return frozenset(word for each in node.every() if (word := self.word(each)))
 
     @cached_property
     def whole(self) -> frozenset[int]:
-        """The numbers of expressions that need nothing from outside: no declared name, no variable of a macro
-        around them.
+        """The IDs of all constant expressions.
+
+        They use neither a declared variable nor a variable of an enclosing macro.
         """
         found: set[int] = set()
         self._closed(self.root, found)
         return frozenset(found)
 
     def _closed(self, node: Node, found: set[int]) -> frozenset[str]:
-        """Return what the expression needs, and note all that need nothing."""
+        """Return the names that the expression needs, and record all subexpressions that need none."""
         if word := self.word(node):
             return frozenset({word})
         needs = frozenset[str]({node.name} if node.kind == "name" else ())
@@ -114,18 +116,18 @@ class Tree:
         return needs
 
     def evaluate(self, node: Node, values: Mapping[str, Any]) -> Any:
-        """Return what a part of the condition says, alone; raises Failed."""
+        """Return the value of one subexpression; raise Failed."""
         return self.evaluator(node)(values)
 
     def evaluator(self, node: Node) -> Callable[[Mapping[str, Any]], Any]:
-        """Return a function that evaluates this part with the values that it is given."""
+        """Return a function that evaluates this subexpression with given values; it raises Failed."""
         packed = AnyMessage(type_url=self.type_url, value=self.shared + _field(_EXPRESSION, node.raw))
         program = self.environment.deserialize(packed.SerializeToString())
 
         def evaluate(values: Mapping[str, Any]) -> Any:
             try:
                 value = program.eval(data=dict(values))
-            except Exception as error:  # the binding raises whatever C++ threw
+            except Exception as error:  # the binding raises any exception of C++
                 raise Failed(str(error)) from None
             if value.type() == cel.Type.ERROR:
                 raise Failed(str(value.value()))
@@ -135,7 +137,7 @@ class Tree:
 
 
 def tree(program: Any, environment: Any) -> Tree:
-    """Return the tree of a program that ``environment`` has compiled."""
+    """Return the syntax tree of a program that ``environment`` has compiled."""
     packed = AnyMessage()
     packed.ParseFromString(program.serialize())
     checked = _read(packed.value)
@@ -161,7 +163,7 @@ def tree(program: Any, environment: Any) -> Tree:
 
 
 def _read(raw: bytes) -> Fields:
-    """The fields of a message by number, as protobuf reads what it has no schema for."""
+    """Return the fields of a message by number, parsed without a schema."""
     message, found = Empty(), defaultdict[int, list[Any]](list)
     message.ParseFromString(raw)
     for each in UnknownFieldSet(message):
@@ -170,7 +172,7 @@ def _read(raw: bytes) -> Fields:
 
 
 def _field(number: int, raw: bytes) -> bytes:
-    """A message within a message: its number, its length as a varint, its bytes."""
+    """Return an embedded message: its field number, its length as a varint, its bytes."""
     length, left = bytearray(), len(raw)
     while left > 0x7F:
         length.append(left & 0x7F | 0x80)
@@ -196,7 +198,7 @@ def _text(raws: list[bytes]) -> str:
 
 
 def _constant(of: Fields) -> dict[str, Any]:
-    """Texts, whole numbers, true and false are told; of other constants only that they are some."""
+    """Return the members of a constant: texts, integers and booleans by value, any other as True."""
     if of[2]:
         return {"kind": "constant", "constant": bool(of[2][0])}
     if of[3]:
@@ -213,7 +215,7 @@ def _map(of: Fields) -> dict[str, Any]:
     }
 
 
-# The members of Expr by their numbers. Of a macro (a comprehension), range and initial value are computed
+# The members of Expr by field number. The range and initial value of a macro (a comprehension) are computed
 # once, the rest in each round.
 _MADE: dict[int, Callable[[Fields], dict[str, Any]]] = {
     3: _constant,
