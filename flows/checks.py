@@ -1,4 +1,4 @@
-"""Start-up checks: a broken stage stops the server, and a live flow that cannot run is named."""
+"""System checks: a broken stage stops the server, and a live flow that cannot run causes a warning."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from flows.registry import BrokenStage, stages
 
 @register()
 def stages_keep_the_contract(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Imports every stage and looks at its declarations."""
+    """Import every stage and check its declarations."""
     try:
         stages()
     except BrokenStage as broken:
@@ -25,14 +25,12 @@ def stages_keep_the_contract(app_configs: Any, **options: Any) -> list[CheckMess
 
 @register(Tags.database)
 def live_flows_can_run(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Lints the live version of every flow, for what has changed around it: a stage or a setting
-    that went.
-    """
+    """Lint the live version of every flow, because a stage or setting may have been removed since."""
     try:
         stages()
         flows = list(Flow.unscoped.filter(live__isnull=False).select_related("live", "tenant"))
     except (BrokenStage, DatabaseError):
-        return []  # said by the check above; or no tables yet
+        return []  # reported by the check above, or no tables yet
     return [
         Warning(
             (

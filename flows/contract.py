@@ -1,8 +1,9 @@
-"""What every stage must keep, as tests that come with Foyer: ``pytest --pyargs flows.contract -k acme.badge
---ds=idp.settings``.
+"""Tests of the contract that every stage must fulfill, shipped with Foyer.
 
-They run over each registered stage, whoever wrote it, and need nothing from its author. Answers are empty or
-made up, so nothing may be proved, learned or written by them.
+Run them with ``pytest --pyargs flows.contract -k acme.badge --ds=idp.settings``.
+
+They cover each registered stage and need nothing from its author. Their answers are empty or made up, so
+nothing may be proved, learned or written by them.
 """
 
 import dataclasses
@@ -39,13 +40,13 @@ ANSWERS: tuple[dict[str, str], ...] = (
 
 @pytest.fixture(params=sorted(stages()))
 def stage(request: Any) -> Stage:
-    """Each stage with its default settings."""
+    """Return each stage with its default settings."""
     return stages()[request.param]()
 
 
 @pytest.fixture
 def run(db: None, stage: Stage) -> Iterator[Run]:
-    """A run that has learned what the stage needs, about a person who exists and a request that does not."""
+    """Yield a run with the facts that the stage needs, about an existing person and a missing request."""
     with tenant_scope(save_tenant("contract")):
         person = save_person("alice", by="contract").pk
         proved = {"person": person, "at": timezone.now().isoformat(), "method": "pwd"}
@@ -72,7 +73,7 @@ def run(db: None, stage: Stage) -> Iterator[Run]:
 
 @pytest.fixture
 def nothing_is_written(run: Run) -> Iterator[None]:
-    """The database refuses everything but reading."""
+    """Fail on any database statement other than a SELECT."""
 
     def only_select(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
         assert sql.lstrip().upper().startswith("SELECT"), f"a stage wrote: {sql}"
@@ -83,7 +84,7 @@ def nothing_is_written(run: Run) -> Iterator[None]:
 
 
 def test_it_declares_itself(stage: Stage) -> None:
-    """A title, a docstring, settings that all have defaults, and a schema that JSON can hold."""
+    """A stage has a title, a docstring, defaults for all settings, and a schema that JSON can hold."""
     assert str(stage.title)
     assert type(stage).__doc__
     assert json.loads(json.dumps(settings_schema(type(stage))))["type"] == "object"
@@ -92,7 +93,7 @@ def test_it_declares_itself(stage: Stage) -> None:
 
 
 def test_its_settings_survive_their_own_upgrade(stage: Stage) -> None:
-    """What is stored today is read tomorrow."""
+    """Settings that are stored today can be read tomorrow."""
     stored = stage.settings.model_dump(mode="json")
     assert stage.Settings.model_validate(stage.upgrade(stored)) == stage.settings
 
@@ -106,8 +107,9 @@ def test_arriving_reads_and_decides(stage: Stage, run: Run) -> None:
 @pytest.mark.usefixtures("nothing_is_written")
 @pytest.mark.parametrize("answer", ANSWERS, ids=["empty", "unknown", "made-up", "blank"])
 def test_a_worthless_answer_proves_nothing(stage: Stage, run: Run, answer: dict[str, str]) -> None:
-    """CVE-2026-49448: an empty answer, or one of unknown fields, gives no fact about a person and has no
-    effect.
+    """An empty answer, or one of unknown fields, gives no fact about a person and has no effect.
+
+    CVE-2026-49448.
     """
     form = stage.form(run, answer)
     assert isinstance(form, forms.Form)
@@ -122,14 +124,14 @@ def test_a_worthless_answer_proves_nothing(stage: Stage, run: Run, answer: dict[
 
 @pytest.mark.usefixtures("nothing_is_written")
 def test_its_page_can_be_shown(stage: Stage, run: Run) -> None:
-    """The context is JSON (times aside), the form renders, the template exists."""
+    """The context is JSON (times aside), the form renders, and the template exists."""
     json.dumps(dict(stage.context(run)), default=str)
     assert str(stage.form(run)) is not None
     assert get_template(stage.template)
 
 
 def test_what_it_keeps_can_be_stored(stage: Stage, run: Run) -> None:
-    """What a Show keeps survives the row it is kept in."""
+    """What a Show stores survives a round trip through the row's JSON."""
     outcome = stage.enter(run)
     if isinstance(outcome, Show):
         state = State(kept=dict(outcome.keep))

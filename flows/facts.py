@@ -34,7 +34,7 @@ class BrokenFlow(Exception):
 
 
 def seeded(session: Session) -> dict[str, Any]:
-    """The facts that a living session proves."""
+    """Return the facts that a living session proves."""
     return proved(
         session.person_id, session.person.username, session.pk, session.authenticated_at, session.moments
     )
@@ -43,9 +43,9 @@ def seeded(session: Session) -> dict[str, Any]:
 def proved(
     person_id: int, name: str, session: int, moment: datetime, proofs: Mapping[str, datetime]
 ) -> dict[str, Any]:
-    """The same, told by its parts.
+    """Return the facts that a session with these properties proves.
 
-    ``proofs``: when each method was proved, the first one first; each fact carries its own moment.
+    ``proofs``: when each method was proved, the first one first; each fact carries the time of its own proof.
     """
     methods = list(proofs)
     facts: dict[str, Any] = {
@@ -59,7 +59,7 @@ def proved(
         "at": proof_at.isoformat(),
         "method": methods[0] if methods else "",
     }
-    # A code is a second factor only beside something else; a key that was unlocked is two in one.
+    # A code is a second factor only after another method; an unlocked key counts as both factors.
     if factors := [
         method
         for at, method in enumerate(methods)
@@ -71,8 +71,9 @@ def proved(
 
 
 def moments(facts: Mapping[str, Any]) -> Moments:
-    """When the person was proved and by a second factor, for a run that asks how old that is; setting one up
-    in the run counts too.
+    """Return when the person was proved, and when by a second factor, for checks of the age of proofs.
+
+    Setting up a second factor in the run counts too.
     """
     dated = [name for name in ("proof", "second_factor", "credential") if "at" in facts.get(name, {})]
     at = {name: datetime.fromisoformat(facts[name]["at"]) for name in dated}
@@ -81,15 +82,17 @@ def moments(facts: Mapping[str, Any]) -> Moments:
 
 
 def shows_none(facts: Mapping[str, Any]) -> bool:
-    """Whether no second factor was shown, or set up, for this run: what is set up may then only be the
-    person's first one.
+    """Return whether no second factor was verified or set up in this run.
+
+    Then a factor that is set up may only be the person's first one.
     """
     return not {"second_factor", "credential"} & set(facts)
 
 
 def refused(facts: Mapping[str, Any], now: datetime) -> Text:
-    """Return why this run may not change how its person signs in, "" where it may: all that the account holds
-    was proved lately.
+    """Return why this run may not change how its person signs in, "" where it may.
+
+    It may if everything that the account has was proved within the last minutes.
     """
     person = facts["signed_in"]["person"]
     if asked(person, moments(facts), now) == ():
@@ -102,10 +105,10 @@ def refused(facts: Mapping[str, Any], now: datetime) -> Text:
 
 
 def learn(facts: dict[str, Any], news: Mapping[str, Any], allowed: set[str] | frozenset[str]) -> None:
-    """Adds ``news``; raises BrokenFlow for a name that the stage does not give, and for a proof of anybody
-    but the claimed person.
+    """Add ``news`` to the facts of a run.
 
-    Claiming somebody else drops every proof, factor and consent.
+    Raise BrokenFlow for a name that the stage does not give, and for a proof of any person but the claimed
+    one. Claiming another person drops every proof, factor and consent.
     """
     if strange := sorted(set(news) - set(allowed)):
         raise BrokenFlow(f"A stage gave {', '.join(strange)}, which it does not declare.")

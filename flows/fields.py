@@ -1,4 +1,4 @@
-"""Fields that an administrator declares in a stage's settings, and the form fields that come of them."""
+"""Fields that an administrator declares in a stage's settings, and their form fields."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -18,10 +18,10 @@ from idp.foundation.condition_variables import WordType
 from idp.foundation.text import cleaned, cleaned_lines
 
 FieldType = Literal["text", "long_text", "email", "number", "checkbox", "date", "select", "phone"]
-LARGEST = 2**53 - 1  # of whole numbers that JSON carries unharmed
-_LONGEST = 20_000  # no field takes so much: what is too long is refused there, and not cut
+LARGEST = 2**53 - 1  # the largest integer that JSON transports exactly
+_LONGEST = 20_000  # above any max_length, so that the field rejects long text instead of cutting it
 _TEXTS = ("text", "long_text", "email", "phone")
-_TAKEN = {"token", "step", "decision"}  # hidden inputs of every page; what the engine tells of every step
+_TAKEN = {"token", "step", "decision"}  # hidden inputs of every page, and the engine's output of every step
 _CEL = {
     "in",
     "true",
@@ -44,10 +44,12 @@ _RESERVED = {*_TAKEN, *_CEL, "namespace", "package", "return", "var", "void", "w
 
 @lru_cache(maxsize=1024)
 def _whole(pattern: str) -> TypeAdapter[str]:
-    """Matches the whole text, in time that grows with its length: pydantic's regular expressions do not
-    backtrack.
+    """Return an adapter that matches the whole text in linear time.
+
+    Pydantic's regular expressions do not backtrack.
     """
-    for each in (pattern, f"^(?:{pattern})$"):  # on its own too, so that a bracket in it cannot close ours
+    # also unwrapped, so that a bracket in it cannot close the added one
+    for each in (pattern, f"^(?:{pattern})$"):
         whole = TypeAdapter(Annotated[str, StringConstraints(pattern=each)])
     return whole
 
@@ -107,26 +109,25 @@ class Field(StageSettings):
 
     @property
     def word(self) -> WordType:
-        """Its type in conditions."""
+        """The type of its variable in conditions."""
         words: dict[str, WordType] = {"number": "int", "checkbox": "bool"}
         return words.get(self.type, "string")
 
     def form_field(self) -> forms.Field:
-        """The field of the form."""
+        """Return the form field."""
         return _MADE[self.type](
             self, {"label": self.label or self.name, "required": self.required, "help_text": self.help}
         )
 
     def plain(self, value: Any) -> Any:
-        """The cleaned answer as JSON: a number that was left empty is None, a date is written as in
-        ISO 8601.
-        """
+        """Return the cleaned answer as JSON: None for an empty number, a date in ISO 8601."""
         return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 class _Line(forms.CharField):
-    """A text on one line, in which nothing is invisible: anything can be pasted, and it comes back in
-    conditions and on the person.
+    """A text on one line without invisible characters.
+
+    Anything can be pasted, and conditions and the person's attributes contain it later.
     """
 
     def to_python(self, value: Any) -> str:
@@ -134,21 +135,21 @@ class _Line(forms.CharField):
 
 
 class _Lines(forms.CharField):
-    """The same with several lines."""
+    """A text on several lines without invisible characters."""
 
     def to_python(self, value: Any) -> str:
         return cleaned_lines(super().to_python(value) or "", _LONGEST)
 
 
 class _Date(forms.DateField):
-    """A date; a JSON client may send anything in its place."""
+    """A date; a JSON client may send any type instead."""
 
     def to_python(self, value: Any) -> Any:
         return super().to_python(None if value is None else str(value))
 
 
 class _Phone(forms.CharField):
-    """A telephone number, kept without spaces and punctuation."""
+    """A telephone number, stored without spaces and punctuation."""
 
     def clean(self, value: Any) -> str:
         number = super().clean(value)

@@ -1,4 +1,4 @@
-"""Flow, Draft, Version and Run, and the counts that are kept of runs."""
+"""The models of flows: Flow, Draft, Version, Run, and the statistics of runs."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from idp.tenancy.models import TenantModel
 
 
 class Flow(TenantModel):
-    """What an administrator draws. ``live`` points at the version that new runs walk."""
+    """A flow that administrators design; ``live`` is the version that new runs use."""
 
     name = models.CharField(max_length=50)
     designation = models.CharField(max_length=30)
@@ -28,9 +28,7 @@ class Flow(TenantModel):
 
 
 class Version(TenantModel):
-    """One published, immutable state of a flow: the whole document, and its sub-flows as they were at that
-    moment.
-    """
+    """One published, immutable version of a flow: its document, and its sub-flows at that time."""
 
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -48,9 +46,9 @@ class Version(TenantModel):
 
 
 class Draft(TenantModel):
-    """What is being edited beside the live version; it may be wrong, for only publishing checks it.
+    """The unpublished document of a flow; it may be invalid, because only publishing checks it.
 
-    ``revision`` is compared and set, so that of two editors nobody overwrites the other unknowing.
+    ``revision`` is compared and set, so that of two editors neither overwrites the other unknowingly.
     """
 
     flow = models.OneToOneField(Flow, on_delete=models.CASCADE, related_name="draft")
@@ -65,12 +63,12 @@ class Draft(TenantModel):
 
     @property
     def differs(self) -> bool:
-        """Whether publishing it would change anything; one that does not is shown nowhere as a draft."""
+        """Whether publishing it would change anything; one that would not is never shown as a draft."""
         return self.flow.live is None or self.document != self.flow.live.document
 
 
 class Run(TenantModel):
-    """One browser's (or one JSON client's) walk through one version.
+    """One run of a version by one browser (or one JSON client).
 
     ``state`` is JSON, written only by the engine.
     """
@@ -102,7 +100,7 @@ class Run(TenantModel):
 
 
 class StepCount(TenantModel):
-    """How many runs of a version came to a step and what became of them; nothing of any person.
+    """How many runs of a version reached a step and how they left it; nothing about any person.
 
     ``step`` "": the whole run.
 

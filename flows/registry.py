@@ -15,13 +15,14 @@ from flows.stage import Stage
 
 
 class BrokenStage(Exception):
-    """A stage breaks the contract; the message names its file and what to mend."""
+    """A stage breaks the contract; the message names its file and what to fix."""
 
 
 @lru_cache(maxsize=1)
 def stages() -> dict[str, type[Stage]]:
-    """Every stage by its kind; raises BrokenStage, so that a broken one stops the server and not a
-    visitor.
+    """Return every stage by its kind.
+
+    Raise BrokenStage, so that a broken stage stops the server at start-up and not a visitor later.
     """
     found: dict[str, type[Stage]] = {}
     for kind, module in _modules():

@@ -1,4 +1,4 @@
-"""A run as stages see it, and its state as the row keeps it: JSON, never a raw answer, secrets sealed."""
+"""A run as stages see it, and its state as the row stores it: JSON, no raw answers, secrets sealed."""
 
 import json
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ Decision = Literal["entered", "done", "passed over", "known before", "refused"]
 
 
 class Client(Protocol):
-    """Who walks: a browser (cookies) or a JSON client (the run's own secret)."""
+    """The client of a run: a browser (cookies) or a JSON client (the run's own secret)."""
 
     @property
     def nonce(self) -> str:
-        """Names the browser, or the program, and nobody in it."""
+        """A value that identifies the browser or program, but no person."""
 
     @property
     def session(self) -> Session | None:
@@ -36,17 +36,19 @@ class Client(Protocol):
 
     @property
     def known(self) -> KnownBrowser:
-        """Who signed in here before."""
+        """The people who signed in on this browser before."""
 
     def committed(self, results: list[Any]) -> None:
-        """Told what the effects of a step returned, once its transaction is committed."""
+        """Receive the results of a step's effects after its transaction is committed."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a stage may read: ``facts`` learned so far, ``kept`` by this very step, ``hints`` from the entry
-    (nothing proven), ``step`` the id of the step that asks, ``known`` who signed in in this browser
-    before.
+    """The part of a run that a stage may read.
+
+    ``facts``: learned so far. ``kept``: what this step stored. ``hints``: passed along by the entry point
+    (nothing proven). ``step``: the ID of the current step. ``known``: the people who signed in on this
+    browser before.
     """
 
     identifier: str
@@ -64,13 +66,13 @@ class Run:
 
     @property
     def person(self) -> Person | None:
-        """Whoever was claimed, if there is such a person: not yet a proof of anything."""
+        """The claimed person, if they exist; this is no proof yet."""
         claimed = self.facts.get("person")
         return find(claimed.get("id")) if claimed else None
 
     @property
     def signed_in(self) -> int | None:
-        """The person of the session on which the run rests."""
+        """The person of the session to which the run belongs."""
         return (self.facts.get("signed_in") or {}).get("person")
 
     @property
@@ -81,12 +83,12 @@ class Run:
 
 @dataclass
 class State:
-    """The engine's own notes of a run.
+    """The engine's record of a run.
 
-    ``decided``, ``told`` and ``read`` go by the ids of boxes, in no order (the layout has it); ``times``
-    holds for each box when it was asked and when it was decided, in milliseconds since the run began.
-    ``before``: the same notes of flows that the run has left for the application's own. ``answered``: whether
-    anybody has answered a question of the run.
+    ``decided``, ``told`` and ``read`` are keyed by the IDs of layout nodes, in no order (the layout has it).
+    ``times`` holds when each was entered and when it was decided, in milliseconds since the run began.
+    ``before``: the same record for flows that the run has left for the application's own. ``answered``:
+    whether any step of the run was answered.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -105,29 +107,30 @@ class State:
 
     @classmethod
     def begin(cls, session: Session | None, hints: Mapping[str, Any]) -> "State":
-        """A fresh run: what the session has proved already is known before."""
+        """Return the state of a new run; what the session proves is known before."""
         facts = seeded(session) if session else {}
         return cls(facts=facts, seeds=sorted(facts), hints=dict(hints))
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> "State":
-        """From the row's JSON."""
+        """Return the state in the row's JSON."""
         return cls(**{name: _decoded(value) for name, value in stored.items()})
 
     def dump(self) -> dict[str, Any]:
-        """To the row's JSON."""
+        """Return the state as JSON for the row."""
         return {name: _encoded(value) for name, value in vars(self).items()}
 
     def ask(self, step: str, at: int) -> None:
-        """Notes that the run has come to this box, ``at`` milliseconds after it began."""
+        """Record that the run entered this step, ``at`` milliseconds after it began."""
         self.at = step
         self.times.setdefault(step, [at, None])
 
     def decide(
         self, step: str, decision: Decision, told: Mapping[str, Any] | None = None, at: int | None = None
     ) -> None:
-        """Notes the decision and, sealed, what the step tells, for later conditions only; wipes what it had
-        kept.
+        """Record the decision and, sealed, the outputs of a step; delete what the step had stored.
+
+        The outputs are only for later conditions.
         """
         self.decided[step] = decision
         sealed = {name: Sealed.of(json.dumps(value)) for name, value in (told or {}).items()}

@@ -1,6 +1,4 @@
-"""What the settings of every stage have in common: frozen, unknown keys refused, durations as people write
-them.
-"""
+"""Shared behavior of stage settings: frozen, unknown keys refused, durations such as ``10m``."""
 
 import re
 from collections.abc import Mapping
@@ -16,16 +14,15 @@ _DURATION = re.compile(r"\A(\d{1,6})([smhd])\Z")
 
 
 def setting(default: Any, *, title: Text, **bounds: Any) -> Any:
-    """A declared setting: a default, a title that is translated when it is shown, and pydantic's bounds
-    (``ge``, ``max_length`` …).
-    """
+    """Return a declared setting: a default, a lazily translated title, and pydantic's bounds (``ge`` …)."""
     # # pydantic keeps a lazy title as it is
     return Field(default, title=title, **bounds)  # type: ignore[arg-type]
 
 
 def plain(schema: Any) -> Any:
-    """The same with every lazy text said in the language in force: pydantic leaves them as they are, and JSON
-    cannot hold them.
+    """Return the schema with every lazy text resolved in the active language.
+
+    Pydantic leaves lazy texts as they are, and JSON cannot hold them.
     """
     if isinstance(schema, Promise):
         return str(schema)
@@ -44,7 +41,7 @@ class StageSettings(BaseModel):
 
 
 def parse_duration(value: Any) -> timedelta:
-    """``30s``, ``10m``, ``2h`` or ``7d``; raises ValueError."""
+    """Return the duration in ``30s``, ``10m``, ``2h`` or ``7d``; raise ValueError for other values."""
     if isinstance(value, timedelta):
         return value
     match = _DURATION.match(value) if isinstance(value, str) else None
@@ -54,7 +51,7 @@ def parse_duration(value: Any) -> timedelta:
 
 
 def write_duration(value: timedelta) -> str:
-    """The shortest way to write it: ``600`` seconds are ``10m``."""
+    """Return the shortest form of a duration: 600 seconds are ``10m``."""
     seconds = int(value.total_seconds())
     unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNITS[unit] == 0)
     return f"{seconds // _UNITS[unit]}{unit}"

@@ -1,8 +1,8 @@
-"""The contract of a stage: one class in one file; it reads and decides, and never writes.
+"""The contract of a stage: one class in one file, which reads and decides but never writes.
 
-Declarations come first (``title``, ``needs``, ``gives``, ``Settings``, ``Form``), behaviour second
-(``enter``, ``submit``). Whatever it wants done it answers as effects, which the engine applies in one
-transaction per step.
+Declarations come first (``title``, ``needs``, ``gives``, ``Settings``, ``Form``), behavior second (``enter``,
+``submit``). A stage returns the changes it wants as effects, which the engine applies in one transaction per
+step.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,9 +22,9 @@ from idp.ratelimit.budgets import Spend
 
 @dataclass(frozen=True)
 class Show:
-    """Ask, or go on asking: the page stays at this step.
+    """Show the form, or show it again: the run stays at this step.
 
-    ``errors``: by field name; ``message``: about the whole form. ``keep``: JSON (or Sealed) to remember until
+    ``errors``: by field name; ``message``: about the whole form. ``keep``: JSON (or Sealed) to store until
     the step is decided. ``last``: nothing more is asked; the run ends and its page stays readable.
     """
 
@@ -37,10 +37,10 @@ class Show:
 
 @dataclass(frozen=True)
 class Done:
-    """The step is decided, and this was learned; only names that the stage ``gives``.
+    """The step is decided, with the facts that were learned; only names that the stage ``gives``.
 
-    ``told``: what later conditions may read of this very step, by the names that ``words`` declares; JSON,
-    never a secret.
+    ``told``: the outputs that later conditions may read of this step, by the names that ``words`` declares;
+    JSON, never a secret.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -50,12 +50,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Deny:
-    """The step refuses, with this message to the person: the run ends here, unless the flow says that it goes
-    on.
+    """The step refuses with this message to the person: the run ends unless the flow continues on refusal.
 
-    ``set_up``: the words of a button for what the person lacks and may set up themselves. The engine offers
-    it where the tenant has a flow for that, which asks for its own proof, and points to an administrator
-    elsewhere.
+    ``set_up``: the label of a button for what the person lacks and may set up themselves. The engine shows it
+    where the tenant has a flow for that, which asks for its own proof. Elsewhere it refers people to an
+    administrator.
     """
 
     message: Text
@@ -76,7 +75,7 @@ Outcome = Show | Done | Deny | Leave
 
 
 class Stage:
-    """Base of every stage. ``kind`` is the name of its file, set by the registry."""
+    """The base class of every stage; ``kind`` is the name of its file, set by the registry."""
 
     kind: ClassVar[str] = ""
     title: ClassVar[Text] = ""
@@ -86,11 +85,11 @@ class Stage:
     needs: ClassVar[frozenset[str] | set[str]] = frozenset()
     gives: ClassVar[frozenset[str] | set[str]] = frozenset()
     method: ClassVar[str] = ""
-    """What a stage that proves a person calls its proof (RFC 8176); a dry run that takes the proof for
-    granted names it.
+    """The authentication method of a stage that proves a person (RFC 8176), also in a dry run that assumes
+    the proof.
     """
     asks_anew: ClassVar[bool] = False
-    """True: entered even when the session proves beforehand all that it gives, because it looks at how old
+    """True: entered even when the session already proves all that it gives, because the stage checks how old
     that is.
     """
 
@@ -104,55 +103,58 @@ class Stage:
         self.settings: Any = settings or self.Settings()
 
     def enter(self, run: Run) -> Outcome:
-        """Called once when the run arrives; asks unless overridden."""
+        """Return what happens when the run reaches the step, called once; by default show the form."""
         return Show()
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        """Called with a valid answer. A stage that says nothing here can never be passed by an answer."""
+        """Return what a valid answer leads to; by default show the form again, so that no answer passes."""
         return Show()
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
-        """The form of this step, bound when ``data`` is given."""
+        """Return the form of this step, bound when ``data`` is given."""
         return self.Form(data, initial=dict(self.initial(run)))
 
     def initial(self, run: Run) -> Mapping[str, Any]:
-        """What stands in the fields at first."""
+        """Return the initial values of the fields."""
         return {}
 
     def assumed(self, run: Run) -> Mapping[str, Any]:
-        """The facts that a dry run takes for granted where it is told that this step passes."""
+        """Return the facts to assume in a dry run in which this step passes."""
         moment = run.now.isoformat()
         proof = {"person": (run.facts.get("person") or {}).get("id"), "method": self.method, "at": moment}
         session = {"signed_in": {**proof, "session": None, "methods": [self.method] if self.method else []}}
         return {name: session.get(name) or (proof if name in PROOFS else {}) for name in self.gives}
 
     def words(self) -> Mapping[str, WordType]:
-        """What later conditions may read of this step, by name: ``choice`` of the step ``how`` is
-        ``steps.how.choice``.
+        """Return the outputs that later conditions may read, by name, with their types.
+
+        ``choice`` of the step ``how`` is ``steps.how.choice``.
         """
         return {}
 
     def ways(self) -> Mapping[str, Mapping[str, Text]]:
-        """Of ``words`` those whose values are known beforehand, with the title of each value: the builder
-        draws them as lanes.
+        """Return the ``words`` with a fixed set of values, each value with its title.
+
+        The builder shows them as lanes.
         """
         return {}
 
     def typed(self) -> Collection[str]:
-        """Of ``words`` those to which a person may type anything; lint warns of them within a sign-in."""
+        """Return the ``words`` that contain free text; lint warns of them within a sign-in."""
         return {name for name, type_ in self.words().items() if type_ == "string"} - self.ways().keys()
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        """JSON for the page and the API, read anew at each rendering; ``title`` and ``description`` may be
-        overridden here.
+        """Return JSON for the page and the API, read again at each rendering.
+
+        ``title`` and ``description`` may be overridden here.
         """
         return {}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        """The budgets from which one attempt each is taken before ``submit`` judges the answer."""
+        """Return the budgets from which one attempt each is taken before ``submit`` checks the answer."""
         return ()
 
     @classmethod
     def upgrade(cls, old: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Settings as an older release of the stage wrote them, in today's spelling."""
+        """Return settings of an older release of the stage in their current form."""
         return old

@@ -1,4 +1,4 @@
-"""Counts what became of runs, and deletes expired ones."""
+"""The periodic task that counts the results of runs and deletes expired ones."""
 
 from django.utils import timezone
 
@@ -8,5 +8,5 @@ from idp.tenancy.tasks import in_batches, tenant_task
 
 @tenant_task
 def sweep_runs() -> None:
-    """In batches, so that no write holds the database for long."""
+    """Sweep in batches, so that no write holds the database for long."""
     in_batches(lambda: sweep(timezone.now()))

@@ -1,6 +1,4 @@
-"""Finds the templates of stages that come in packages of their own: a folder ``templates`` beside the stage's
-module.
-"""
+"""Finds the templates of packaged stages: a folder ``templates`` next to the stage's module."""
 
 import sys
 from pathlib import Path
@@ -11,7 +9,7 @@ from flows.registry import stages
 
 
 class Loader(FilesystemLoader):
-    """Comes last, so that no third party's template takes the place of one of ours."""
+    """The last template loader, so that no third party's template overrides one of Foyer's."""
 
     def get_dirs(self) -> list[str | Path]:
         modules = {sys.modules[stage.__module__] for stage in stages().values()}

@@ -1,5 +1,6 @@
-"""Says what is wrong with a document in words: pydantic's own name types and patterns, which nobody writes
-who fills in a form.
+"""Readable messages for invalid documents.
+
+Pydantic's own messages name types and patterns, which mean nothing to people who fill in a form.
 """
 
 import json
@@ -39,16 +40,15 @@ _WANTED = {
 
 
 def in_words(pattern: str, words: str) -> str:
-    """Return the pattern for a field's declaration, and remember the sentence that tells it."""
+    """Return the pattern for a field's declaration, and register the sentence that describes it."""
     _PATTERNS[pattern] = words
     return pattern
 
 
 def sentence(error: Mapping[str, Any], known: Iterable[str] = (), noun: str = "key") -> str:
-    """Return what pydantic found wrong as a sentence that says what to do.
+    """Return pydantic's error as a sentence that says what to do.
 
-    ``known``: the keys that there are where the error is, for the nearest right spelling; ``noun``: what they
-    are called.
+    ``known``: the keys that are valid there, for the nearest right spelling; ``noun``: what they are called.
     """
     kind, context = str(error["type"]), error.get("ctx") or {}
     if kind == "extra_forbidden":
@@ -65,13 +65,13 @@ def sentence(error: Mapping[str, Any], known: Iterable[str] = (), noun: str = "k
         return f"Enter {_FEWER[kind].format(**context)} of these."
     if kind in ("literal_error", "enum"):
         return f"Use {context.get('expected', 'one of the allowed values')}."
-    if kind == "value_error" or kind not in _OWN:  # a validator's own words
+    if kind == "value_error" or kind not in _OWN:  # a message of one of Foyer's validators
         return as_sentence(str(error["msg"]).removeprefix("Value error, "))
     return _wanted(kind, error.get("input"))
 
 
 def as_sentence(text: str) -> str:
-    """Return the text with a capital at its beginning and a full stop at its end."""
+    """Return the text with a capital at its beginning and a period at its end."""
     text = text or "This isn't valid"
     return text[0].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
 

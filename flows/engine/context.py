@@ -1,4 +1,4 @@
-"""One request's work on one run, and the one transaction in which a step is recorded."""
+"""The context of a request that advances a run, and the transaction in which a step is recorded."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from idp.foundation.condition_variables import About
 from idp.foundation.effects import EffectLost
 from idp.foundation.sealing import macs
 
-# in place of a step's id in the token that a restart must show; no step can be called so
+# Replaces the step's ID in the token for a restart; no step can have this ID.
 RESTART = "$restart"
 
 
@@ -35,8 +35,9 @@ class Overtaken(Exception):
 
 @dataclass
 class Walk:
-    """A run under way: its row, its state, who walks, and whether this request may change anything (a POST)
-    or not (a GET).
+    """A run in progress: its row, its state and its client.
+
+    ``may_write``: whether this request may change anything (a POST) or not (a GET).
     """
 
     row: Row
@@ -47,17 +48,17 @@ class Walk:
 
     @property
     def document(self) -> FlowDocument:
-        """The version on which the run is."""
+        """The document of the run's version."""
         return document_of(self.row.version)
 
     @property
     def about(self) -> About:
-        """What conditions look things up in."""
+        """The context in which conditions are evaluated."""
         return About(self.state.facts, self.client.address, self.client.agent, self.now)
 
     @property
     def layout(self) -> Layout:
-        """That version laid out; raises BrokenFlow."""
+        """The layout of the run's version; raises BrokenFlow."""
         return layout_of(self.row.version)
 
     @property
@@ -67,14 +68,15 @@ class Walk:
 
     @property
     def name(self) -> str:
-        """The name that was claimed, for events; one that nobody has is left out, for people type passwords
-        there by mistake.
+        """The claimed name, for events; "" if no person has it.
+
+        People type passwords there by mistake.
         """
         claimed = self.state.facts.get("person") or {}
         return str(claimed.get("name", "")) if claimed.get("id") else ""
 
     def seen_by_stage(self) -> Run:
-        """What a stage may read of it."""
+        """Return the part of the run that a stage may read."""
         return Run(
             identifier=self.row.identifier,
             flow=self.document.flow,
@@ -91,17 +93,17 @@ class Walk:
         )
 
     def tokens(self, step: str) -> list[str]:
-        """The form's token for this browser, run and step, newest key first: nobody else's page can post
-        here.
+        """Return the form's tokens for this browser, run and step, newest key first.
+
+        They keep other sites from posting here.
         """
         return macs("run_token", f"{self.row.nonce_hash}\0{self.row.identifier}\0{step}")
 
     def session_holds(self) -> bool:
-        """Whether the session on which the run rests still lives, in this very client, with its person
-        active.
+        """Return whether the session of the run is alive in this client and its person active.
 
-        Before there is one, whether the proof still holds: its person active, and what proves them not
-        changed since.
+        Before there is a session, return whether the proof is still valid: its person is active, and the
+        credentials that prove them have not changed since.
         """
         signed_in, session = self.state.facts.get("signed_in"), self.client.session
         if not signed_in:
@@ -116,14 +118,14 @@ class Walk:
 
 
 def ending(kind: str, title: str = "", message: str = "", **more: str) -> dict[str, str]:
-    """How a run ended, for its last page."""
+    """Return how a run ended, for its last page."""
     return {"kind": kind, "title": title, "message": message, **more}
 
 
 def record(walk: Walk, step: Step, outcome: Outcome) -> None:
-    """Effects, facts and compare-and-set, all or nothing; the client hears of the results after the commit.
+    """Apply effects, learn facts and save the state in one transaction; report results after the commit.
 
-    Raises EffectLost, Overtaken or BrokenFlow; the walk is then as it was before.
+    Raise EffectLost, Overtaken or BrokenFlow; the context's state is then as it was before.
     """
     before = State.load(walk.state.dump())
     results: list[Any] = []
@@ -134,7 +136,7 @@ def record(walk: Walk, step: Step, outcome: Outcome) -> None:
             save(walk)
     except EffectLost:
         walk.state = before
-        # the other click of a double one came first and did the very thing: its page is the answer
+        # The other request of a double click came first and had the same effect, so its page is shown.
         if _moved(walk):
             raise Overtaken from None
         raise
@@ -145,7 +147,7 @@ def record(walk: Walk, step: Step, outcome: Outcome) -> None:
 
 
 def save(walk: Walk) -> None:
-    """Stores the state by compare-and-set on the revision; raises Overtaken."""
+    """Save the state by compare-and-set on the revision; raise Overtaken."""
     row, facts = walk.row, walk.state.facts
     values: dict[str, Any] = {
         "state": walk.state.dump(),
@@ -183,8 +185,10 @@ def _note(walk: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> N
 
 
 def _refuse(walk: Walk, step: Step, end: dict[str, str], *, tells: bool) -> None:
-    """``tells``: false where an effect of the refusal has told of it already, such as a device that was
-    denied.
+    """Record a refusal and end the run unless the flow continues.
+
+    ``tells``: false where an effect of the refusal has published an event already, such as the one for a
+    denied device.
     """
     goes_on = refuse(walk.layout, walk.state, step.id, walk.since_start)
     if tells:
@@ -194,12 +198,12 @@ def _refuse(walk: Walk, step: Step, end: dict[str, str], *, tells: bool) -> None
 
 
 def topic_of(run: str) -> str:
-    """The topic of the events about a run."""
+    """Return the topic of the events about a run."""
     return f"run:{run}"
 
 
 def _tell(walk: Walk, step: Step, kind: str, **more: Any) -> None:
-    """An event of this step. Anybody can cause it, so there are only so many of them."""
+    """Publish an event of this step; anyone can cause it, so their number is bounded."""
     about: dict[str, Any] = {"run": walk.row.identifier, "flow": walk.document.flow, "stage": step.stage.kind}
     publish_bounded(
         kind, actor=walk.name, target=step.id, topic=topic_of(walk.row.identifier), **about, **more
@@ -228,8 +232,9 @@ def _from_effects(effects: Iterable[Any], results: Iterable[Any]) -> dict[str, A
 
 
 def _change_flow(walk: Walk, wanted: str) -> None:
-    """Goes on in the flow that the request requires, with what was learned so far: the application's own, or
-    the tenant's.
+    """Continue with the flow that the request requires, the application's own or the tenant's.
+
+    The facts that were learned so far are kept.
     """
     if wanted == walk.document.flow:
         return
@@ -254,10 +259,11 @@ def _change_flow(walk: Walk, wanted: str) -> None:
 
 
 def _end_runs_of_others(walk: Walk, person: int) -> None:
-    """Whatever this browser had under way in somebody else's name ends when a person signs in; one that was
-    refused keeps its page and forgets what was proved, so that nobody starts it again with that.
+    """End this browser's runs for other people when a person signs in.
 
-    Its runs are locked in one order, so that of two tabs that sign in at once one waits for the other.
+    A refused run keeps its page but forgets its proofs, so that no one can restart it with them.
+
+    The runs are locked in one order, so that of two tabs that sign in at once one waits for the other.
     """
     living = (
         Row.objects.select_for_update()

@@ -1,9 +1,9 @@
-"""Moves a run: the one door through which a browser's page and a JSON client's answer both go.
+"""Advances runs: the single entry point for a browser's page and a JSON client's answer.
 
-The loop is short: for each undecided step ask the stage, apply its effects, go on. Everything that a stage
-could forget is on this way: who may touch the run, its expiry, the token of the form, the session that must
-still live, the needs, the budgets, the one transaction with its compare-and-set. Stages are called outside of
-it, so that a password hash never holds a lock.
+The loop is short: enter each undecided step, apply its effects, continue. Everything that a stage could
+forget is enforced here: who may access the run, its expiry, the token of the form, the living session, the
+needs, the budgets, and the one transaction with its compare-and-set. Stages are called outside of the
+transaction, so that hashing a password never holds a lock.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ KEPT_OVER_RESTART = ("person", "proof", "second_factor", "signed_in")
 
 
 class NoSuchRun(NotFound):
-    """There is no such run, or it belongs to somebody else: the two look the same."""
+    """There is no such run, or it belongs to another browser: the two look the same."""
 
     code = "no_such_run"
 
@@ -60,7 +60,7 @@ class OutOfDate(Conflict):
 
 @dataclass(frozen=True)
 class Answer:
-    """What was posted: the step that it answers, the token of its form, the raw fields."""
+    """A submitted form: the ID of its step, its token, and the raw fields."""
 
     step: str
     token: str
@@ -76,16 +76,16 @@ def start(
     anew: bool = False,
     may_write: bool = False,
 ) -> str:
-    """Begins a run for this designation and answers its identifier; raises NoFlow or TooManyRuns.
+    """Start a run for this designation and return its identifier; raise NoFlow or TooManyRuns.
 
-    ``flow``: the one that an application names for itself, instead of the tenant's own. ``hints``: what the
-    entry brought along (nothing proven). ``anew``: as if nobody were signed in. ``may_write``: a person has
-    just said go on, by POST.
+    ``flow``: the flow that an application uses instead of the tenant's default. ``hints``: what the entry
+    point passes along (nothing proven). ``anew``: ignore the client's session. ``may_write``: a person has
+    just confirmed by POST.
     """
     version = live_version(designation, flow)
     if version is None:
         raise NoFlow
-    # signing out never depends on what the neighbours do
+    # Signing out must never fail because of other runs of the network.
     must = designation == LOGOUT and client.session is not None
     make_room(address_key(client.address), version.flow.name, timezone.now(), refuses=not must)
     state = State.begin(None if anew else client.session, hints or {})
@@ -93,12 +93,11 @@ def start(
 
 
 def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
-    """Begins a run's flow once more, in the version that is live now, and answers the new run; the old one is
-    over.
+    """End a run, start its flow again in the version that is live now, and return the new run's identifier.
 
-    ``keep``: with what is known of the person, so that what was proved is not asked again; else as if nobody
-    had said anything. Consent is never kept. Raises NoSuchRun, NoFlow, TooManyRuns, or OutOfDate when
-    ``token`` is not the page's.
+    ``keep``: with the facts about the person, so that nothing proved is asked again; otherwise with none.
+    Consent is never kept. Raise NoSuchRun, NoFlow, TooManyRuns, or OutOfDate when ``token`` is not the
+    page's.
     """
     walk = _open(identifier, client, may_write=True)
     if not any(same(token, expected) for expected in walk.tokens(RESTART)):
@@ -122,8 +121,10 @@ def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
 
 
 def _may_keep(walk: Walk) -> bool:
-    """Whether what the run knows of the person still holds: of one that expired nothing, and of one that came
-    to its end, or that somebody else's signing in ended, only what a living session carries.
+    """Return whether the facts about the person are still valid for a restart.
+
+    Those of an expired run are not. Of a run that has finished, or that ended because another person signed
+    in, only those with a living session are.
     """
     end = (walk.state.end or {"kind": ""})["kind"]
     if walk.row.expires_at <= walk.now or not walk.session_holds():
@@ -132,9 +133,9 @@ def _may_keep(walk: Walk) -> bool:
 
 
 def _kept(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """What a restart keeps.
+    """Return the facts that a restart keeps.
 
-    A proof on which no session rests yet is good as long as a run may last, however often one restarts.
+    A proof without a session stays valid for the lifetime of one run, however often it is restarted.
     """
     oldest = (now - timedelta(seconds=settings.RUN_LIFETIME)).isoformat()
     kept = {name: facts[name] for name in KEPT_OVER_RESTART if name in facts}
@@ -157,25 +158,29 @@ def _begin(version: Version, client: Client, state: State, *, may_write: bool) -
     )
     walk = Walk(row, state, client, may_write=may_write, now=now)
     _go_on(walk)
-    if walk.state.end:  # with no answer from anybody, so that anybody could make any number of them
+    if walk.state.end:  # ended without an answer, so anyone could create any number of them
         tidy(network, now)
     return row.identifier
 
 
 def look(identifier: str, client: Client) -> Page:
-    """The run's current page. Reading applies no effect, however often it is done."""
+    """Return the run's current page; raise NoSuchRun.
+
+    Reading it applies no effect, however often it is done.
+    """
     return _current(_open(identifier, client, may_write=False))
 
 
 def answer(identifier: str, client: Client, given: Answer) -> Page:
-    """Takes an answer to the current step; one for another step, or one that came twice, shows the current
-    question again.
+    """Submit an answer to the current step and return the next page; raise NoSuchRun.
+
+    An answer to another step, or a duplicate, returns the current page again.
     """
     walk = _open(identifier, client, may_write=True)
     if walk.state.end:
         return _current(walk)
     if not any(same(given.token, expected) for expected in walk.tokens(given.step)):
-        # also where the run stands between two steps, after a crash: nobody's page said go on
+        # also where a crash left the run between two steps, because no page asked to continue
         walk.may_write = False
         return _current(
             walk, message=_("This page was out of date. Please try again."), message_kind="notice"
@@ -189,7 +194,7 @@ def answer(identifier: str, client: Client, given: Answer) -> Page:
 
 
 def session_of(identifier: str, nonce: str) -> Session | None:
-    """The living session that a run opened, for a client that has no other place to keep it."""
+    """Return the living session that a run started, for a client that cannot store it elsewhere."""
     row = Row.objects.filter(identifier=identifier, nonce_hash=digest(nonce)).first()
     return sessions.alive(row.session_id) if row else None
 
@@ -209,7 +214,7 @@ def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
             _("This took too long"),
             _("This sign-in timed out for your security. Please start again."),
         )
-        if walk.state.end:  # it had come to its end in time, and counts so
+        if walk.state.end:  # it ended in time and is counted as finished
             walk.state.end = ending("expired", title, message)
         else:
             _finish(walk, "expired", title, message)
@@ -219,10 +224,10 @@ def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
 
 
 def _lose(walk: Walk) -> None:
-    """Ends the run whose session has ended.
+    """End the run whose session has ended.
 
-    While it lives, a client without it is only told so: it may be the second click of a sign-in, sent before
-    the cookie came, and the first one's run goes on.
+    While the session is alive, a client without it only sees the page of an ended run. Its request may be the
+    second click of a sign-in, sent before the cookie arrived, and the first one's run continues.
     """
     title, message = (
         _("You were signed out"),
@@ -238,7 +243,7 @@ def _lose(walk: Walk) -> None:
 
 
 def _go_on(walk: Walk) -> Page:
-    """Asks step after step until one shows something or the run ends."""
+    """Enter step after step until one shows a page or the run ends."""
     try:
         while step := next_step(walk.layout, walk.state, walk.about):
             walk.state.ask(step.id, walk.since_start)
@@ -286,7 +291,7 @@ def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
 
 
 def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = None) -> Page | None:
-    """Applies an outcome; answers the page to show, or None when the step is done and the run goes on."""
+    """Apply an outcome; return the page to show, or None when the step is decided and the run continues."""
     try:
         if outcome.effects and not walk.may_write:
             walk.state.held = True
@@ -302,17 +307,17 @@ def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = 
     if isinstance(outcome, Done | Deny) and not walk.state.end:
         return None
     if isinstance(outcome, Show) and not outcome.last:
-        old = None if outcome.keep else form  # what is kept now may ask for something else
+        old = None if outcome.keep else form  # the new step state may need another form
         shown = with_errors(old or step.stage.form(walk.seen_by_stage()), outcome)
         return asked(walk, step, shown, message=str(outcome.message))
     return _current(walk)
 
 
 def _overtaken(walk: Walk, step: Step) -> Page:
-    """What the other request has come to.
+    """Return the page that results from a concurrent request.
 
-    Where it only looked between two steps of this answer, and so holds the run for somebody to say go on,
-    this answer has said so and does.
+    That request may only have read the page between two steps of this answer, so that the run waits for a
+    confirmation. Then this answer is the confirmation, and the run continues.
     """
     now = _open(walk.row.identifier, walk.client, may_write=walk.may_write)
     if now.may_write and now.state.held and now.state.at == step.id and not now.state.end:

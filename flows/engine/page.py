@@ -1,4 +1,4 @@
-"""What a run shows: one value, from which the HTML page and the JSON challenge are two renderings."""
+"""The page of a run: one value, which is rendered as HTML and as a JSON challenge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ Kind = Literal["ask", "continue", "last", "finished", "leave", "denied", "refuse
 
 @dataclass(frozen=True)
 class Page:
-    """What to show now.
+    """The current page of a run.
 
-    ``kind``: "ask"; "continue" (something will happen when the person says so); "last" (nothing more is
-    asked); otherwise how the run ended, "leave" with ``url``. ``form`` None: nothing is asked. ``retry_at``:
-    a budget is exhausted until then. ``set_up``: the words of a button for what the person lacks, where they
-    may set it up themselves. ``restart``: the token with which the run's flow may be begun once more.
-    ``next``: where whoever came here for something else goes on when the run is finished.
+    ``kind``: "ask"; "continue" (a POST applies effects); "last" (nothing more is asked); otherwise how the
+    run ended, "leave" with ``url``. ``form`` None: nothing is asked. ``retry_at``: a budget is exhausted
+    until then. ``set_up``: the label of a button for the sign-in method that the person lacks, where they may
+    set it up themselves. ``restart``: the token for restarting the run's flow. ``next``: where a person who
+    came for another purpose continues when the run is finished.
     """
 
     run: str
@@ -52,7 +52,7 @@ class Page:
 
 
 def asked(walk: Walk, step: Step, form: forms.Form | None = None, **more: Any) -> Page:
-    """The page of a step: its question, or its result when it is the last one."""
+    """Return the page of a step: its form, or its result when it is the last one."""
     if walk.state.held:
         words = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
         return _page(
@@ -83,19 +83,19 @@ def asked(walk: Walk, step: Step, form: forms.Form | None = None, **more: Any) -
 
 
 def worded(stage: Stage, run: Run) -> tuple[dict[str, str], dict[str, Any]]:
-    """Title and description of a step's page, and the rest of its context."""
+    """Return title and description of a step's page, and the rest of its context."""
     context = dict(stage.context(run))
     return {name: str(context.pop(name, getattr(stage, name))) for name in ("title", "description")}, context
 
 
 def ended(walk: Walk) -> Page:
-    """The page of a run that is over.
+    """Return the page of a run that has ended.
 
-    What somebody lacks they set up themselves where the tenant has a flow for that.
+    People set up a missing sign-in method themselves where the tenant has a flow for that.
     """
     end = walk.state.end or {}
     lacks = end.get("set_up", "")
-    elsewhere = walk.document.designation != CREDENTIAL_SETUP  # one that lacks it there would go in circles
+    elsewhere = walk.document.designation != CREDENTIAL_SETUP  # otherwise the setup flow would lead to itself
     set_up = lacks if lacks and elsewhere and live_version(CREDENTIAL_SETUP) else ""
     return Page(
         run=walk.row.identifier,
@@ -111,7 +111,7 @@ def ended(walk: Walk) -> Page:
 
 
 def with_errors(form: forms.Form, shown: Show) -> forms.Form:
-    """The form with what the stage found wrong, each at its field."""
+    """Return the form with the errors that the stage found, each at its field."""
     for name, text in shown.errors.items():
         form.add_error(name, str(text))
     return form

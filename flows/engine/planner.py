@@ -1,4 +1,4 @@
-"""Decides which step comes next, from the layout and the state alone; asks conditions, never a stage."""
+"""Decides which step comes next, from layout, state and conditions alone; it never calls a stage."""
 
 import json
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from idp.foundation.condition_variables import About
 
 @dataclass(frozen=True)
 class Step:
-    """One box of a stage, ready to be asked."""
+    """A step of the layout with its stage, ready to be entered."""
 
     id: str
     stage: Stage
@@ -30,30 +30,29 @@ class Step:
 
 @lru_cache(maxsize=512)
 def parse_document(raw: str) -> FlowDocument:
-    """A document from its JSON: parsed once, because a version never changes."""
+    """Return the document in this JSON; cached, because a version never changes."""
     return FlowDocument.model_validate_json(raw)
 
 
 def document_of(version: Version) -> FlowDocument:
-    """The parsed document of a version."""
+    """Return the parsed document of a version."""
     return parse_document(json.dumps(version.document))
 
 
 def parts_of(version: Version) -> dict[str, FlowDocument]:
-    """The sub-flows as they were when the version was published."""
+    """Return the sub-flows by name, as they were when the version was published."""
     return {name: parse_document(json.dumps(part)) for name, part in version.parts.items()}
 
 
 def layout_of(version: Version) -> Layout:
-    """The layout of a version; raises BrokenFlow."""
+    """Return the layout of a version; raise BrokenFlow."""
     return _layout(json.dumps([version.document, version.parts]), tuple(stages()))
 
 
 def next_step(layout: Layout, state: State, about: About) -> Step | None:
-    """The first step that is not yet decided, after noting those that are passed over or known before; None
-    at the end.
+    """Return the first undecided step, None at the end; record the steps passed over or known before.
 
-    Raises BrokenFlow when the step cannot be asked: an unknown stage, missing facts, a condition that fails.
+    Raise BrokenFlow when the step cannot be entered: an unknown stage, missing facts, a condition that fails.
     """
     for box in layout.boxes:
         if box.id in state.decided:
@@ -72,10 +71,9 @@ def next_step(layout: Layout, state: State, about: About) -> Step | None:
 
 
 def refuse(layout: Layout, state: State, step: str, at: int | None = None) -> bool:
-    """Notes that a step refused; answers whether the run goes on, because the step or a box around it says
-    so.
+    """Record that a step refused; return whether the run continues, as the step or an enclosing one allows.
 
-    The rest of that box is then passed over.
+    The rest of that enclosing step is then passed over.
     """
     state.decide(step, "refused", at=at)
     caught = layout.goes_on_after(step)
@@ -85,7 +83,7 @@ def refuse(layout: Layout, state: State, step: str, at: int | None = None) -> bo
 
 
 def step_of(layout: Layout, identifier: str) -> Step:
-    """The step with this id; raises BrokenFlow."""
+    """Return the step with this ID; raise BrokenFlow."""
     box = layout.by_id.get(identifier)
     if box is None or box.drawn.stage is None:
         raise BrokenFlow(f"The flow has no step {identifier}.")
@@ -94,7 +92,10 @@ def step_of(layout: Layout, identifier: str) -> Step:
 
 @lru_cache(maxsize=512)
 def _layout(raw: str, kinds: tuple[str, ...]) -> Layout:
-    """``kinds``: the installed stages, whose words conditions read."""
+    """Return the layout of the documents in this JSON; raise BrokenFlow.
+
+    ``kinds``: the installed stages, whose outputs conditions read; part of the cache key.
+    """
     document, parts = json.loads(raw)
     try:
         return lay_out(
@@ -109,13 +110,13 @@ def _stage(box: Box) -> Stage:
     kind = stages().get(str(box.drawn.stage))
     if kind is None:
         raise BrokenFlow(f"Step {box.id} is of the stage {box.drawn.stage}, which is not installed.")
-    # # classes are hashable, whatever their objects are
+    # # classes are hashable
     return _built(kind, json.dumps(box.drawn.settings))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=2048)
 def _built(kind: type[Stage], raw: str) -> Stage:
-    """One stage for all runs of the same settings: it holds nothing else."""
+    """Return the stage with these settings, shared by all runs; it holds no other state."""
     try:
         return kind(kind.Settings.model_validate(kind.upgrade(json.loads(raw))))
     except ValidationError as error:
@@ -130,7 +131,7 @@ def _first(error: ValidationError) -> str:
 
 
 def _left_out(box: Box, state: State) -> bool:
-    """With a box around it: one that did not apply, or that a refusal has left."""
+    """Return whether an enclosing section or sub-flow was passed over or refused."""
     return any(state.decided[around] in ("passed over", "refused") for around in box.within)
 
 
@@ -149,14 +150,15 @@ def _applies(box: Box, state: State, about: About) -> bool:
 
 
 def _plain(condition: Condition, values: dict[str, Any]) -> dict[str, Any]:
-    """The values that a condition read, as JSON holds them, without those of people and their answers: nobody
-    may read these in a run.
+    """Return the values that a condition read as JSON, without private ones.
+
+    Values about people and their answers must not be readable in a run.
     """
     return {name: _said(value, condition) for name, value in values.items() if is_open(name)}
 
 
 def _said(value: Any, condition: Condition) -> Any:
-    """A moment as the condition looks at it: to the minute, in its time zone."""
+    """Return a time as the condition sees it: to the minute, in its time zone."""
     if isinstance(value, datetime):
         zone = condition.zone
         return f"{value.astimezone(zone):%Y-%m-%d %H:%M} {zone}"
@@ -166,8 +168,9 @@ def _said(value: Any, condition: Condition) -> Any:
 
 
 def _known_before(stage: Stage, state: State) -> bool:
-    """Only what gives something, and only when all of it was known at the start: what gives nothing is always
-    asked.
+    """Return whether everything that the stage gives was known at the start.
+
+    A stage that gives nothing is always entered.
     """
     gives = set(stage.gives)
     return (

@@ -1,5 +1,6 @@
-"""How many runs one network may have: the oldest that nobody answered makes room, and only answered ones are
-in the way of others.
+"""Limits how many runs a network may have.
+
+The oldest unanswered runs are deleted first; only answered ones count against others.
 """
 
 from datetime import datetime, timedelta
@@ -27,11 +28,11 @@ class TooManyRuns(DomainError):
 def make_room(
     network: str, flow: str, now: datetime, *, besides: int | None = None, refuses: bool = True
 ) -> None:
-    """Make room for one more run of this network; raise TooManyRuns where all of its runs have been answered.
+    """Make room for one more run of this network; raise TooManyRuns where all of its runs were answered.
 
-    A run that nobody answered has nothing worth keeping, and costs whoever began it nothing, so the oldest
-    one goes, first of those who are not signed in. ``besides``: a run that is about to end. ``refuses``
-    False: for what must always be possible.
+    An unanswered run contains nothing worth saving and costs its owner nothing. Therefore the oldest one is
+    deleted, first of those without a signed-in person. ``besides``: a run that is about to end. ``refuses``
+    False: for a run that must always be possible.
     """
     most = settings.RUNS_PER_ADDRESS
     under_way = Row.objects.filter(network=network, ended_at=None, expires_at__gt=now).exclude(
@@ -53,8 +54,9 @@ def pay_restart(network: str, flow: str) -> None:
 
 
 def tidy(network: str, now: datetime) -> None:
-    """Keep a minute's newest runs of this network that ended without an answer, as many as may be under way,
-    and no more.
+    """Delete surplus runs of this network that ended within the last minute without an answer.
+
+    As many of the newest ones remain as may be in progress.
     """
     over = Row.objects.filter(
         network=network,
