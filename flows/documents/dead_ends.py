@@ -1,4 +1,4 @@
-"""Tells when nobody can walk a flow to its end, though it is sound: as far as one sees without walking it."""
+"""Detects flows that no one can finish, as far as that is visible without running them."""
 
 from collections.abc import Mapping
 
@@ -11,22 +11,22 @@ _REFUSES, _ENDS = "deny", ("redirect", "finish")
 
 
 def dead_end(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> str:
-    """Return the step that refuses everybody who comes to it, "" where there is none: a refusal that nothing
-    catches, under no condition or under one that is always true.
+    """Return the ID of the step that refuses everyone who reaches it, "" where there is none.
 
-    What conditions say together, and what a stage of somebody else does, is not looked at: the tests of a
-    flow tell that.
+    That is a refusal that nothing catches, without a condition or with one that is always true.
+
+    Combinations of conditions and stages of other packages are not analyzed; the tests of a flow cover these.
     """
     try:
         return _refusing(lay_out(document, parts))
     except (TooLarge, BadCondition):
-        return ""  # lint refuses it
+        return ""  # lint reports it as an error
 
 
 def _refusing(layout: Layout) -> str:
     for box in layout.boxes:
         if box.drawn.stage in _ENDS:
-            return ""  # somebody came to an end before it
+            return ""  # some people reach an end before it
         if _always(box, layout) and box.drawn.stage == _REFUSES and layout.goes_on_after(box.id) is None:
             return box.id
     return ""

@@ -1,4 +1,4 @@
-"""What flows are for: a table that grows by one row."""
+"""The purposes of flows: a table with one row for each."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,12 @@ from flows.settings import Text
 
 @dataclass(frozen=True)
 class Designation:
-    """One purpose. A tenant has at most one live default flow for it, and an application may name its own.
+    """A purpose of flows.
 
-    ``goal``: the fact that every such flow must be able to give; ``address``: where a person begins it, ""
-    when only something else does; ``startable``: whether a run may begin with it.
+    A tenant has at most one live default flow for it, and an application may use its own.
+
+    ``goal``: the fact that every such flow must be able to give; ``address``: where a person starts it, ""
+    when only other code does; ``startable``: whether a run may start with it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The difference between two flows, step by step, as an administrator reads it."""
+"""The difference between two flows, step by step, as administrators read it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ Kind = Literal["added", "removed", "moved", "changed"]
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that differs.
+    """One difference.
 
     ``step`` "": the flow itself; ``key`` with dots; ``old`` and ``new`` are JSON values, None where absent.
     """
@@ -35,9 +35,7 @@ class Change:
 
 
 def difference(old: FlowDocument, new: FlowDocument) -> list[Change]:
-    """What became of the flow and of each of its steps, found again by their ids; nothing when they are
-    alike.
-    """
+    """Return the changes of the flow and of each of its steps, matched by ID; [] when they are equal."""
     before, after = dict(_steps(old.steps)), dict(_steps(new.steps))
     changes = [*_keys("", _head(old), _head(new))]
     changes += [Change("removed", name, old=_what(before[name].step)) for name in before if name not in after]
@@ -68,8 +66,9 @@ def _steps(steps: tuple[StepDocument, ...], within: str = "") -> Iterator[tuple[
 
 
 def _moved(before: Mapping[str, _Place], after: Mapping[str, _Place]) -> set[str]:
-    """The fewest that must have moved, in each group for itself: those outside of the longest run that kept
-    its order.
+    """Return the smallest set of steps that must have moved, section by section.
+
+    They are the steps outside of the longest sequence that kept its order.
     """
     place, best = {name: at for at, name in enumerate(before)}, dict[str, list[list[str]]]()
     stayed = [name for name in after if name in before and before[name].within == after[name].within]

@@ -1,6 +1,4 @@
-"""The flow document: the same in YAML, in the API, in the database and under the builder; one validator for
-all of them.
-"""
+"""The flow document: one model and one validator for YAML, the API, the database and the builder."""
 
 import difflib
 from datetime import datetime
@@ -51,7 +49,10 @@ def _known(designation: str) -> str:
 
 
 def _written_out(value: Any) -> Any:
-    """A number would be taken for seconds since 1970, and so would a text of digits."""
+    """Return a datetime or ISO 8601 text; reject numbers, which would be read as seconds since 1970.
+
+    A text of digits would be read as a number too.
+    """
     if isinstance(value, datetime) or (isinstance(value, str) and "-" in value[1:]):
         return value
     raise ValueError("enter a date and time like 2026-01-31T18:00:00+01:00")
@@ -64,10 +65,9 @@ DesignationName = Annotated[
 
 
 class _Part(BaseModel):
-    """What stands in a flow is composed (Unicode NFC) whenever it is read; what else a text must not hold,
-    lint says.
+    """Base of the document's models: texts are composed (Unicode NFC) when they are read.
 
-    What would be typed in a test stays as it would be typed.
+    Values that a test would type stay as they are. Other restrictions on texts are up to lint.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -123,7 +123,7 @@ class StepDocument(_Part):
 
     @property
     def kind(self) -> str:
-        """``stage``, ``group`` or ``flow``."""
+        """The kind of the step: ``stage``, ``group`` or ``flow``."""
         return next(kind for kind in _KINDS if getattr(self, kind) is not None)
 
 
@@ -172,7 +172,7 @@ class Circumstances(_Part):
     @field_validator("time", "device_age", "session_age")
     @classmethod
     def _can_be_counted(cls, value: datetime | int | None) -> datetime | int | None:
-        """A moment less an age is still a moment, in every zone."""
+        """Limit times and ages, so that a time less an age is valid in every time zone."""
         if isinstance(value, int) and value > _CENTURY:
             raise ValueError("must be at most 100 years")
         if isinstance(value, datetime) and not 1970 <= value.year < 3000:
@@ -219,7 +219,7 @@ class FlowDocument(_Part):
     )
     steps: tuple[StepDocument, ...] = Field(
         max_length=100, json_schema_extra={"minItems": 1}, description="The steps, in order."
-    )  # a draft may be empty: lint says so
+    )  # a draft may be empty; lint reports that
     tests: tuple[FlowTest, ...] = Field(
         (), max_length=100, description="Tests that must pass before the flow is published."
     )
@@ -231,9 +231,7 @@ class FlowDocument(_Part):
         return self
 
     def as_json(self) -> dict[str, Any]:
-        """What is stored and exported: only what differs from the defaults, in the order of the
-        declaration.
-        """
+        """Return the stored and exported form: only what differs from the defaults, in declaration order."""
         dumped = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return {**dumped, "steps": [_short(step) for step in dumped["steps"]]}
 

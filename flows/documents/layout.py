@@ -1,5 +1,6 @@
-"""Lays a flow out in the order in which it runs: groups and sub-flows opened, each box with the boxes around
-it.
+"""Lays a flow out in the order in which it runs, with its sections and sub-flows expanded.
+
+Each node knows the nodes around it.
 """
 
 import re
@@ -26,12 +27,12 @@ class TooLarge(Invalid):
 
 @dataclass(frozen=True)
 class Box:
-    """One box as the run meets it.
+    """One step, section or sub-flow as the run reaches it.
 
-    ``id``: unique in the run, in a sub-flow headed by the box that refers to it.
+    ``id``: unique in the run, in a sub-flow prefixed by the node that refers to it.
 
-    ``within``: the groups and sub-flows around it, outermost first. ``local``: the words about earlier steps
-    of its own document (``how.choice``), with their types; ``prefix`` leads from these to the ids of the run.
+    ``within``: the enclosing sections and sub-flows, outermost first. ``local``: the outputs of earlier steps
+    of its own document (``how.choice``), with their types; ``prefix`` leads from these to the IDs of the run.
     """
 
     id: str
@@ -48,7 +49,10 @@ class Box:
         return compile_condition(self.drawn.when, self.local) if self.drawn.when is not None else None
 
     def spoken(self, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """What its condition may read of earlier steps, by local name; what a step did not tell is empty."""
+        """Return the outputs of earlier steps that its condition may read, by local name.
+
+        An output that a step did not set is empty.
+        """
         words = {name: ABSENT[type_] for name, type_ in self.local}
         for step, members in told.items():
             if step.startswith(self.prefix):
@@ -59,7 +63,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Layout:
-    """All boxes of a flow, in order."""
+    """All nodes of a flow, in order."""
 
     flow: str
     boxes: tuple[Box, ...]
@@ -69,8 +73,9 @@ class Layout:
         object.__setattr__(self, "by_id", {box.id: box for box in self.boxes})
 
     def goes_on_after(self, identifier: str) -> str | None:
-        """Where a refusal of this box is caught: by itself or the innermost box around it that says continue;
-        None: it ends the run.
+        """Return the ID of the node that catches a refusal of this one, None where it ends the run.
+
+        That is the node itself or the innermost enclosing one whose ``on_refusal`` is ``continue``.
         """
         box = self.by_id[identifier]
         around = (identifier, *reversed(box.within))
@@ -78,14 +83,14 @@ class Layout:
 
 
 def symbol(identifier: str) -> str:
-    """A step's id as conditions write it: ``second-factor`` is ``steps.second_factor``."""
+    """Return a step's ID as conditions write it: ``second-factor`` is ``steps.second_factor``."""
     return _SYMBOL.sub("_", identifier)
 
 
 def lay_out(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Layout:
-    """The layout with its sub-flows from ``parts``; one that is missing stays a box that cannot be asked.
+    """Return the layout with the sub-flows from ``parts``; raise TooLarge.
 
-    Raises TooLarge.
+    A missing sub-flow stays a single node that cannot be entered.
     """
     boxes: list[Box] = []
     for box in _boxes(document, parts, (), "", 0):
@@ -123,7 +128,7 @@ def _boxes(
 
 
 def _told(step: StepDocument) -> Iterator[tuple[str, WordType]]:
-    """The words that conditions after this step may use."""
+    """Yield the outputs of this step that later conditions may read."""
     head = symbol(step.id)
     yield f"{head}.decision", "string"
     kind = stages().get(step.stage) if step.stage else None
@@ -132,6 +137,6 @@ def _told(step: StepDocument) -> Iterator[tuple[str, WordType]]:
     try:
         words = kind(kind.Settings.model_validate(kind.upgrade(step.settings))).words()
     except ValidationError:
-        return  # lint says what is wrong with the settings
+        return  # lint reports invalid settings
     for name, type_ in words.items():
         yield f"{head}.{name}", type_

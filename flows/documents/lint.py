@@ -1,6 +1,4 @@
-"""Finds what is wrong with a flow before anyone walks it; the builder, the blueprint and the publisher show
-the same list.
-"""
+"""Finds errors in a flow before it is published; builder, blueprints and API show the same findings."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,9 +33,7 @@ _REQUIRED = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong where: ``path`` leads to the key in the document; an error keeps the flow from being
-    published.
-    """
+    """A problem in the document; ``path`` leads to its key. An error prevents publishing."""
 
     path: tuple[str | int, ...]
     message: str
@@ -50,12 +46,12 @@ def lint(
     *,
     names: Mapping[str, Collection[str]] | None = None,
 ) -> list[Finding]:
-    """Every finding at once, in the order of the steps.
+    """Return all findings, in the order of the steps.
 
     ``parts``: the sub-flows to which it may refer, by name.
 
-    ``names``: what there will be beside what the tenant in scope has, by what it is (``group``), so that
-    conditions are asked whether they name any other; None where no tenant is in scope.
+    ``names``: names that will exist in addition to those of the tenant in scope, by kind of object
+    (``group``). With it, names in conditions are checked; None where no tenant is in scope.
     """
     try:
         layout = lay_out(document, parts or {})
@@ -75,9 +71,7 @@ def lint(
 
 
 def looked_for(document: FlowDocument) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
-    """Yield what its conditions look for by name: what that is, such as ``group``, its name, and where the
-    condition stands.
-    """
+    """Yield each name that its conditions look for: its kind (such as ``group``), the name, and the path."""
     try:
         boxes = lay_out(document, {}).boxes
     except TooLarge:
@@ -93,9 +87,7 @@ def looked_for(document: FlowDocument) -> Iterator[tuple[str, str, tuple[str | i
 
 
 def _texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Finding]:
-    """What nobody can see: a title that reads like another one, a condition that compares with what is not
-    what it seems.
-    """
+    """Yield findings for invisible characters, which make titles or compared texts look alike."""
     if isinstance(value, str):
         try:
             (line if path[-1] in ("title", "name") else lines)(value)
@@ -110,14 +102,15 @@ def _texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Finding]:
 
 
 def _identifiers(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
-    """Ids are unique over the whole run: else deciding one step would decide another, in a sub-flow perhaps,
-    unasked.
+    """Yield findings for IDs that are not unique over the whole run.
+
+    Otherwise the decision of one step would also decide another one, perhaps in a sub-flow.
     """
     seen: dict[str, Box] = {}
     for box in layout.boxes:
         like = seen.setdefault(symbol(box.id), box)
         if like is box or (box.prefix and box.prefix == like.prefix):
-            continue  # within a sub-flow it is found when that is published
+            continue  # reported when the sub-flow itself is published
         message = (
             f"Two steps have the ID {box.id}."
             if like.id == box.id
@@ -146,12 +139,13 @@ def _parts(layout: Layout, document: FlowDocument, parts: Mapping[str, FlowDocum
 
 
 def _order(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
-    """Each box with what earlier ones give: a fact is certain when everything on which its giver depends
-    holds here too.
+    """Yield findings for facts that are missing when a step needs them.
+
+    A fact is certain when everything on which its giver depends also holds for the step.
     """
     givers: list[tuple[set[str], set[str]]] = []
     everything = {fact for stage in stages().values() for fact in (*stage.gives, *stage.needs)}
-    if document.designation == PART:  # what it needs the flow around it gives, and is asked there
+    if document.designation == PART:  # the enclosing flow gives what it needs, and is checked for it
         givers.append((everything, set()))
     for box in layout.boxes:
         known = {fact for gives, _ in givers for fact in gives}
@@ -162,7 +156,7 @@ def _order(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
         if stage:
             guards = {each for each in (box.id, *box.within) if _may_be_skipped(layout.by_id[each])}
             givers.append((set(stage.gives), guards))
-        elif box.drawn.stage is not None:  # a misspelt one may give what later steps need
+        elif box.drawn.stage is not None:  # an unknown stage may give what later steps need
             givers.append((everything, set()))
 
 
@@ -191,7 +185,7 @@ def _box(box: Box, known: set[str], certain: set[str]) -> Iterator[Finding]:
 
 
 def _at_reference(finding: Finding, box: Box, layout: Layout) -> Finding:
-    """What is wrong inside of a sub-flow is shown at the step of this document that refers to it."""
+    """Return the finding of a sub-flow at the step of this document that refers to the sub-flow."""
     outermost = next(layout.by_id[each] for each in box.within if layout.by_id[each].drawn.flow is not None)
     return Finding((*outermost.path, "flow"), f"{box.flow}: {finding.message}", finding.level)
 
@@ -236,7 +230,7 @@ def _condition(box: Box, known: set[str]) -> Iterator[Finding]:
 
 
 def _doubts(layout: Layout, names: Mapping[str, Collection[str]] | None) -> Iterator[Finding]:
-    """What a condition says that its author hardly meant; what is within a sub-flow is told there."""
+    """Yield warnings about conditions; those of a sub-flow are reported there."""
     there: dict[str, Collection[str]] = {}
     for box in layout.boxes:
         try:
@@ -275,9 +269,9 @@ def _choices(
     names: Mapping[str, Collection[str]] | None,
     there: dict[str, Collection[str]],
 ) -> tuple[str, Collection[str]]:
-    """What a word can say, headed by what that is: "" where it is open.
+    """Return the possible values of a variable, with their kind; "" where any value is possible.
 
-    ``there``: what was looked up already.
+    ``there``: values that were loaded already.
     """
     if word.startswith(STEPS):
         return _answers(word.removeprefix(STEPS), box, layout)
@@ -290,7 +284,7 @@ def _choices(
 
 
 def _answers(word: str, box: Box, layout: Layout) -> tuple[str, Collection[str]]:
-    """The same of what an earlier step of the same document tells."""
+    """Return the possible values of an output of an earlier step of the same document, with their kind."""
     head, _, member = word.partition(".")
     if member == DECISION:
         return "decision", get_args(Decision)
@@ -327,7 +321,7 @@ def _reading(condition: Condition) -> str:
 
 
 def _required(fact: str) -> str:
-    """What a fact stands for; one of another package is called by its name."""
+    """Return what a fact means; a fact of another package has only its name."""
     return _REQUIRED.get(fact, fact)
 
 

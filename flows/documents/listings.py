@@ -1,4 +1,4 @@
-"""The lists of flows, of their versions and of runs under way."""
+"""The lists of flows, of their versions and of runs in progress."""
 
 from django.utils.translation import gettext_lazy as _
 

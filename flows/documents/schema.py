@@ -1,5 +1,6 @@
-"""JSON Schema of the flow document with the settings of every installed stage: for editors, the API and the
-builder.
+"""JSON Schema of the flow document with the settings of every installed stage.
+
+Editors, the API and the builder use it.
 """
 
 from typing import Any
@@ -11,22 +12,22 @@ from flows.stage import Stage
 
 
 def settings_schema(stage: type[Stage], references: str = "#/$defs/{model}") -> dict[str, Any]:
-    """The schema of one stage's settings, with titles in the language in force.
+    """Return the schema of one stage's settings, with titles in the active language.
 
-    ``references``: where its parts will be found.
+    ``references``: where its nested models will be found.
     """
     schema = dict(plain(stage.Settings.model_json_schema(ref_template=references)))
     for name, default in stage.Settings().model_dump(mode="json").items():
-        # as it is written: pydantic says PT10M where 10m is meant
+        # pydantic would write the default 10m as PT10M
         schema["properties"][name]["default"] = default
     return {**schema, "title": str(stage.title)}
 
 
 def document_schema() -> dict[str, Any]:
-    """The schema of a flow: each step's ``settings`` are those of its ``stage``."""
+    """Return the schema of a flow, where each step's ``settings`` are those of its ``stage``."""
     schema = dict(plain(FlowDocument.model_json_schema(by_alias=True)))
     step = schema["$defs"]["StepDocument"]
-    del step["required"]  # the id follows from what the step is, which is one of three things
+    del step["required"]  # the ID defaults to the name of the stage, group or flow
     step["oneOf"] = [{"required": [kind]} for kind in ("stage", "group", "flow")]
     step["properties"]["stage"]["enum"] = list(stages())
     step["allOf"] = []

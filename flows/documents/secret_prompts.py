@@ -1,4 +1,4 @@
-"""Tells whether the words of a question ask for a secret, which only the stages that check it may ask for."""
+"""Detects questions that ask for a secret; only the stages that verify a secret may ask for it."""
 
 import re
 
@@ -57,7 +57,7 @@ _HARMLESS = re.compile(
 
 
 def asked_secret(*texts: str) -> str:
-    """The word in these texts by which a password, a code, a PIN or a token is asked for; "" without one."""
+    """Return the word by which these texts ask for a password, code, PIN or token; "" without one."""
     for text in texts:
         words = " ".join(re.findall(r"[^\W_]+", fold(text)))
         if found := next((each for each in _ANYWHERE if each in words or each in words.replace(" ", "")), ""):

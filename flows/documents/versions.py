@@ -1,4 +1,4 @@
-"""The verbs of flows: edit a draft, publish a version, roll back, find the live one."""
+"""Queries for flows and their published versions, and parsing of their documents."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,9 +32,9 @@ class NoSuchVersion(NotFound):
 
 
 def storable(document: FlowDocument | Mapping[str, Any]) -> None:
-    """Settings are open: what no database keeps as JSON (NaN, NUL, half of a surrogate pair) is refused here.
+    """Raise RefusedFlow for values that no database stores as JSON (NaN, NUL, half of a surrogate pair).
 
-    Raises RefusedFlow.
+    Settings are open, so they may contain such values.
     """
     try:
         told = document.as_json() if isinstance(document, FlowDocument) else document
@@ -46,7 +46,7 @@ def storable(document: FlowDocument | Mapping[str, Any]) -> None:
 
 
 def parse(document: Mapping[str, Any]) -> FlowDocument:
-    """The typed document; raises RefusedFlow with a finding for each key that is wrong."""
+    """Return the typed document; raise RefusedFlow with a finding for each invalid key."""
     try:
         return FlowDocument.model_validate(document)
     except ValidationError as errors:
@@ -54,17 +54,17 @@ def parse(document: Mapping[str, Any]) -> FlowDocument:
 
 
 def references(document: FlowDocument) -> list[str]:
-    """The sub-flows to which it refers itself, in the order of its steps."""
+    """Return the sub-flows to which the flow itself refers, in the order of its steps."""
     return list(dict.fromkeys(_references(document.steps)))
 
 
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:
-    """Those that keep a flow from being published."""
+    """Return the findings that prevent publishing."""
     return [finding for finding in findings if finding.level == "error"]
 
 
 def live_version(designation: str, name: str = "") -> Version | None:
-    """The live version of the named flow, or of the tenant's own for this designation."""
+    """Return the live version of the named flow, or of the tenant's default for this designation."""
     wanted = {"name": name} if name else {"is_default": True}
     flow = (
         Flow.objects.select_related("live__flow")
@@ -75,7 +75,7 @@ def live_version(designation: str, name: str = "") -> Version | None:
 
 
 def live_names(designation: str) -> list[str]:
-    """The flows for this designation that have a live version."""
+    """Return the names of the flows for this designation that have a live version."""
     return list(
         Flow.objects.filter(designation=designation, live__isnull=False)
         .order_by("name")
@@ -84,12 +84,12 @@ def live_names(designation: str) -> list[str]:
 
 
 def live_defaults() -> dict[str, str]:
-    """What the tenant's default flows are for, by their name."""
+    """Return the designations of the tenant's live default flows, by flow name."""
     return dict(Flow.objects.filter(is_default=True, live__isnull=False).values_list("name", "designation"))
 
 
 def version_of(name: str, number: int | None = None) -> Version:
-    """A version by its number, the live one without; raises NoSuchVersion."""
+    """Return a version by its number, by default the live one; raise NoSuchVersion."""
     versions = Version.objects.select_related("flow__live").filter(flow__name=name)
     found = (
         versions.filter(number=number) if number is not None else versions.filter(pk=F("flow__live"))
@@ -100,20 +100,20 @@ def version_of(name: str, number: int | None = None) -> Version:
 
 
 def every() -> list[Flow]:
-    """The tenant's flows by name, each with its live version and its draft."""
+    """Return the tenant's flows by name, each with its live version and its draft."""
     return list(Flow.objects.select_related("live", "draft").order_by("name"))
 
 
 def history(name: str) -> list[Version]:
-    """Every version of a flow, newest first, with the flow."""
+    """Return every version of a flow, newest first, with the flow."""
     return list(Version.objects.filter(flow__name=name).select_related("flow").order_by("-number"))
 
 
 def sub_flows(document: FlowDocument, fresh: Mapping[str, FlowDocument]) -> dict[str, FlowDocument]:
-    """Every flow to which this one refers, and to which those do: from ``fresh``, else as it is live now."""
+    """Return all sub-flows that the flow uses, directly or not: from ``fresh``, else the live ones."""
     found: dict[str, FlowDocument] = {}
     wanted = set(_references(document.steps))
-    while wanted and len(found) <= MAX_BOXES:  # more of them are too many however they lie
+    while wanted and len(found) <= MAX_BOXES:  # more are too many in any layout
         name = wanted.pop()
         part = fresh.get(name) or _live_part(name)
         if part is not None and name not in found:
@@ -130,7 +130,7 @@ def _references(steps: Iterable[StepDocument]) -> Iterator[str]:
 
 
 def live_parts() -> dict[str, FlowDocument]:
-    """Every sub-flow that is live, by name, in one query."""
+    """Return every live sub-flow by name, in one query."""
     rows = Flow.objects.select_related("live").filter(designation=PART, live__isnull=False)
     return {row.name: FlowDocument.model_validate(row.live.document) for row in rows if row.live}
 
@@ -141,9 +141,9 @@ def _live_part(name: str) -> FlowDocument | None:
 
 
 def circle(parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """The way on which flows lead back to the first of it, () where none do.
+    """Return the path on which flows lead back to the first of it, () where none do.
 
-    ``parts``: the sub-flows of each, by name.
+    ``parts``: the sub-flows of each flow, by name.
     """
     try:
         TopologicalSorter(parts).prepare()

@@ -1,4 +1,4 @@
-"""Warnings of lint about flows that are sound and yet weaker, or more curious, than they look."""
+"""Lint warnings about flows that are valid but weaker, or more intrusive, than they look."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _FACTOR_WORDS = ("second_factor.present", "second_factor.method", "session.metho
 
 
 def cautions(layout: Layout) -> Iterator[Caution]:
-    """Each box with what its author should think of."""
+    """Yield each node that deserves a warning, with the message."""
     kinds = [(box, stages().get(box.drawn.stage or "")) for box in layout.boxes]
     for at, (box, kind) in enumerate(kinds):
         later = kinds[at + 1 :]
@@ -49,9 +49,7 @@ def _goes_on(box: Box, layout: Layout) -> bool:
 
 
 def _asks(later: Box, box: Box) -> bool:
-    """Whether the condition of a later box, or its own group's, reads what became of this one, or whether
-    there is a second factor.
-    """
+    """Return whether a later condition reads this node's decision or the second factor."""
     try:
         names = later.condition.names if later.condition else ()
     except BadCondition:
@@ -67,8 +65,8 @@ def _asks(later: Box, box: Box) -> bool:
 
 
 def _typed(box: Box, kind: type[Stage]) -> list[str]:
-    """The answers of a step to which anything can be typed."""
+    """Return the outputs of a step that contain free text."""
     try:
         return sorted(kind(kind.Settings.model_validate(kind.upgrade(box.drawn.settings))).typed())
     except ValidationError:
-        return []  # lint says what is wrong with the settings
+        return []  # lint reports invalid settings

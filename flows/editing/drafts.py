@@ -1,5 +1,6 @@
-"""What an editor has before them: the draft of a flow, or else its live version, with a mark that changes
-when anybody edits it.
+"""Drafts of flows, with a check for concurrent edits.
+
+An editor sees the draft of a flow, or else its live version, with a tag that changes on every edit.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,20 +22,18 @@ from idp.tenancy.scope import current_tenant
 
 
 class DraftMoved(Changed):
-    """Somebody else has changed the draft in the meantime; ``revision`` is theirs, 0 where they published or
-    discarded it.
-    """
+    """The draft was changed by another person in the meantime."""
 
     def __init__(self, revision: int) -> None:
         super().__init__()
-        self.revision = revision
+        self.revision = revision  # the current one, 0 if the draft was published or discarded
 
 
 @dataclass(frozen=True)
 class Desk:
-    """``document`` as it is stored, right or wrong.
+    """The document to edit, as it is stored, valid or not.
 
-    ``mark`` names this state of it; ``revision``: of the draft, None without one.
+    ``mark`` identifies this state of it. ``revision``: that of the draft, None without one.
 
     ``by`` and ``at``: who saved the draft, and when; ``live``: the number of the live version.
     """
@@ -48,12 +47,12 @@ class Desk:
     live: int | None = None
 
     def parsed(self) -> FlowDocument:
-        """The typed document; raises RefusedFlow where it is none."""
+        """Return the typed document; raise RefusedFlow where it is invalid."""
         return parse({**self.document, "flow": self.name})
 
 
 def desk(name: str) -> Desk:
-    """What there is to edit of this flow; raises NoSuchVersion."""
+    """Return the draft of this flow, else its live version, else an empty document; raise NoSuchVersion."""
     flow = Flow.objects.select_related("live").filter(name=name).first()
     if flow is None:
         raise NoSuchVersion
@@ -68,10 +67,10 @@ def desk(name: str) -> Desk:
 
 
 def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
-    """Saves the draft if nobody has edited since ``mark``; what is live already needs none, and a draft that
-    has become so goes.
+    """Save the draft if it is unchanged since ``mark``, and return the current state.
 
-    Raises DraftMoved or RefusedFlow with nothing written, or NoSuchVersion.
+    A document that equals the live version needs no draft, so an existing one is deleted. Raise DraftMoved or
+    RefusedFlow with nothing written, or NoSuchVersion.
     """
     storable(document)
     found = desk(name)
@@ -86,10 +85,10 @@ def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
 
 @transaction.atomic
 def begin(document: FlowDocument, *, by: str, parts: Iterable[FlowDocument] = ()) -> bool:
-    """A first draft of a new flow; False where the name is taken already. Raises RefusedFlow.
+    """Save the first draft of a new flow; return False where the name is taken. Raise RefusedFlow.
 
-    ``parts``: sub-flows that come with it, those to which others refer first. One that the tenant has already
-    stays as it is; the others are published, for nobody meets a part by itself.
+    ``parts``: its sub-flows, each after those to which it refers. One that the tenant already has stays as it
+    is. The others are published, because people never run a sub-flow by itself.
     """
     if Flow.objects.filter(name=document.flow).exists():
         return False
@@ -105,10 +104,10 @@ def begin(document: FlowDocument, *, by: str, parts: Iterable[FlowDocument] = ()
 
 @transaction.atomic
 def save_draft(name: str, document: Mapping[str, Any], *, by: str, revision: int | None) -> Draft:
-    """Keeps what is being edited, right or wrong, beside the live version.
+    """Save the draft, valid or not, next to the live version.
 
-    ``revision``: the one that was edited, None for a first draft. Raises DraftMoved when somebody was faster,
-    or RefusedFlow.
+    ``revision``: the one that was edited, None for a first draft. Raise DraftMoved on a concurrent change, or
+    RefusedFlow.
     """
     storable(document)
     flow = Flow.objects.filter(name=name).first()
@@ -134,16 +133,16 @@ def save_draft(name: str, document: Mapping[str, Any], *, by: str, revision: int
 
 
 def draft_of(name: str) -> Draft | None:
-    """The draft of this flow."""
+    """Return the draft of this flow."""
     return Draft.objects.filter(flow__name=name).select_related("flow__live", "base").first()
 
 
 def publish_draft(
     name: str, *, by: str, note: str = "", revision: int | None = None, names: bool = True
 ) -> Published:
-    """Publishes the draft and puts it away.
+    """Publish the draft and delete it.
 
-    ``names``: as :func:`prepare`. Raises NoSuchVersion, DraftMoved or RefusedFlow.
+    ``names``: as in :func:`prepare`. Raise NoSuchVersion, DraftMoved or RefusedFlow.
     """
     draft = draft_of(name)
     if draft is None:
@@ -159,7 +158,7 @@ def publish_draft(
 
 
 def discard_draft(name: str, *, by: str, revision: int | None = None) -> bool:
-    """Throws the draft away, of another ``revision`` nothing; answers whether it did."""
+    """Delete the draft if it has this ``revision``, any by default; return whether it did."""
     wanted = {} if revision is None else {"revision": revision}
     gone = bool(Draft.objects.filter(flow__name=name, **wanted).delete()[0])
     if gone:
@@ -168,9 +167,7 @@ def discard_draft(name: str, *, by: str, revision: int | None = None) -> bool:
 
 
 def drop_draft(name: str, revision: int) -> None:
-    """Take this revision of a draft away, with which nothing is lost; raise DraftMoved where somebody was
-    faster.
-    """
+    """Delete this revision of a draft that equals the live version; raise DraftMoved."""
     if not Draft.objects.filter(flow__name=name, revision=revision).delete()[0]:
         raise DraftMoved(
             Draft.objects.filter(flow__name=name).values_list("revision", flat=True).first() or 0
@@ -178,6 +175,6 @@ def drop_draft(name: str, revision: int) -> None:
 
 
 def is_live(name: str, document: FlowDocument) -> bool:
-    """Return whether this very document is the live version."""
+    """Return whether exactly this document is the live version."""
     flow = Flow.objects.select_related("live").filter(name=name).first()
     return bool(flow and flow.live and flow.live.document == document.as_json())

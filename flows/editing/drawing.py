@@ -1,5 +1,6 @@
-"""The drawing of a document: cards in lanes, each with its place; what the builder shows and what moving a
-card means.
+"""Cards of the builder: a document as cards in lanes, and what moving a card means.
+
+Each card has its place in the document.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,18 +17,19 @@ from flows.settings import Text
 from flows.stage import Stage
 
 Place = tuple[int, ...]
-"""The indices that lead to a step: ``(2, 0)`` is the first step of the group that is the third step."""
+"""The indices that lead to a step: ``(2, 0)`` is the first step of the section that is the third step."""
 
 
 class CannotEdit(Exception):
-    """This cannot be done here; the message says why."""
+    """An edit is impossible at this place; the message says why."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A way through the flow.
+    """A branch of the flow.
 
-    ``lane``: the condition that puts a step into it, "" for a group's; ``end``: behind its last card.
+    ``lane``: the condition that puts a step into it, "" for a section's; ``end``: the place after its last
+    card.
     """
 
     title: Text
@@ -38,12 +40,12 @@ class Lane:
 
 @dataclass(frozen=True)
 class Card:
-    """One box.
+    """One step in the builder.
 
-    ``span``: how many steps of its list it covers: a choice covers those that apply by its answers, which are
-    its lanes.
+    ``span``: how many steps of its list it covers. A choice covers those that depend on its answers, which
+    are its lanes.
 
-    ``lane``: the condition of the lane in which it is drawn, "" for none.
+    ``lane``: the condition of the lane in which it lies, "" for none.
     """
 
     place: Place
@@ -54,15 +56,13 @@ class Card:
 
     @property
     def end(self) -> Place:
-        """The place behind all that it covers."""
+        """The place after all that it covers."""
         return (*self.place[:-1], self.place[-1] + self.span)
 
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a card is: those beside it, its number among them, and the card in whose lane it is with that
-    lane's number.
-    """
+    """The position of a card: its siblings, its index among them, and its parent with the lane's index."""
 
     beside: tuple[Card, ...]
     at: int
@@ -76,17 +76,17 @@ class Spot:
 
 
 def draw(document: FlowDocument) -> tuple[Card, ...]:
-    """The cards from top to bottom."""
+    """Return the cards from top to bottom."""
     return _cards(document.steps, ())
 
 
 def spot(cards: Sequence[Card], place: Place) -> Spot | None:
-    """Where the card with this place is, None where there is none."""
+    """Return the position of the card with this place, None where there is none."""
     return next((each for each in spots(cards) if each.card.place == place), None)
 
 
 def spots(cards: Sequence[Card], within: Card | None = None, lane: int = 0) -> Iterator[Spot]:
-    """Every card of the drawing, as it is read."""
+    """Yield the position of every card, in reading order."""
     for at, card in enumerate(cards):
         yield Spot(tuple(cards), at, within, lane)
         for number, each in enumerate(card.lanes):
@@ -94,8 +94,9 @@ def spots(cards: Sequence[Card], within: Card | None = None, lane: int = 0) -> I
 
 
 def in_lane(when: str | None, old: str, new: str) -> str | None:
-    """The condition of a card that comes from one lane into another: the old lane's is taken away, the new
-    lane's put first.
+    """Return the condition of a card that moves between lanes.
+
+    The old lane's condition is removed and the new lane's is put first.
     """
     if old == new:
         return when
@@ -104,8 +105,9 @@ def in_lane(when: str | None, old: str, new: str) -> str | None:
 
 
 def way(found: Spot, where: str) -> tuple[Place, str]:
-    """The place, and the lane, to which a card goes that is moved ``up``, ``down``, ``in`` or ``out``; raises
-    CannotEdit.
+    """Return place and lane for a card that is moved ``up``, ``down``, ``in`` or ``out``.
+
+    Raise CannotEdit where there is no such place.
     """
     return _WAYS[where](found)
 
@@ -129,7 +131,7 @@ def _card(steps: Sequence[StepDocument], at: int, around: Place, lane: str) -> C
 
 
 def _branching(steps: Sequence[StepDocument], at: int, around: Place) -> Card | None:
-    """A step that says which way is taken, with the steps behind it that apply by what it says."""
+    """Return the card of a step with branches, with the following steps that depend on its output."""
     ways = _ways(steps[at])
     if not ways:
         return None
@@ -149,7 +151,7 @@ def _lane_of(step: StepDocument, ways: Mapping[str, Text]) -> str:
 
 
 def _ways(step: StepDocument) -> dict[str, Text]:
-    """The conditions by which later steps take each way, with its title."""
+    """Return the conditions by which later steps take each branch, with its title."""
     kind = stages().get(step.stage or "")
     if kind is None or kind.ways is Stage.ways:
         return {}
@@ -178,8 +180,9 @@ def _down(found: Spot) -> tuple[Place, str]:
 
 
 def _into(found: Spot) -> tuple[Place, str]:
-    """The last place of the lane above, the first of the one below, or the next lane of those in which it
-    lies.
+    """Return the target of a move into a lane.
+
+    That is the last place of the lane above, the first of the lane below, or the next lane of its own parent.
     """
     above = found.beside[found.at - 1].lanes if found.at else ()
     if above:

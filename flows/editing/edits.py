@@ -1,4 +1,4 @@
-"""Edits of a flow's document: each a small value, and one pure function that answers the new document."""
+"""Edits of a flow's document: each is a small value, applied by a pure function to a new document."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def _indices(value: Any) -> Any:
-    """``2.0`` as it stands in forms."""
+    """Return the indices in ``2.0``, the form's notation; other types are returned unchanged."""
     if not isinstance(value, str):
         return value
     parts = value.split(".")
@@ -38,9 +38,10 @@ class _Edit(BaseModel):
 
 
 class Add(_Edit):
-    """A new step before ``at``.
+    """Adds a new step before ``at``.
 
-    ``name``: the kind of stage, the sub-flow, or the name of the group; ``lane``: whose condition it gets.
+    ``name``: the kind of stage, the sub-flow, or the name of the section; ``lane``: the lane whose condition
+    it gets.
     """
 
     do: Literal["add"] = "add"
@@ -51,9 +52,9 @@ class Add(_Edit):
 
 
 class Move(_Edit):
-    """A step, with all that it covers, before ``at``; both places as they are before it is moved.
+    """Moves a step, with all that it covers, before ``at``; both places are those before the move.
 
-    ``lane``: in which it then lies.
+    ``lane``: the lane in which it lies afterwards.
     """
 
     do: Literal["move"] = "move"
@@ -63,7 +64,7 @@ class Move(_Edit):
 
 
 class Nudge(_Edit):
-    """A step one place further: past its neighbour, into the lane beside it, or out of its own."""
+    """Moves a step by one place: past its neighbor, into the lane next to it, or out of its own lane."""
 
     do: Literal["nudge"] = "nudge"
     step: At
@@ -71,30 +72,30 @@ class Nudge(_Edit):
 
 
 class Wrap(_Edit):
-    """A step into a new group of its own."""
+    """Wraps a step in a new section."""
 
     do: Literal["wrap"] = "wrap"
     step: At
 
 
 class Remove(_Edit):
-    """A step, and all that is in it."""
+    """Removes a step with all that is in it."""
 
     do: Literal["remove"] = "remove"
     step: At
 
 
 class Duplicate(_Edit):
-    """A copy behind the step, with names of its own."""
+    """Inserts a copy with new IDs after the step."""
 
     do: Literal["duplicate"] = "duplicate"
     step: At
 
 
 class Change(_Edit):
-    """What a step is called, for whom it applies, what a refusal does, its settings; None: as it was.
+    """Changes a step's ID, condition, refusal behavior or settings; None leaves a value unchanged.
 
-    Conditions and tests take up a new name.
+    A new ID is also applied to conditions and tests.
     """
 
     do: Literal["change"] = "change"
@@ -106,7 +107,7 @@ class Change(_Edit):
 
 
 class Head(_Edit):
-    """The title of the flow, and whether it is the tenant's own for its purpose."""
+    """Changes the title of the flow, and whether it is the tenant's default for its purpose."""
 
     do: Literal["head"] = "head"
     title: str
@@ -114,7 +115,10 @@ class Head(_Edit):
 
 
 class Replace(_Edit):
-    """The whole document: undone, redone, or written by hand. ``said``: what is told about it."""
+    """Replaces the whole document: on undo or redo, or after manual editing.
+
+    ``said``: the summary of the change.
+    """
 
     do: Literal["replace"] = "replace"
     document: Json
@@ -129,9 +133,7 @@ EDIT: TypeAdapter[Any] = TypeAdapter(Edit)
 
 @dataclass(frozen=True)
 class Edited:
-    """The new document; ``at``: where the step is now that was edited; ``said``: what was done, in a
-    sentence.
-    """
+    """The new document; ``at``: the current place of the edited step; ``said``: a summary of the change."""
 
     document: FlowDocument
     at: Place | None
@@ -139,9 +141,9 @@ class Edited:
 
 
 def edit(document: FlowDocument, wanted: Any) -> Edited:
-    """The document after this edit.
+    """Return the document after this edit.
 
-    Raises CannotEdit where it is impossible, RefusedFlow where the outcome is no document.
+    Raise CannotEdit where the edit is impossible, RefusedFlow where the result is no valid document.
     """
     return _EDITS[type(wanted)](document, wanted)
 
@@ -169,7 +171,8 @@ def _move(document: FlowDocument, wanted: Move) -> Edited:
     block = steps[place[-1] : place[-1] + size]
     block[0]["when"] = in_lane(block[0].get("when"), card.lane, wanted.lane)
     gaps: list[Json] = [{} for _each in block]
-    steps[place[-1] : place[-1] + size] = gaps  # so that no place changes before the block has found its own
+    # placeholders, so that ``at`` stays valid until the block is inserted
+    steps[place[-1] : place[-1] + size] = gaps
     _insert(drawn, wanted.at, block)
     steps[:] = [each for each in steps if not any(each is gap for gap in gaps)]
     return _done(drawn, block[0], _("%(name)s moved"), with_place=True)
@@ -189,7 +192,7 @@ def _wrap(document: FlowDocument, wanted: Wrap) -> Edited:
     steps, at = _list_at(drawn, card.place[:-1]), card.place[-1]
     block = steps[at : at + card.span]
     group: Json = {"group": _free("group", _ids(document.steps)), "steps": block}
-    if card.lane:  # the group takes the step's place in its lane
+    if card.lane:  # the section replaces the step in its lane
         group["when"], block[0]["when"] = card.lane, in_lane(block[0].get("when"), card.lane, "")
     steps[at : at + card.span] = [group]
     return _done(drawn, block[0], _("%(name)s wrapped in section"))
@@ -246,7 +249,7 @@ def _head(document: FlowDocument, wanted: Head) -> Edited:
 
 
 def _replace(document: FlowDocument, wanted: Replace) -> Edited:
-    """The name stays, and what it is for: runs and applications rely on both."""
+    """Replace the document but keep its name and purpose, because runs and applications rely on both."""
     kept = {"flow": document.flow, "for": document.designation}
     return Edited(parse({**wanted.document, **kept}), None, wanted.said or _("Flow changed"))
 
@@ -265,7 +268,7 @@ _EDITS: dict[type, Callable[[FlowDocument, Any], Edited]] = {
 
 
 def _done(drawn: Json, step: Json, said: str, *, with_place: bool = False) -> Edited:
-    """Finds the step again in what was drawn anew, and says where it is."""
+    """Return the result with the place of the edited step in the new document."""
     at = _place_of(drawn["steps"], step)
     document = parse(drawn)
     text = said % {"name": step.get("id") or step.get("group")}
@@ -273,7 +276,7 @@ def _done(drawn: Json, step: Json, said: str, *, with_place: bool = False) -> Ed
 
 
 def _told(document: FlowDocument, at: Place) -> str:
-    """Where a card is, as one would say it."""
+    """Return a phrase for where a card is."""
     found = spot(draw(document), at)
     if found is None:
         return ""
@@ -307,12 +310,12 @@ def _card(document: FlowDocument, place: Place) -> Card:
 
 
 def _open(document: FlowDocument) -> Json:
-    """The document as it may be changed: every step with its id."""
+    """Return the document as mutable JSON, every step with its ID."""
     return document.model_dump(mode="json", by_alias=True)
 
 
 def _list_at(drawn: Json, place: Place) -> list[Json]:
-    """The list of steps of this group, () of the flow; raises CannotEdit."""
+    """Return the steps of the section at this place, of the flow for (); raise CannotEdit."""
     steps: list[Json] = drawn["steps"]
     for at in place:
         if at >= len(steps) or steps[at].get("group") is None:
@@ -339,7 +342,7 @@ def _ids(steps: tuple[StepDocument, ...]) -> set[str]:
 
 
 def _free(wanted: str, taken: set[str]) -> str:
-    """An id that conditions can tell from all others: ``password``, ``password-2`` …"""
+    """Return an unused ID that conditions can tell from all others, such as ``password-2``."""
     stem = re.sub(r"[^a-z0-9_.-]+", "-", wanted.lower()).strip("-_.")[:44] or "step"
     used, number = {symbol(each) for each in taken}, 2
     if symbol(stem) not in used:
@@ -351,7 +354,7 @@ def _free(wanted: str, taken: set[str]) -> str:
 
 
 def _rename(drawn: Json, old: str, new: str) -> None:
-    """What conditions and tests say of a step, they say of it under its new name."""
+    """Rename a step in all conditions and tests that refer to it."""
     for step in (each for top in drawn["steps"] for each in _within(top)):
         if step.get("when"):
             step["when"] = _renamed(step["when"], symbol(old), symbol(new))
@@ -361,12 +364,12 @@ def _rename(drawn: Json, old: str, new: str) -> None:
 
 
 def _headed(name: str, old: str, new: str) -> str:
-    """Steps of a sub-flow are headed by the step that refers to it."""
+    """Return the name under the new step ID; names in a sub-flow have the ID of its step as prefix."""
     return new + name.removeprefix(old) if name == old or name.startswith(f"{old}.") else name
 
 
 def _renamed(source: str, old: str, new: str) -> str:
-    """A condition that speaks of the step by its new name; what stands in quotes stays."""
+    """Return the condition with a step renamed; string literals stay unchanged."""
 
     def told(piece: str) -> str:
         return _REFERENCE.sub(lambda match: f"steps.{new}" if match[1] == old else match[0], piece)

@@ -1,4 +1,4 @@
-"""Publishing: a flow's document becomes its live version once lint and its own tests have found it good."""
+"""Publishes flows: a document becomes the live version once lint and its own tests have passed."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,9 +38,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A document that has been found good, with the sub-flows as they are now: what :func:`store` writes, and
-    what lint warns of.
-    """
+    """A checked document with its current sub-flows, ready for :func:`store`, and its lint warnings."""
 
     document: FlowDocument
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -48,9 +46,9 @@ class Prepared:
 
 
 def publish(document: FlowDocument, *, by: str, note: str = "") -> Published:
-    """Makes this document the live version of its flow; writes nothing when it is so already.
+    """Make this document the live version of its flow; write nothing if it is so already.
 
-    Lint and the flow's own tests come first; raises RefusedFlow when they find errors.
+    Lint and the flow's own tests run first; raise RefusedFlow when they find errors.
     """
     return store(prepare(document), by=by, note=note)
 
@@ -62,11 +60,11 @@ def prepare(
     names: bool = True,
     coming: Mapping[str, Collection[str]] | None = None,
 ) -> Prepared:
-    """Checks a document without writing: lint, and its tests.
+    """Check a document by lint and its own tests, without writing; raise RefusedFlow.
 
-    ``parts``: sub-flows that are not published yet. ``names``: False on behalf of whoever may not look at
-    people (flows/simulation/flow_tests.py). ``coming``: what conditions may name that is not there yet
-    (flows/documents/lint.py). Raises RefusedFlow.
+    ``parts``: sub-flows that are not published yet. ``names``: False on behalf of users who may not view
+    people (flows/simulation/flow_tests.py). ``coming``: names that conditions may use although the objects do
+    not exist yet (flows/documents/lint.py).
     """
     used = sub_flows(document, parts or {})
     linted = [*lint(document, used, names=coming or {}), *_circles(document, used)]
@@ -80,9 +78,7 @@ def prepare(
 
 @transaction.atomic
 def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
-    """Writes what was prepared, and makes it live; raises RefusedFlow when it does not fit what the tenant
-    has.
-    """
+    """Write a prepared flow and make it live; raise RefusedFlow when it conflicts with the tenant's flows."""
     document, parts, note = prepared.document, dict(prepared.parts), cleaned_lines(note, LONGEST_NOTE)
     flow = _held(document.flow, parts)
     if errors := [*_lost(parts), *unfit(document)]:
@@ -104,8 +100,9 @@ def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
 
 @transaction.atomic
 def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
-    """Makes an earlier version live again, as it was; raises NoSuchVersion, or RefusedFlow when it can no
-    longer run.
+    """Make an earlier version live again, unchanged.
+
+    Raise NoSuchVersion, or RefusedFlow when the version can no longer run.
     """
     version, note = version_of(name, number), cleaned_lines(note, LONGEST_NOTE)
     document = FlowDocument.model_validate(version.document)
@@ -122,7 +119,7 @@ def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
 
 @transaction.atomic
 def remove(name: str, *, by: str) -> bool:
-    """Takes a flow away with all of its versions and runs; answers whether there was one."""
+    """Delete a flow with all of its versions and runs; return whether there was one."""
     retire([name])
     gone = bool(Flow.objects.filter(name=name).delete()[0])
     if gone:
@@ -131,7 +128,7 @@ def remove(name: str, *, by: str) -> bool:
 
 
 def retire(names: Iterable[str]) -> None:
-    """Nobody can begin these flows any more, and others may take their place."""
+    """Make these flows no longer live, so that no run can start and others may take their place."""
     Flow.objects.filter(name__in=list(names)).update(live=None)
 
 
@@ -140,10 +137,10 @@ def unfit(
     planned: Mapping[str, FlowDocument] | None = None,
     known: Mapping[str, Flow] | None = None,
 ) -> list[Finding]:
-    """Why this flow does not go together with what the tenant has.
+    """Return why this flow conflicts with the tenant's flows; [] where it does not.
 
-    ``planned``: flows that will be written with it. ``known``: all that the tenant has, by name, where that
-    was read already.
+    ``planned``: flows that will be written with it. ``known``: all flows of the tenant, by name, where they
+    were loaded already.
     """
     flows = {flow.name: flow for flow in Flow.objects.all()} if known is None else known
     flow, coming = flows.get(document.flow), planned or {}
@@ -174,7 +171,7 @@ def unfit(
 
 
 def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterator[Finding]:
-    """A flow that comes back to itself, with the way it takes."""
+    """Yield a finding with the path if the flow refers back to itself."""
     if way := circle(
         {**{name: references(part) for name, part in used.items()}, document.flow: references(document)}
     ):
@@ -184,10 +181,10 @@ def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterat
 
 
 def _held(name: str, parts: Iterable[str]) -> Flow | None:
-    """Return the flow, with whose sub-flows nobody else does anything until the transaction ends.
+    """Lock the flow and its sub-flows until the transaction ends, and return the flow.
 
-    Whoever has begun to delete one of these begins anew, because its row was written: only then they see who
-    names it.
+    A concurrent deletion of one of these starts over, because its row was written. Only then it sees what
+    refers to the row.
     """
     rows = (
         Flow.objects.select_related("live")
@@ -202,8 +199,9 @@ def _held(name: str, parts: Iterable[str]) -> Flow | None:
 
 
 def _lost(parts: Iterable[str]) -> Iterator[Finding]:
-    """Sub-flows that were deleted: a version walks them as they were, but nobody could publish or export it
-    again.
+    """Yield a finding for each sub-flow that was deleted.
+
+    A version still runs with its sub-flows as they were, but it could not be published or exported again.
     """
     live = set(live_names(PART)) if parts else set()
     for name in sorted(set(parts) - live):

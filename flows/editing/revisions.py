@@ -1,4 +1,4 @@
-"""Which state of a flow is meant: its draft, what is live, or a version by its number."""
+"""Resolves which revision of a flow is meant: its draft, the live version, or a version by number."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from flows.engine.planner import document_of, parts_of
 from flows.models import Draft, Version
 
 DRAFT = "draft"
-NEWEST = 50  # as many versions are offered to choose from
+NEWEST = 50  # how many versions are offered
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One that can be chosen. ``which``: ``draft`` or a number."""
+    """A revision that can be chosen; ``which`` is ``draft`` or a number."""
 
     which: str
     live: bool = False
@@ -23,9 +23,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A flow in one of its states.
+    """One revision of a flow.
 
-    ``parts``: its sub-flows, of a draft as they are live now. ``revision``: of a draft, else 0.
+    ``parts``: its sub-flows; those of a draft are the live ones. ``revision``: that of a draft, else 0.
     """
 
     name: str
@@ -37,9 +37,9 @@ class Chosen:
 
 
 def choose(name: str, which: str = "") -> Chosen:
-    """The flow in this state; without one its draft if there is any, else what is live.
+    """Return this revision of the flow; by default its draft if there is one, else the live version.
 
-    Raises NoSuchVersion, or RefusedFlow where the draft is no flow yet.
+    Raise NoSuchVersion, or RefusedFlow where the draft is no valid flow.
     """
     draft = draft_of(name) if which in ("", DRAFT) else None
     if draft:
@@ -58,7 +58,7 @@ def choose(name: str, which: str = "") -> Chosen:
 
 
 def states(name: str) -> list[Choice]:
-    """What can be chosen: the draft, then the versions, newest first."""
+    """Return the revisions that can be chosen: the draft, then the versions, newest first."""
     rows = (
         Version.objects.filter(flow__name=name)
         .order_by("-number")

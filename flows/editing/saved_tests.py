@@ -1,4 +1,4 @@
-"""Keeps a walk that somebody has tried as one of the flow's own tests."""
+"""Saves a dry run as one of the flow's own tests."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,9 +20,9 @@ def as_test(
     answers: Answers,
     reports: Sequence[Report],
 ) -> FlowTest:
-    """The walk as a test: what was taken for granted is said, and what came of each step is expected.
+    """Return the dry run as a test, with its assumptions and the expected decision of each step.
 
-    Raises pydantic's ValidationError.
+    Raise pydantic's ValidationError.
     """
     given = {**{report.step: "passes" for report in reports if report.assumed}, **answers}
     expect = {report.step: decision_of(report) for report in reports if report.step}
@@ -31,8 +31,9 @@ def as_test(
 
 
 def check_answers(document: FlowDocument, parts: Mapping[str, FlowDocument], answers: Answers) -> None:
-    """Raises RefusedFlow for answers that no test keeps: to a step that is not there, and what would prove
-    somebody.
+    """Raise RefusedFlow for answers that a test must not contain.
+
+    These are answers to unknown steps, and answers that would prove a person.
     """
     try:
         boxes = lay_out(document, parts).by_id
@@ -54,10 +55,10 @@ def check_answers(document: FlowDocument, parts: Mapping[str, FlowDocument], ans
 
 
 def keep_test(name: str, test: FlowTest, *, by: str, revision: int | None = None) -> Draft:
-    """Adds the test to the flow's draft, which is begun from what is live where there is none.
+    """Add the test to the flow's draft, and return the draft; without one, start from the live version.
 
-    ``revision``: of the draft that was looked at, 0 for none, None for whatever is there. Raises
-    NoSuchVersion, DraftMoved, or RefusedFlow where the draft is no flow yet or has a test of this name.
+    ``revision``: that of the draft that was viewed, 0 for none, None for any. Raise NoSuchVersion,
+    DraftMoved, or RefusedFlow where the draft is no valid flow or has a test of this name.
     """
     draft = draft_of(name)
     now = draft.revision if draft else 0

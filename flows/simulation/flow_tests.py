@@ -1,6 +1,4 @@
-"""Runs the tests that stand beside a flow in its document: a company tests its sign-in before anybody meets
-it.
-"""
+"""Runs the tests in a flow's document, so that a company can test its sign-in before people use it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,11 +12,11 @@ from idp.foundation.text import did_you_mean
 def rehearse(
     document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True
 ) -> list[Finding]:
-    """A finding for each expectation that was not met, none when all tests pass; nothing is written.
+    """Return a finding for each unmet expectation, none when all tests pass; nothing is written.
 
-    Tests come from whoever may edit a flow, so a password or code in them is never judged. ``names``: False
-    on behalf of whoever may not look at people: whether a condition applied to one would tell their groups
-    and attributes, so nobody is walked.
+    Anyone who may edit a flow can write tests, so a password or code in them is never verified. ``names``:
+    False on behalf of users who may not view people. Whether a condition applies to a person would reveal
+    their groups and attributes, so tests of existing people do not run then.
     """
     return [finding for findings in by_test(document, parts, names=names) for finding in findings]
 
@@ -26,7 +24,7 @@ def rehearse(
 def by_test(
     document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True
 ) -> list[list[Finding]]:
-    """The same for each test, in their order."""
+    """Return the findings of each test, in the order of the tests."""
     return [list(_run(at, test, document, parts, names=names)) for at, test in enumerate(document.tests)]
 
 
@@ -71,7 +69,7 @@ def _run(
 
 
 def _strange(at: int, test: FlowTest, layout: Layout) -> Iterator[Finding]:
-    """Answers to steps that are not there: a slip of the pen would otherwise end as a step that asks."""
+    """Yield findings for answers to unknown steps, because a typo would look like a step that asks."""
     for step in test.answers:
         if step not in layout.by_id:
             yield Finding(
@@ -81,7 +79,7 @@ def _strange(at: int, test: FlowTest, layout: Layout) -> Iterator[Finding]:
 
 
 def decision_of(report: Report) -> str:
-    """As ``expect`` names it: whether a refusal ended the walk is told by ``ends``."""
+    """Return the decision as ``expect`` names it; ``ends`` says whether a refusal ended the run."""
     return {"denied": "refused", "ends": "done", "leaves": "done"}.get(report.decision, report.decision)
 
 

@@ -1,5 +1,6 @@
-"""Counts what became of runs, for each step of each version, and then forgets the runs: the counts hold
-nothing of anybody.
+"""Counts the results of runs for each step of each version, and then deletes the runs.
+
+The counts contain nothing about any person.
 """
 
 from collections import defaultdict
@@ -18,16 +19,16 @@ from flows.facts import BrokenFlow
 from flows.models import Run, StepCount, Version
 from flows.run import State
 
-WHOLE = ""  # in place of a step: the run as a whole
+WHOLE = ""  # the key of the whole run, instead of a step
 _GOOD = ("finished", "last", "leave")
 _BUCKETS = 12  # up to 1, 2, 4 … 1024 seconds, and longer
 
 
 @dataclass
 class Count:
-    """What became of those who came to a step.
+    """The results of the runs that reached a step.
 
-    ``milliseconds``: of all that finished it, together; ``buckets``: how many of these took up to 1, 2, 4 …
+    ``milliseconds``: the total of all that finished it; ``buckets``: how many of these took up to 1, 2, 4 …
     seconds.
     """
 
@@ -39,7 +40,7 @@ class Count:
     buckets: list[int] = field(default_factory=lambda: [0] * _BUCKETS)
 
     def note(self, fate: str, milliseconds: int) -> None:
-        """One more."""
+        """Add one result."""
         self.reached += 1
         setattr(self, fate, getattr(self, fate) + 1)
         if fate == "finished":
@@ -49,12 +50,12 @@ class Count:
 
     @property
     def mean_seconds(self) -> float:
-        """How long those who finished took, on average."""
+        """The mean duration of those that finished."""
         return self.milliseconds / self.finished / 1000 if self.finished else 0.0
 
     @property
     def median_seconds(self) -> int:
-        """Half of those who finished took at most this long; a power of two, 0 when nobody did."""
+        """The smallest power of two that half of those that finished did not exceed; 0 when none finished."""
         so_far = 0
         for at, many in enumerate(self.buckets):
             so_far += many
@@ -64,14 +65,12 @@ class Count:
 
 
 def under_way(flow: str) -> int:
-    """How many runs of a flow are not over."""
+    """Return how many runs of a flow are in progress."""
     return Run.objects.filter(version__flow__name=flow, ended_at=None).count()
 
 
 def sweep(now: datetime, batch: int = 500) -> int:
-    """Counts one batch of runs that are over, and deletes one of those that have expired too; answers how
-    many rows it touched.
-    """
+    """Count one batch of ended runs and delete one batch of expired ones; return the number of rows."""
     with transaction.atomic():
         over = Run.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             Q(ended_at__isnull=False) | Q(expires_at__lte=now), counted=False
@@ -84,9 +83,9 @@ def sweep(now: datetime, batch: int = 500) -> int:
 
 
 def funnel(version: Version, *, people: bool) -> dict[str, Count]:
-    """The counts of a version by step, the whole run under ``""``; runs under way are not in it yet.
+    """Return the counts of a version by step, the whole run under ``""``, without runs in progress.
 
-    ``people``: for somebody who may look at people; others do not see what :func:`private_steps` names.
+    ``people``: whether the user may view people; others do not see the steps of :func:`private_steps`.
     """
     names = ("reached", "finished", "refused", "left", "milliseconds", "buckets")
     rows = list(StepCount.objects.filter(version=version))
@@ -99,11 +98,12 @@ def funnel(version: Version, *, people: bool) -> dict[str, Count]:
 
 
 def private_steps(version: Version, counted: Collection[str] = ()) -> frozenset[str]:
-    """Return the steps whose counts tell what people are or have typed: a flow of many conditions would read
-    an answer letter by letter.
+    """Return the steps whose counts reveal what people are or have typed.
 
-    These are the steps under a condition that reads such a thing, or what became of a step, and whatever
-    stands in a group or sub-flow with one of them. Of a flow that cannot be read it is all of ``counted``.
+    A flow of many conditions could read an answer letter by letter.
+
+    These are the steps under a condition that reads such a value, or the decision of a step, and everything
+    in a section or sub-flow with one of them. For a flow that cannot be parsed it is all of ``counted``.
     """
     try:
         boxes = layout_of(version).boxes
@@ -114,7 +114,7 @@ def private_steps(version: Version, counted: Collection[str] = ()) -> frozenset[
 
 
 def _root(box: Box) -> str:
-    """The outermost box around it."""
+    """Return the ID of the outermost node around it."""
     return box.within[0] if box.within else box.id
 
 
@@ -151,9 +151,7 @@ def _store(version: int, step: str, more: Count) -> None:
 
 
 def _fates(row: Run, state: State, now: datetime) -> Iterator[tuple[int, str, str, int]]:
-    """(version, step, what became of it, milliseconds), for each step that was asked and for the run as a
-    whole.
-    """
+    """Yield version, step, result and milliseconds for each entered step and for the whole run."""
     kind = (state.end or {}).get("kind", "expired")
     for notes in [*state.before, {"version": row.version_id, "decided": state.decided, "times": state.times}]:
         for step, (asked, decided) in notes["times"].items():

@@ -1,8 +1,8 @@
-"""Looks into a run for those who may: its path with the reasons, its facts with secrets left out, its timing.
+"""Shows a run to those who may see it: its path with the reasons, its facts without secrets, its timing.
 
-What a condition read of a person or of an answer is never shown, and of the facts about a person only what
-proves nothing and names nobody unless people may be seen. Both are decided when a run is read, so that a row
-that an older version wrote shows no more.
+What a condition read about a person or an answer is never shown. Of the facts about a person, only those that
+prove nothing and name no one are shown, unless people may be viewed. Both are decided when a run is read, so
+that a row of an older release shows no more.
 """
 
 from collections.abc import Mapping
@@ -26,12 +26,12 @@ _IMPERSONAL = {"method", "methods", "at", "kind", "scopes", "application", "devi
 
 @dataclass(frozen=True)
 class Passage:
-    """One box that the run came to.
+    """One layout node that the run reached.
 
     ``condition``: its source, whether it applied and what it read of request and configuration.
 
-    ``asked`` and ``decided``: milliseconds after the beginning, None where it was never asked or is not
-    decided yet.
+    ``asked`` and ``decided``: milliseconds after the start, None where it was never entered or is not decided
+    yet.
     """
 
     step: str
@@ -44,7 +44,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A run as an administrator sees it. ``end``: how it ended, "" while it is under way."""
+    """A run as an administrator sees it; ``end``: how it ended, "" while it is in progress."""
 
     run: str
     flow: str
@@ -60,7 +60,7 @@ class Inspection:
 
 
 def inspect(identifier: str, *, people: bool) -> Inspection:
-    """The run with this identifier; raises NoSuchRun. Whoever calls has made sure that this may be seen.
+    """Return the run with this identifier; raise NoSuchRun. The caller checks the permission.
 
     ``people``: whether names and sessions may be seen too.
     """
@@ -88,8 +88,9 @@ def inspect(identifier: str, *, people: bool) -> Inspection:
 
 
 def look_into(identifier: str, *, by: str, people: bool, flow: str = "") -> Inspection:
-    """The same, and that somebody has looked is written down, because it is about a person; raises NoSuchRun,
-    also for a run of another ``flow`` than the one that is named.
+    """Return the run with this identifier and record an event about the access, as the run is about a person.
+
+    Raise NoSuchRun, also for a run of another flow than ``flow``.
     """
     found = inspect(identifier, people=people)
     if flow and found.flow != flow:
@@ -99,7 +100,7 @@ def look_into(identifier: str, *, by: str, people: bool, flow: str = "") -> Insp
 
 
 def under_way(flow: str) -> list[str]:
-    """The identifiers of the runs of a flow that are not over, newest first, two hundred at most."""
+    """Return the identifiers of a flow's runs in progress, newest first, at most two hundred."""
     rows = Row.objects.filter(version__flow__name=flow, ended_at=None).order_by("-pk")
     return list(rows.values_list("identifier", flat=True)[:200])
 
@@ -114,7 +115,7 @@ def _path(row: Row, state: State) -> list[Passage]:
         version = row.version if notes["version"] == row.version_id else versions.get(notes["version"])
         boxes = layout_of(version).by_id if version else {}
         seen = notes["decided"].keys() | notes["times"].keys()
-        # PostgreSQL keeps no order of keys
+        # PostgreSQL does not preserve the order of keys
         for step in [*(step for step in boxes if step in seen), *sorted(seen - boxes.keys())]:
             asked, decided = notes["times"].get(step, (None, None))
             kind = boxes[step].drawn.stage or boxes[step].drawn.kind if step in boxes else ""
@@ -139,9 +140,9 @@ def _reason(read: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 
 
 def _without_a_person(name: str, fact: Any, *, people: bool) -> Any:
-    """The fact without what may not be seen.
+    """Return the fact without values that may not be seen.
 
-    A name that nobody has is left out always: people type passwords there by mistake.
+    A name that no person has is always left out, because people type passwords there by mistake.
     """
     if not isinstance(fact, Mapping):
         return fact if people else _DOTS
@@ -153,7 +154,7 @@ def _without_a_person(name: str, fact: Any, *, people: bool) -> Any:
 
 
 def _open_only(value: Any) -> Any:
-    """The same, with whatever is sealed left out: by its type, so that no name can be forgotten."""
+    """Return the value without anything sealed; the check is by type, so that no name can be forgotten."""
     if isinstance(value, Sealed):
         return _DOTS
     if isinstance(value, Mapping):

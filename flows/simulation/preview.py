@@ -1,6 +1,4 @@
-"""Shows the pages of a step without a run: whoever comes there is invented, nothing is written, nothing is
-sent.
-"""
+"""Previews the pages of a step without a run, for a simulated person; nothing is written or sent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +24,7 @@ _KINDS: dict[Face, tuple[str, ...]] = {
     "guarded": ("password", "recovery_code", "totp"),
     "plain": ("password",),
 }
-_SECOND = ("second_factor", "credential")  # what nobody has shown who has only a password
+_SECOND = ("second_factor", "credential")  # facts that a person with only a password lacks
 _NAME, _ADDRESS, _AGENT = "robin", "203.0.113.7", "Preview"
 _DEVICE = {
     "device_address": "198.51.100.23",
@@ -38,12 +36,11 @@ _DEVICE = {
 
 @dataclass(frozen=True)
 class Preview:
-    """What somebody would meet at a step.
+    """What a person would see at a step.
 
-    ``face``: somebody who has set up a second factor, or who has only a password.
+    ``face``: a person who has set up a second factor, or who has only a password.
 
-    ``page`` None: none is shown, and ``effects`` are what happens instead; ``message``: why it cannot be
-    shown.
+    ``page`` None: no page is shown, and ``effects`` happen instead; ``message``: why it cannot be shown.
     """
 
     face: Face
@@ -55,9 +52,9 @@ class Preview:
 def previews(
     document: FlowDocument, parts: Mapping[str, FlowDocument], step: str, *, wrong: bool = False
 ) -> list[Preview]:
-    """What people meet at this step, each thing once; raises KeyError where there is no such step of a stage.
+    """Return what people see at this step, without duplicates; raise KeyError for an unknown step.
 
-    ``wrong``: after an answer that is worth nothing.
+    A section or sub-flow is unknown too. ``wrong``: after an invalid answer.
     """
     try:
         layout = lay_out(document, parts)
@@ -74,7 +71,7 @@ def previews(
 
 @dataclass(frozen=True)
 class _Scene:
-    """Who comes to a step of which flow."""
+    """A simulated person at a step of a flow."""
 
     document: FlowDocument
     layout: Layout
@@ -82,7 +79,7 @@ class _Scene:
     now: Any = field(default_factory=timezone.now)
 
     def run(self, facts: Mapping[str, Any], kept: Mapping[str, Any], step: str) -> Run:
-        """As a stage may read it. Nobody can have posted to it, because no run is called so."""
+        """Return the run that a stage may read; no run has this identifier, so no one can post to it."""
         claimed = {"id": PK, "name": _NAME}
         hints = {"assumed": {**_DEVICE, "application": "", "person": claimed}}
         return Run("preview", self.document.flow, facts, kept, hints, "", 0, _ADDRESS, _AGENT, self.now, step)
@@ -96,7 +93,7 @@ def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
             return _met(scene, step, facts, step.stage.enter(scene.run(facts, {}, name)), wrong=wrong)
         except BrokenFlow as broken:
             return Preview(scene.face, message=str(broken))
-        except Exception as error:  # whoever wrote the stage may count on a row that nobody invented
+        except Exception as error:  # a stage may depend on a database row that the preview lacks
             return Preview(
                 scene.face,
                 message=f"This stage can't be previewed without a real run ({type(error).__name__}).",
@@ -104,9 +101,7 @@ def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
 
 
 def _facts(scene: _Scene, step: Step) -> dict[str, Any]:
-    """What the steps before this one would have taught, as if all of them applied and passed, and what it
-    needs besides.
-    """
+    """Return the facts of all earlier steps, as if each had passed, and those that the step needs."""
     ids = [box.id for box in scene.layout.boxes if box.drawn.stage]
     before = [step_of(scene.layout, each).stage for each in ids[: ids.index(step.id)]]
     needs = set(step.stage.needs)
@@ -124,9 +119,9 @@ def _facts(scene: _Scene, step: Step) -> dict[str, Any]:
 
 
 def _givers(wanted: set[str]) -> Iterator[Stage]:
-    """Stages that give what no earlier step does: in a part the flow around it would.
+    """Yield stages that give the facts that no earlier step gives; in a sub-flow, the enclosing flow would.
 
-    What is asked for comes before what is agreed to.
+    The request comes before the consent to it.
     """
     for name in sorted(wanted, reverse=True):
         yield from (kind() for kind in stages().values() if name in kind.gives)
@@ -141,7 +136,7 @@ def _met(scene: _Scene, step: Step, facts: Mapping[str, Any], outcome: Outcome, 
             )
         case Leave(url=url):
             return Preview(scene.face, _page(scene, step, "leave", title="", url=url), effects)
-        # nobody has posted yet: what happens waits for a button
+        # the first step was not reached by a POST, so its effects wait for a button
         case Done() if effects and _is_first(scene.layout, step):
             words = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
             return Preview(
@@ -169,8 +164,9 @@ def _is_first(layout: Layout, step: Step) -> bool:
 
 
 def _mistaken(stage: Stage, run: Run) -> tuple[forms.Form, str]:
-    """The form as it comes back after a made-up answer, or after none where any would do; and what it says as
-    a whole.
+    """Return the form with the errors for an invalid answer, and the message about the whole form.
+
+    Where any answer would be valid, the form is returned as after an empty one.
     """
     blank = stage.form(run)
     form = stage.form(
@@ -191,7 +187,7 @@ def _mistaken(stage: Stage, run: Run) -> tuple[forms.Form, str]:
 
 def _page(scene: _Scene, step: Step, kind: Any, **members: Any) -> Page:
     address = DESIGNATIONS[scene.document.designation].address
-    # a token that nobody takes
+    # "preview" is never a valid token
     again, restart = f"/{address}" if address else "", "preview" if kind == "denied" else ""
     values = {
         "template": step.stage.template,
@@ -203,9 +199,7 @@ def _page(scene: _Scene, step: Step, kind: Any, **members: Any) -> Page:
 
 
 def _alike(shown: Preview) -> Any:
-    """What two people tell each other about a page: what is random in it, such as a new secret, makes no
-    difference.
-    """
+    """Return what distinguishes a page from others, without random values such as a new secret."""
     page = shown.page
     if page is None:
         return shown.effects and tuple(each["effect"] for each in shown.effects), shown.message

@@ -1,5 +1,6 @@
-"""The dry run: walks a flow with given answers and says what each step would do and why; nothing is written,
-nothing is sent.
+"""The dry run: runs a flow with given answers and reports what each step would do and why.
+
+Nothing is written or sent.
 """
 
 from collections.abc import Collection, Mapping
@@ -42,7 +43,7 @@ class Report:
 
     ``decision``: asks, done, passed over, known before, entered, refused, denied, leaves, ends or broken.
     ``condition``: its source, whether it applied, what it read of request and configuration. ``shows``:
-    title, description and fields of its page. ``assumed``: it would have asked, and was taken to have passed.
+    title, description and fields of its page. ``assumed``: it would have asked, and was assumed to pass.
     """
 
     step: str
@@ -68,16 +69,16 @@ def simulate(
     names: bool = True,
     stops: Collection[str] | None = None,
 ) -> list[Report]:
-    """Walks ``document`` from its first step.
+    """Run ``document`` from its first step without writing, and return a report for each step.
 
-    A step without an answer among ``answers`` (by step id) ends the walk by asking.
+    ``answers``: by step ID; the dry run ends at a step that asks and has no answer.
 
-    ``parts``: the sub-flows. ``person``: whom a living session belongs to, or who is pretended to exist;
-    raises NobodyThere. ``judges``: false where whoever tries may not guess: an answer that would prove
-    somebody, or on which attempts are counted, is then not looked at, because a dry run counts none.
-    ``names``: false where whoever tries may not look at people, whose groups and attributes conditions tell:
-    nobody of the tenant can then be named. ``stops``: where given, a step without an answer passes instead of
-    asking, but for these.
+    ``parts``: the sub-flows. ``person``: the person of an existing session, or a simulated one; raise
+    NobodyThere. ``judges``: False where the user must not be able to guess. An answer that would prove a
+    person, or on which attempts are counted, is then not checked, because a dry run counts none. ``names``:
+    False where the user may not view people, whose groups and attributes conditions reveal; no person of the
+    tenant can be named then. ``stops``: if given, a step without an answer passes instead of asking, except
+    for these.
     """
     circumstances = request or Circumstances()
     if person and isinstance(person, str) and not names:
@@ -94,18 +95,18 @@ def simulate(
 
 
 def guarded(stage: type[Stage]) -> bool:
-    """Whether an answer to it could be guessed: it proves somebody, or attempts are counted."""
+    """Return whether answers to the stage could be guessed: it proves a person, or attempts are counted."""
     return bool(set(stage.gives) & set(knowledge.PROOFS)) or stage.attempts is not Stage.attempts
 
 
 def ending(reports: list[Report]) -> str:
-    """How a walk ended: finished, asks, denied, leaves or broken."""
+    """Return how a dry run ended: finished, asks, denied, leaves or broken."""
     last = reports[-1].decision if reports else ""
     return last if last in ("asks", "denied", "leaves", "broken") else "finished"
 
 
 class _Rehearsal:
-    """One dry run under way."""
+    """One dry run in progress."""
 
     def __init__(
         self,
@@ -146,7 +147,7 @@ class _Rehearsal:
         return self.reports
 
     def _passed(self) -> None:
-        """Reports what the planner has decided by itself since the last report."""
+        """Report what the planner has decided by itself since the last report."""
         told = {report.step: report.decision for report in self.reports}
         for step, decision in self.state.decided.items():
             if step not in told or (told[step], decision) == ("entered", "refused"):
@@ -156,7 +157,7 @@ class _Rehearsal:
                 )
 
     def _outcome(self, step: Step, given: Any) -> tuple[Outcome, bool]:
-        """And whether it was assumed."""
+        """Return the outcome of a step, and whether it was assumed."""
         run = self._run(step)
         if given == "passes":
             return Done(step.stage.assumed(run)), True
@@ -254,7 +255,7 @@ def _invented(person: InventedPerson) -> Invented:
 
 
 def _claimed(person: str | InventedPerson | None) -> dict[str, Any]:
-    """Who walks, as somebody who was claimed; raises NobodyThere."""
+    """Return the person of the dry run as a claimed one; raise NobodyThere."""
     name = person.username if isinstance(person, InventedPerson) else person or ""
     claimed = people.claim(name, ["username"])
     if name and claimed["id"] is None:
@@ -263,7 +264,7 @@ def _claimed(person: str | InventedPerson | None) -> dict[str, Any]:
 
 
 def _seeds(claimed: Mapping[str, Any], circumstances: Circumstances, now: datetime) -> dict[str, Any]:
-    """What a living session would have proved beforehand."""
+    """Return the facts that an existing session would have proved."""
     if not circumstances.signed_in or claimed["id"] is None:
         return {}
     moment = now - timedelta(seconds=circumstances.session_age)

@@ -1,6 +1,4 @@
-"""``manage.py reference``: writes docs/stages/, the reference of the stages, and the price of three
-of them.
-"""
+"""``manage.py reference``: writes docs/stages/, the stage reference, and the cost table."""
 
 from typing import Any
 
@@ -11,7 +9,7 @@ from flows.documents.reference import pages, with_price
 
 
 class Command(BaseCommand):
-    """Generated and committed; a test compares."""
+    """Generates files that are committed; a test compares them."""
 
     help = "Write docs/stages/: a page for each stage that comes with Foyer, an index, and what stages cost."
 

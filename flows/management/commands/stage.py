@@ -1,4 +1,4 @@
-"""``manage.py stage``: what is installed, and a skeleton for one of your own."""
+"""``manage.py stage``: lists the installed stages and creates the skeleton of a new one."""
 
 import inspect
 import re
@@ -102,7 +102,7 @@ def _summary(stage: type[Stage]) -> str:
 
 
 class Command(BaseCommand):
-    """Commands about stages."""
+    """Commands for stages."""
 
     help = (
         "list: list all installed stages. new COMPANY.NAME: create a package with a stage, its entry "
