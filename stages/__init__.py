@@ -1,1 +1,1 @@
-"""The catalogue: one file, one class for each kind of step; the file's name is its kind."""
+"""The built-in stages: one file and one class for each kind of step; the file's name is its kind."""

@@ -16,7 +16,7 @@ from idp.oauth.clients import describe_scopes, may_use
 from idp.oauth.scopes import administrative
 from idp.ratelimit.budgets import same_network
 
-_FRESH = timedelta(minutes=10)  # how old a proof may be where the administration is handed over
+_FRESH = timedelta(minutes=10)  # maximum age of a proof for granting administrator access
 _ROLES = {
     "owner": _("owner"),
     "admin": _("administrator"),
@@ -90,17 +90,13 @@ class Consent(Stage):
 
 
 def _fresh(run: Run) -> bool:
-    """Return whether the person proved themselves a moment ago, as for whatever else hands over an
-    account.
-    """
+    """Return whether the person proved themselves recently enough to hand over an account."""
     proof = run.facts.get("proof")
     return proof is not None and age(datetime.fromisoformat(proof["at"]), run.now) < _FRESH
 
 
 def _administers(run: Run, device: Waiting) -> Mapping[str, Any] | None:
-    """What the application could do in the person's name in the administration; None where it asks for
-    nothing of the kind.
-    """
+    """Return what the application could administer in the person's name; None where it asks for nothing."""
     if not administrative(device.scopes):
         return None
     role = run.person.role if run.person else ""

@@ -9,7 +9,7 @@ from idp.devices.service import DenyDevice as Refusal
 
 
 class DenyDevice(Stage):
-    """Denies access and rejects the waiting device, which is told at once.
+    """Denies access and rejects the waiting device, which is notified at once.
 
     Use `deny` to deny only the person: the device keeps waiting, and another person can still approve it.
     """

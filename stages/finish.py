@@ -12,7 +12,7 @@ from idp.oauth.clients import find
 
 
 class Finish(Stage):
-    """Tells the person that the device is approved, and when it has connected."""
+    """Shows the person that the device is approved, and when it has connected."""
 
     title = _("Approved – return to your device")
     template = "stages/finish.html"

@@ -1,4 +1,4 @@
-"""Asks who somebody says that they are."""
+"""Asks for a username or email address."""
 
 from collections.abc import Mapping
 from typing import Any, Literal

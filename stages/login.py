@@ -1,4 +1,4 @@
-"""Signs in whoever was proved."""
+"""Signs in the person who was proved."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from flows.settings import Duration, StageSettings, setting, write_duration
 from flows.stage import Done, Outcome, Stage
 from idp.accounts.sessions import SignIn
 
-SHORTEST = timedelta(minutes=1)  # less, and the steps after it would find nobody signed in
+SHORTEST = timedelta(minutes=1)  # with less, the session could end before the next step
 LONGEST = timedelta(seconds=settings.SESSION_LIFETIME)
 
 
@@ -38,7 +38,7 @@ class Login(Stage):
 
     def enter(self, run: Run) -> Outcome:
         facts = [run.facts[name] for name in ("proof", "second_factor") if name in run.facts]
-        proofs = [fact for fact in facts if not fact.get("enrolled")]  # setting a factor up proves nobody
+        proofs = [fact for fact in facts if not fact.get("enrolled")]  # setting a factor up proves no one
         methods = tuple(fact["method"] for fact in proofs)
         moments = {fact["method"]: fact["at"] for fact in proofs if "at" in fact}
         wanted = self.settings.session_lifetime

@@ -1,4 +1,4 @@
-"""Signs out whoever is signed in."""
+"""Signs out the person who is signed in."""
 
 from django.utils.translation import gettext_lazy as _
 

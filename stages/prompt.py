@@ -1,4 +1,4 @@
-"""Asks for what an administrator wants to know."""
+"""Asks for the information that an administrator wants."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Self
@@ -15,7 +15,7 @@ from flows.stage import Done, Outcome, Stage
 from idp.accounts.people import KeepAttributes
 from idp.foundation.condition_variables import ABSENT, WordType
 
-_TYPED = ("text", "long_text", "number")  # everything else has a form of its own
+_TYPED = ("text", "long_text", "number")  # the other types accept only a fixed format
 _FIRST = Field(name="phone", label="Phone number", type="phone", required=True)
 
 

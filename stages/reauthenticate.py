@@ -1,4 +1,4 @@
-"""Asks whoever is signed in to prove themselves again."""
+"""Asks the signed-in person to prove themselves again."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -56,7 +56,7 @@ class Reauthenticate(Stage):
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person, session = int(run.signed_in or 0), run.facts["signed_in"]["session"]
-        if not self._asked(run):  # what could be asked for is gone since the page was shown
+        if not self._asked(run):  # the sign-in methods were removed since the page was shown
             return self.enter(run)
         judged = proving.judge(run.person, person, answer, run.now)
         if judged.wrong:
@@ -74,13 +74,13 @@ class Reauthenticate(Stage):
         )
 
     def assumed(self, run: Run) -> Mapping[str, Any]:
-        """A second factor only of whoever holds one."""
+        """Return the assumed facts; a second factor only for a person who has one."""
         facts = super().assumed(run)
         shown = self.settings.factors == "all" and guarded(int(run.signed_in or 0))
         return {name: fact for name, fact in facts.items() if shown or name != "second_factor"}
 
     def _asked(self, run: Run) -> tuple[str, ...] | None:
-        """Which fields are asked for now; None where there is nothing to ask for."""
+        """Return the fields that are asked for now; None where there is nothing to ask for."""
         everything = self.settings.factors == "all"
         return proving.asked(
             int(run.signed_in or 0),

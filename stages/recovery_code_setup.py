@@ -1,4 +1,4 @@
-"""Makes recovery codes for whoever is signed in."""
+"""Creates recovery codes for the signed-in person."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Sends the browser somewhere else."""
+"""Redirects the browser to another address."""
 
 import re
 from typing import Annotated
@@ -12,14 +12,14 @@ from flows.settings import StageSettings, setting
 from flows.stage import Leave, Outcome, Stage
 
 _HERE = ("localhost", "127.0.0.1", "[::1]")
-# Host names in lower case, IPv6 in brackets; no user, no percent signs, no other alphabet (an international
+# Host names in lower case, IPv6 in brackets; no user, percent signs or other alphabets (an international
 # name is written xn--…).
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"\A({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]{{2,39}}\])(?::[0-9]{{1,5}})?\Z")
 
 
 def checked(target: str) -> str:
-    """The same target; raises ValueError unless it is one that every browser reads as it is written."""
+    """Return the target; raise ValueError unless every browser reads it as it is written."""
     if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", target):
         raise ValueError(
             "an address can't contain spaces, backslashes or control characters; percent-encode other letters"

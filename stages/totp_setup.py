@@ -1,4 +1,4 @@
-"""Sets up an authenticator app for whoever is signed in."""
+"""Sets up an authenticator app for the signed-in person."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
