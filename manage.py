@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs Foyer's commands; on a bare machine it first puts what they need, by requirements.lock, into .venv."""
+"""Runs Foyer's commands; on a bare machine it first installs requirements.lock into .venv."""
 
 import io
 import os
@@ -10,13 +10,13 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this file alone is also read by 
         "Foyer needs Python 3.11 or newer; this is {}.{} ({}).".format(*sys.version_info[:2], sys.executable)
     )
 
-# Every command pays for what is imported above this line; what only a first start needs is imported where it
-# is used.
+# Every command pays for the imports above this line. Imports that only a first start needs are where they
+# are used.
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
-STAMP = os.path.join(VENV, ".foyer-lock")  # what is installed: one digest a line
+STAMP = os.path.join(VENV, ".foyer-lock")  # the installed locks, one digest a line
 
 # The locks are complete, so no installer looks for dependencies: a release newer than the lock cannot change
 # the result. Nothing is built from source, because a build would fetch tools that no hash covers. pip and uv
@@ -47,7 +47,7 @@ def inside() -> bool:
 
 
 def elsewhere() -> bool:
-    """An environment that somebody else made and filled is theirs to keep up to date."""
+    """Return whether this runs in another environment, which its owner keeps up to date."""
     if sys.prefix == sys.base_prefix:
         return False
     from importlib.util import find_spec
@@ -56,14 +56,14 @@ def elsewhere() -> bool:
 
 
 def again() -> None:
-    """Start this same command line once more, in .venv."""
+    """Restart this command line in .venv."""
     if os.path.abspath(sys.executable) == PYTHON and not inside():
         sys.exit(f"Foyer: {VENV} is damaged. Remove it and start again.")
     os.execv(PYTHON, [PYTHON, *sys.orig_argv[1:]])  # noqa: S606 - our own interpreter, no shell
 
 
 def create() -> None:
-    """Make .venv, still empty; one whose Python is gone is made anew."""
+    """Create an empty .venv, also where the Python of an existing one is gone."""
     if os.path.exists(PYTHON):
         return
     try:
@@ -76,7 +76,7 @@ def create() -> None:
 
 
 def provide(*locks: str) -> None:
-    """Make .venv, in which this runs, hold what the lock files name."""
+    """Install what the lock files name into .venv, in which this runs."""
     with one_at_a_time():
         if all(map(installed, locks)):
             return
@@ -100,8 +100,9 @@ def installed(lock: str) -> bool:
 
 
 def digest(lock: str) -> str:
-    """The lock's SHA-256 and this Python's version: after an upgrade of the system's Python nothing is
-    installed.
+    """Return the lock's SHA-256 and this Python's version, which changes when the system's Python does.
+
+    After such an upgrade nothing counts as installed.
     """
     from hashlib import sha256
 
@@ -110,9 +111,7 @@ def digest(lock: str) -> str:
 
 
 def install(lock: str) -> None:
-    """Install exactly what a lock file names: with uv where there is one, which takes a second, else with
-    pip.
-    """
+    """Install exactly what a lock file names: with uv if it exists, which takes a second, else with pip."""
     from importlib.util import find_spec
     from shutil import which
     from subprocess import DEVNULL, call
@@ -130,7 +129,10 @@ def install(lock: str) -> None:
 
 
 def one_at_a_time() -> io.BufferedReader:
-    """Two starts at once take turns. The lock is on this file itself, so that none is left behind."""
+    """Return a lock that makes concurrent starts take turns.
+
+    It is on this file, so that none is left behind.
+    """
     import fcntl
 
     lock = open(__file__, "rb")  # noqa: SIM115 - the caller closes it

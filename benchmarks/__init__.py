@@ -1,1 +1,1 @@
-"""Runnable measurements; see README.md."""
+"""Executable benchmarks; see README.md."""

@@ -1,6 +1,4 @@
-"""From approval to tokens held: 200 devices that are told by push, and 200 that poll at the interval, in one
-run.
-"""
+"""From approval to tokens: 200 devices that are notified by push, and 200 that poll, in one run."""
 
 import asyncio
 import random
@@ -15,7 +13,7 @@ AT_ONCE = 25
 
 
 async def pushed(product: Product, http: httpx.AsyncClient, person: Person) -> float:
-    """One device that listens: seconds from the approval's request to its tokens."""
+    """Return the seconds from the approval's request to the tokens of one device that listens."""
     started = await begin(http)
     reader, writer = await listen(product, started["device_code"])
     approved = time.perf_counter()
@@ -31,7 +29,10 @@ async def pushed(product: Product, http: httpx.AsyncClient, person: Person) -> f
 
 
 async def polled(http: httpx.AsyncClient, person: Person) -> float:
-    """One device that polls every five seconds, approved at a random moment of that time."""
+    """Return the seconds from the approval to the tokens of one device that polls every five seconds.
+
+    It is approved at a random moment of that interval.
+    """
     started = await begin(http)
     first_poll = time.perf_counter() + started["interval"]
     await asyncio.sleep(random.uniform(0, started["interval"]))
@@ -46,7 +47,7 @@ async def polled(http: httpx.AsyncClient, person: Person) -> float:
 
 
 async def measure(product: Product) -> tuple[list[float], list[float]]:
-    """Both kinds, ``AT_ONCE`` devices at a time."""
+    """Return the seconds of both kinds, measured with ``AT_ONCE`` devices at a time."""
     person, gate = Person(product), asyncio.Semaphore(AT_ONCE)
     await person.sign_in()
     approving = asyncio.Lock()  # one person approves one device at a time
@@ -66,7 +67,7 @@ async def measure(product: Product) -> tuple[list[float], list[float]]:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     with Product() as product:
         product.start()
         by_push, by_poll = asyncio.run(measure(product))

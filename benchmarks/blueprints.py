@@ -1,5 +1,6 @@
-"""Plan and apply of 10 to 10,000 objects, the longest write lock while devices poll, and a file of a billion
-laughs.
+"""Plan and apply of 10 to 10,000 objects, the longest write lock, and a file of a billion laughs.
+
+Devices poll while the lock is held.
 """
 
 import asyncio
@@ -31,8 +32,9 @@ LAUGHS = "\n".join(
 
 
 def objects(tenant: str, many: int, word: str) -> str:
-    """A tenant with this many objects: most of them people, then applications, groups, scopes and up to ten
-    flows.
+    """Return a tenant with this many objects.
+
+    Most of them are people, then applications, groups, scopes and up to ten flows.
     """
     texts = [f"tenant: {tenant}\n", "scope: s\ntitle: S\n", "group: g\n"]
     flows = min(10, many // 10)
@@ -57,8 +59,8 @@ def objects(tenant: str, many: int, word: str) -> str:
 
 
 def sizes() -> None:
-    """The first table; run in a process of its own, on a database of its own."""
-    import django  # noqa: PLC0415  after the environment
+    """Print the first table; run it in its own process, on its own database."""
+    import django  # noqa: PLC0415  after the environment is set
 
     django.setup()
     from django.core.management import call_command  # noqa: PLC0415
@@ -106,7 +108,7 @@ def sizes() -> None:
 
 
 def laughs() -> None:
-    """Seconds and MiB that reading the file of a billion laughs takes; run in a process of its own."""
+    """Print the seconds and MiB for reading the file of a billion laughs; run it in its own process."""
     import django  # noqa: PLC0415
 
     django.setup()
@@ -130,8 +132,9 @@ def laughs() -> None:
 
 
 async def polled(product: Product, while_: Callable[[], object]) -> tuple[list[float], int, float]:
-    """Polls of devices that wait, two a second from each, while something goes on: their seconds, errors, and
-    how long it took.
+    """Return the seconds of polls, the number of errors, and the duration of ``while_``.
+
+    Waiting devices poll twice a second each while it runs.
     """
     taken, errors = list[float](), 0
     async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
@@ -156,7 +159,7 @@ async def polled(product: Product, while_: Callable[[], object]) -> tuple[list[f
 
 
 def polls() -> None:
-    """The second table."""
+    """Print the second table."""
     print(
         "\n| polls (two a second from each of 20 devices) | seconds | median ms | p99 ms | longest ms | "
         "errors |"
@@ -180,7 +183,7 @@ def polls() -> None:
 
 
 def alone(part: str) -> None:
-    """One part in a process of its own, on a folder of its own."""
+    """Run one benchmark in its own process, on its own folder."""
     folder = tempfile.mkdtemp(prefix="foyer-benchmark-")
     environment = {
         **os.environ,
@@ -196,7 +199,7 @@ def alone(part: str) -> None:
 
 
 def main() -> None:
-    """Prints the tables."""
+    """Print the tables."""
     print(
         "| objects | plan, new: s | apply | its lock | plan, all changed: s | apply | its lock | plan, "
         "unchanged: s | its queries |"

@@ -1,7 +1,8 @@
-"""Every page of the console in a tenant of 100,000 people, 1 million events and 1,000 applications: what a
-page takes from end to end.
+"""Every page of the console, end to end, in a tenant of 100,000 people.
 
-``--data FOLDER`` keeps what was seeded there for the next time, ``--people`` and the others make it smaller.
+The tenant also has 1 million events and 1,000 applications.
+
+``--data FOLDER`` saves the seeded data there for the next time, ``--people`` and the others make it smaller.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from benchmarks.product import HIDDEN, PASSWORD, ROOT, Product
 ROUNDS = 10
 HOST = "seeded.localhost"
 LINK = re.compile(r'(?:href|src)="(/console/[^"#]*)"')
-# Besides what is linked: deep pages, searches that find much, little and nothing, every kind of filter,
+# In addition to linked pages: deep pages, searches with many, few and no results, every kind of filter,
 # orders.
 HARD = [
     "people/?page=200",
@@ -56,7 +57,7 @@ HARD = [
 
 
 class Seeded(Product):
-    """The product on a folder that is kept, if one is given; its tenant has somebody who administers it."""
+    """The product on a folder that is kept, if one is given; its tenant has an administrator."""
 
     def __init__(self, folder: str, sizes: list[str]) -> None:
         super().__init__()
@@ -86,13 +87,13 @@ class Seeded(Product):
             super().__exit__(None, None, None)
 
     def manage(self, *arguments: str, missing_ok: bool = False) -> None:
-        """One command; ``missing_ok``: it may refuse, because it was done before."""
+        """Run one command; ``missing_ok``: it may refuse, because it was done before."""
         command = [sys.executable, "manage.py", *arguments]
         subprocess.run(command, cwd=ROOT, env=self.environment, check=not missing_ok, stdout=sys.stderr)
 
 
 def sign_in(http: httpx.Client) -> None:
-    """As a person does it; the address that follows is the console's."""
+    """Sign in as a person does, and end at the console."""
     page = http.get("/console/")
     for fields in ({"name": "clerk"}, {"password": PASSWORD}):
         page = http.post(str(page.url), data={**dict(HIDDEN.findall(page.text)), **fields})
@@ -101,7 +102,7 @@ def sign_in(http: httpx.Client) -> None:
 
 
 def found(http: httpx.Client, folder: Path) -> list[str]:
-    """One address of each page that can be reached by links, the console's first page first."""
+    """Return one address of each page that can be reached by links, the console's first page first."""
     os.environ |= {"DJANGO_SETTINGS_MODULE": "idp.settings", "FOYER_DATA": str(folder)}
     django.setup()
     from django.urls import Resolver404, resolve  # noqa: PLC0415  after the set-up
@@ -119,7 +120,7 @@ def found(http: httpx.Client, folder: Path) -> list[str]:
         with http.stream("GET", address) as page:
             if page.status_code != 200:
                 raise SystemExit(f"{address}: {page.status_code}")
-            if "content-disposition" in page.headers:  # a file to keep, as large as the tenant
+            if "content-disposition" in page.headers:  # a download as large as the tenant
                 continue
             page.read()
         names[name] = address
@@ -129,7 +130,7 @@ def found(http: httpx.Client, folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Prints the table, the slowest first."""
+    """Print the table, the slowest page first."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", default="")
     for name, size in {"people": "100000", "events": "1000000", "applications": "1000"}.items():
@@ -146,7 +147,7 @@ def main() -> None:
         sign_in(http)
         addresses = [*found(http, product.folder), *(f"/console/{each}" for each in HARD)]
         taken: dict[str, list[float]] = {address: [] for address in addresses}
-        for _ in range(ROUNDS):  # in turns, so that whatever else the machine does meets all of them
+        for _ in range(ROUNDS):  # in turns, so that other work of the machine affects all of them
             for address in addresses:
                 begun = time.perf_counter()
                 status = http.get(address).status_code

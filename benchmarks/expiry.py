@@ -1,6 +1,4 @@
-"""Polls while 200,000 stale codes are expired: how long the batches hold the database, how long polls take
-meanwhile.
-"""
+"""Polls while 200,000 stale codes expire: how long the batches hold the database, how long polls take."""
 
 import asyncio
 import sqlite3
@@ -16,7 +14,7 @@ POLLERS = 20
 
 
 def seed(product: Product) -> None:
-    """Writes overdue rows past the product, as copies of one that it made."""
+    """Insert overdue rows directly, as copies of one that the product created."""
     with sqlite3.connect(product.folder / "foyer.sqlite3") as database:
         names = [
             row[1] for row in database.execute("PRAGMA table_info(devices_devicecode)") if row[1] != "id"
@@ -34,7 +32,7 @@ def seed(product: Product) -> None:
 
 
 def left(product: Product) -> int:
-    """How many are still to be expired."""
+    """Return how many codes are still to be expired."""
     with sqlite3.connect(product.folder / "foyer.sqlite3") as database:
         overdue = (
             "SELECT count(*) FROM devices_devicecode WHERE state = 'pending' AND device_code_hash LIKE 'x%'"
@@ -43,7 +41,10 @@ def left(product: Product) -> int:
 
 
 async def measure(product: Product, sweeping: bool) -> tuple[list[float], float]:
-    """Polls of devices that wait, each at its interval, until nothing is stale (or for fifteen seconds)."""
+    """Return the seconds of polls until nothing is stale (or for fifteen seconds), and the duration.
+
+    Waiting devices poll, each at its interval.
+    """
     taken: list[float] = []
     async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
         started = [await begin(http) for _ in range(POLLERS)]
@@ -70,7 +71,7 @@ async def measure(product: Product, sweeping: bool) -> tuple[list[float], float]
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     with Product() as product:
         product.start()
         quiet, _ = asyncio.run(measure(product, sweeping=False))

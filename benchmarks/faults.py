@@ -1,8 +1,7 @@
-"""Journeys through two web processes, a worker, PostgreSQL and Redis while each of them is killed; the ledger
-must balance.
+"""Journeys through two web processes, a worker, PostgreSQL and Redis while each of them is killed.
 
-Exits with 1 unless no approval was lost, none was redeemed twice and none was turned round, and the events
-tell the same story. ``python -m benchmarks.faults [JOURNEYS]``: so many for each fault, 10 without a number.
+Exits with 1 unless no approval was lost, none was redeemed twice and none was reversed, and the events agree.
+``python -m benchmarks.faults [JOURNEYS]``: this many for each fault, 10 by default.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ from benchmarks.product import ROOT
 from tests.modes.kit import HOST, Cluster
 
 AT_ONCE = 8
-MOST = 200  # journeys of one fault
+MOST = 200  # journeys per fault
 OVER_SECONDS = 8
 AFTER_SECONDS = 2
 AWAY_SECONDS = 8
@@ -31,12 +30,12 @@ TOLD = {"approved": "device.approved", "denied": "device.denied", "redeemed": "d
 
 
 def kill(cluster: Cluster, part: str) -> None:
-    """Kill one part as the kernel does when memory runs out, and wait until it was started again."""
+    """Kill one process as the kernel does when memory runs out, and wait until it was restarted."""
     cluster.again(part, cluster.kill(part))
 
 
 def away(cluster: Cluster, part: str) -> None:
-    """Stop one part, so that it neither answers nor refuses, and let it go on."""
+    """Pause one process, so that it neither responds nor refuses, and let it continue."""
     os.kill(pid := cluster.pid(part), signal.SIGSTOP)
     time.sleep(AWAY_SECONDS)
     os.kill(pid, signal.SIGCONT)
@@ -92,7 +91,7 @@ def main(count: int) -> int:
 
 
 async def _under(cluster: Cluster, numbers: range, fault: Callable[[Cluster], None]) -> list[Journey]:
-    """Walk these journeys while the fault happens."""
+    """Run these journeys while the fault happens."""
 
     async def break_it() -> None:
         await asyncio.sleep(AFTER_SECONDS)
@@ -120,7 +119,7 @@ def _judge(cluster: Cluster, journey: Journey) -> Counter[str]:
     found["doubled"] = int(told["device.redeemed"] > 1 or told["device.approved"] + told["device.denied"] > 1)
     found["turned"] = int(approved == (state == "denied") or (tokens and not approved))
     expected = {"device.approved", "device.redeemed"} if state == "redeemed" else {TOLD.get(state, "")}
-    # Of starts, which anybody can cause, a tenant keeps 300 a minute.
+    # Anyone can cause start events, so a tenant stores at most 300 a minute.
     found["differ"] = int(
         {kind for kind in told if kind in TOLD.values()} != expected or told["device.started"] > 1
     )

@@ -1,6 +1,4 @@
-"""The engine of flows: one page and one answer over HTTP, the decision over 5, 20 and 80 steps, and what
-publishing costs.
-"""
+"""The flow engine: a page and an answer over HTTP, decisions over 5, 20 and 80 steps, and publishing."""
 
 import atexit
 import logging
@@ -30,7 +28,7 @@ from flows.conditions import expressions  # noqa: E402
 from flows.documents.document import Circumstances, FlowDocument, InventedPerson  # noqa: E402
 from flows.documents.layout import lay_out  # noqa: E402
 from flows.documents.lint import lint  # noqa: E402
-from flows.engine import planner  # noqa: E402  the framework must be there first
+from flows.engine import planner  # noqa: E402  after django.setup()
 from flows.engine.planner import layout_of, next_step  # noqa: E402
 from flows.facts import proved  # noqa: E402
 from flows.models import Version  # noqa: E402
@@ -43,7 +41,7 @@ from idp.tenancy.scope import tenant_scope  # noqa: E402
 
 SIZES = (5, 20, 80)
 ROUNDS = 15
-PAGES = 150  # runs under way are capped at 200 for an address
+PAGES = 150  # at most 200 runs per address may be in progress
 _WHEN = (
     '!request.ip.within(tenant.networks) && "staff" in person.groups',
     'request.agent.contains("Television")',
@@ -52,8 +50,9 @@ _WHEN = (
 
 
 def drawing(size: int) -> FlowDocument:
-    """A flow of so many steps, all decided before the last one: three in four by a condition that is weighed
-    and does not apply, the others because they are known before.
+    """Return a flow of this many steps, all decided before the last one.
+
+    Three in four have a condition that is evaluated and does not apply. The others are known before.
     """
     steps: list[dict[str, Any]] = [
         {"id": f"s{at}", "stage": "password"}
@@ -67,8 +66,9 @@ def drawing(size: int) -> FlowDocument:
 
 
 def warm(size: int) -> Callable[[], None]:
-    """One decision on a version that has been walked before, as a request makes it: find the layout, decide
-    up to the last step.
+    """Return one decision on a version that has run before, as a request makes it.
+
+    It finds the layout and decides up to the last step.
     """
     version, facts = Version(document=drawing(size).as_json(), parts={}), known()
 
@@ -83,7 +83,7 @@ def warm(size: int) -> Callable[[], None]:
 
 
 def cold() -> None:
-    """What the first run of a version of 20 steps pays once: laying it out and compiling every condition."""
+    """Lay out a version of 20 steps and compile every condition, as its first run does once."""
     for kept in (expressions.compile_condition, expressions._environment, planner._layout, planner._built):
         kept.cache_clear()
     layout = lay_out(drawing(20), {})
@@ -91,7 +91,7 @@ def cold() -> None:
 
 
 def dry_run() -> None:
-    """The same flow in a dry run, by the same person."""
+    """Run the same flow as a dry run, by the same person."""
     alice = InventedPerson(username="alice", groups=("staff",))
     reports = simulate(
         drawing(20), person=alice, request=Circumstances(address="10.1.2.3", signed_in=("pwd",))
@@ -100,25 +100,23 @@ def dry_run() -> None:
 
 
 def check() -> None:
-    """The same flow looked over before it is published."""
+    """Lint the same flow, as before it is published."""
     lint(drawing(20))
 
 
 def known() -> dict[str, Any]:
-    """What a living session proves."""
+    """Return the facts that a living session proves."""
     now = timezone.now()
     return proved(PK, "alice", 1, now, {"pwd": now})
 
 
 def about(facts: dict[str, Any]) -> About:
-    """A request from the office."""
+    """Return the context of a request from the office."""
     return About(facts, "10.1.2.3", "Mozilla/5.0 (X11; Linux x86_64)")
 
 
 def milliseconds(work: Callable[[], None], times: int) -> float:
-    """The processor time of one, on average of so many: what other programs take of a shared machine does not
-    count.
-    """
+    """Return the average processor time of one call; other programs on the machine do not count."""
     begun = time.thread_time()
     for _ in range(times):
         work()
@@ -126,8 +124,9 @@ def milliseconds(work: Callable[[], None], times: int) -> float:
 
 
 def medians(works: dict[str, Callable[[], None]], times: int) -> dict[str, float]:
-    """The median of ``ROUNDS`` rounds; in each round every work has its turn, so that a busy moment meets all
-    of them.
+    """Return the medians of ``ROUNDS`` rounds.
+
+    Every function has its turn in each round, so that a busy moment affects all of them.
     """
     rounds: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():
@@ -139,9 +138,7 @@ def medians(works: dict[str, Callable[[], None]], times: int) -> dict[str, float
 
 
 def over_http(product: Product) -> tuple[list[float], list[float], list[float]]:
-    """Seconds of each: a page that only answers that it is alive, the page of a run, an answer to it (a name,
-    by POST).
-    """
+    """Return the seconds of each health page, page of a run, and answer to it (a name, by POST)."""
     alive, pages, answers = [], [], []
     with httpx.Client(base_url=product.url, timeout=30) as http:
         for _ in range(PAGES):
@@ -164,7 +161,7 @@ def _timed(ask: Callable[[], httpx.Response], status: int) -> tuple[float, httpx
 
 
 def main() -> None:
-    """Prints the tables."""
+    """Print the tables."""
     person = Invented("alice", groups=("staff",), credentials=("password",))
     with tenant_scope(Tenant(name="acme", networks=["10.0.0.0/8"])), inventing(person):
         decisions = medians({str(size): warm(size) for size in SIZES}, 100)

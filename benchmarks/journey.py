@@ -1,5 +1,6 @@
-"""A whole journey over HTTP: a device asks, a person signs in and decides in a JSON run, the device polls and
-uses its tokens.
+"""A whole journey over HTTP: a device requests a code, a person decides, the device uses its tokens.
+
+The person signs in and decides in a JSON run. The device polls for its tokens.
 """
 
 import asyncio
@@ -14,27 +15,30 @@ from benchmarks.product import GRANT
 
 PASSWORD = "a quiet orchard in March"
 _AGAIN = (httpx.TransportError,)
-_SECONDS = 120  # a journey that takes longer is given up
+_SECONDS = 120  # a longer journey is abandoned
 
 
 @dataclass
 class Journey:
-    """What its client saw. ``decision``: what the person pressed and was told to be done, "" before."""
+    """What the client of a journey saw.
+
+    ``decision``: what the person submitted and the server confirmed, "" before.
+    """
 
     number: int
     decision: str = ""
     device_code: str = field(default="", repr=False)
-    # of the token endpoint: each "tokens" or an error, without the waiting ones
+    # of the token endpoint: each "tokens" or an error, without authorization_pending and slow_down
     answers: list[str] = field(default_factory=list)
-    used: bool = False  # userinfo took the token
+    used: bool = False  # userinfo accepted the token
     faults: int = 0  # requests that had to be repeated
 
 
 class Client:
-    """A sensible client: on a broken connection, 429 or 5xx it waits a little and takes the next server."""
+    """A client that retries: on a broken connection, 429 or 5xx it waits and tries the next server."""
 
     def __init__(self, urls: list[str], number: int, host: str) -> None:
-        # Each journey comes from a network of its own: budgets are not what is measured.
+        # Each journey has its own network, because budgets are not to be measured.
         address = f"10.{number // 65_536 % 256}.{number // 256 % 256}.{number % 256}"
         headers = {"X-Forwarded-For": address, "Host": host}
         self.https = [
@@ -43,7 +47,7 @@ class Client:
         self.at, self.faults, self.end = number % len(urls), 0, time.monotonic() + _SECONDS
 
     async def send(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """Return the first answer that is one. Raise TimeoutError when the journey takes too long."""
+        """Return the first usable response; raise TimeoutError when the journey takes too long."""
         while time.monotonic() < self.end:
             try:
                 answer = await self.https[self.at].request(method, path, **more)
@@ -63,7 +67,7 @@ class Client:
 
 
 async def walk(urls: list[str], number: int, *, host: str, approve: float = 0.6, pause: float = 1) -> Journey:
-    """Walk one journey as the person ``p<number>``; approve with this probability, deny otherwise."""
+    """Run one journey as the person ``p<number>``; approve with this probability, deny otherwise."""
     client, journey = Client(urls, number, host), Journey(number)
     try:
         started = (
@@ -85,8 +89,9 @@ async def walk(urls: list[str], number: int, *, host: str, approve: float = 0.6,
 
 
 async def _decide(client: Client, number: int, user_code: str, decision: str) -> None:
-    """Sign in, enter the code and decide; an answer that came late or twice brings the same
-    challenge again.
+    """Sign in, enter the code and decide.
+
+    A late or duplicate answer returns the same challenge again.
     """
     answers = {
         "identification": {"name": f"p{number}"},
@@ -130,7 +135,7 @@ async def _redeem(client: Client, journey: Journey, pause: float) -> None:
 async def walk_all(
     urls: list[str], numbers: range, *, host: str, at_once: int, over: float = 0
 ) -> list[Journey]:
-    """Walk them all, so many at the same time, and begin them evenly within ``over`` seconds."""
+    """Run all journeys, ``at_once`` of them concurrently, and start them evenly within ``over`` seconds."""
     places = asyncio.Semaphore(at_once)
 
     async def one(number: int) -> Journey:
@@ -142,8 +147,9 @@ async def walk_all(
 
 
 def people(count: int) -> str:
-    """Return a blueprint with so many people, and a device application without limits that would be measured
-    instead.
+    """Return a blueprint with this many people and a device application without limits.
+
+    The limits would be measured otherwise.
     """
     limits = (
         "application: demo-device\ndevice: {pending_limit: 1000000, pending_limit_per_address: 1000000}\n"

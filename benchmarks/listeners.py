@@ -1,6 +1,4 @@
-"""2,000 waiting listeners in one process: what each costs, how fast the right one is told, how fast all are
-sent home.
-"""
+"""2,000 waiting listeners in one process: the cost of each, and the time to notify and disconnect them."""
 
 import asyncio
 import random
@@ -15,7 +13,7 @@ TOLD = 50
 
 
 async def measure(product: Product) -> dict[str, str]:
-    """Opens them all, approves some, stops the server under the rest."""
+    """Open all streams, approve some devices, and stop the server under the rest; return the rows."""
     before, threads_before = product.memory()
     person = Person(product)
     await person.sign_in()
@@ -49,7 +47,7 @@ async def measure(product: Product) -> dict[str, str]:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     with Product(FOYER_LISTENERS_PER_ADDRESS=str(LISTENERS + 10)) as product:
         product.start()
         rows = asyncio.run(measure(product))

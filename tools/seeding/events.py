@@ -1,4 +1,4 @@
-"""Ninety invented days of an audit trail, in the proportions of a tenant whose people connect devices."""
+"""Ninety simulated days of events, in the proportions of a tenant whose people connect devices."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,7 +10,7 @@ from idp.events.models import Event
 from tools.seeding.plan import BY, Seed, address, hexadecimal
 
 DAYS = 90
-# kind: how often in a hundred, whether a person did it, and its data
+# kind: percentage, whether a person did it, and its data
 SIGNING_IN: dict[str, tuple[int, bool, dict[str, Any]]] = {
     "session.started": (22, True, {"methods": ["pwd"]}),
     "session.ended": (8, True, {"why": "signed out"}),
@@ -33,7 +33,7 @@ DEVICES: dict[str, tuple[int, bool, dict[str, Any]]] = {
 
 
 def fill(seed: Seed) -> None:
-    """The events, oldest first."""
+    """Insert the events, oldest first."""
     seed.fill("events", _events(seed))
 
 

@@ -1,6 +1,4 @@
-"""Invented people: their groups, what they prove themselves with, their sessions; none of them has a
-password.
-"""
+"""Simulated people, with their groups, credentials and sessions; none of them has a password."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -34,7 +32,7 @@ STAFF = {Role.ADMIN: "admin", Role.EDITOR: "editor", Role.HELPDESK: "helpdesk", 
 
 
 def fill(seed: Seed) -> None:
-    """Groups, people, memberships, credentials and sessions."""
+    """Insert groups, people, memberships, credentials and sessions."""
     seed.fill("groups", _groups(seed))
     seed.fill("people", _people(seed))
     keys = keys_of_people()
@@ -44,14 +42,14 @@ def fill(seed: Seed) -> None:
 
 
 def hire(password: str) -> list[str]:
-    """Somebody for each role of a tenant, all with this password; their usernames."""
+    """Create a person for each role of a tenant, all with this password; return their usernames."""
     for role, username in STAFF.items():
         save_person(username, name=str(role.label), role=role.value, password=hash_password(password), by=BY)
     return list(STAFF.values())
 
 
 def keys_of_people() -> list[int]:
-    """Of those who were invented, in the order of their numbers."""
+    """Return the primary keys of the simulated people, in ascending order."""
     return list(
         Person.objects.filter(username__startswith="alice-").order_by("pk").values_list("pk", flat=True)
     )

@@ -1,5 +1,6 @@
-"""How large an invented tenant is, and what its tables are filled from: chance that comes out the same for
-the same number.
+"""The size of a simulated tenant, and the random numbers from which its tables are filled.
+
+The same seed yields the same rows.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from django.utils import timezone
 from idp.tenancy.rows import insert_rows
 from idp.tenancy.scope import current_tenant
 
-# rows in one transaction: a tenth of a second, so that a server beside it gets its turn on SQLite
+# rows per transaction: a tenth of a second, so that a server can write to the same SQLite file meanwhile
 BATCH = 5000
 BY = "seed"
 NETWORKS = ("192.0.2", "198.51.100", "203.0.113")  # RFC 5737: addresses for documentation
@@ -29,7 +30,7 @@ AGENTS = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many rows of each kind: three are chosen, the others follow in proportion."""
+    """How many rows of each kind there are: three numbers are chosen, the others follow in proportion."""
 
     people: int
     events: int
@@ -37,7 +38,7 @@ class Sizes:
 
     @property
     def groups(self) -> int:
-        """One for each thousand people."""
+        """One for each thousand people, at least three."""
         return max(3, self.people // 1000)
 
     @property
@@ -47,7 +48,7 @@ class Sizes:
 
     @property
     def families(self) -> int:
-        """Approvals that gave tokens."""
+        """Approvals that issued tokens."""
         return self.people * 6 // 10
 
     @property
@@ -57,15 +58,15 @@ class Sizes:
 
     @property
     def runs(self) -> int:
-        """Walks through flows."""
+        """Runs of flows."""
         return self.people // 5
 
 
 @dataclass(frozen=True)
 class Seed:
-    """What is invented comes from here.
+    """The source of all simulated data.
 
-    ``number``: the same one gives the same rows; ``tell`` hears of the progress.
+    ``number``: the same one yields the same rows; ``tell`` receives the progress.
     """
 
     sizes: Sizes
@@ -74,18 +75,18 @@ class Seed:
     tell: Callable[[str], object] = print
 
     def chance(self, table: str) -> Random:
-        """For what may be alike in two tenants."""
-        return Random(f"{self.number}/{table}")  # noqa: S311 invented data, not keys
+        """Return the random numbers for values that may be the same in two tenants."""
+        return Random(f"{self.number}/{table}")  # noqa: S311  simulated data, not keys
 
     def own(self, table: str) -> Random:
-        """For what must differ from every other tenant's.
+        """Return the random numbers for values that must differ between tenants.
 
-        A hash comes from here too: then nobody knows what it is a hash of.
+        Hashes come from here too, so no one knows what they are hashes of.
         """
-        return Random(f"{self.number}/{current_tenant().name}/{table}")  # noqa: S311 invented data, not keys
+        return Random(f"{self.number}/{current_tenant().name}/{table}")  # noqa: S311  simulated data, not keys
 
     def fill(self, title: str, rows: Iterator[models.Model]) -> None:
-        """Stores the rows in batches, each in a transaction of its own."""
+        """Insert the rows in batches, each in its own transaction."""
         begun, done = perf_counter(), 0
         while batch := list(islice(rows, BATCH)):
             with transaction.atomic():
@@ -97,20 +98,23 @@ class Seed:
 
 
 def hexadecimal(chance: Random, digits: int) -> str:
-    """So many random hexadecimal digits."""
+    """Return a number of random hexadecimal digits."""
     return f"{chance.getrandbits(digits * 4):0{digits}x}"
 
 
 def address(chance: Random) -> str:
-    """An address that belongs to nobody."""
+    """Return an IP address that is reserved for documentation."""
     return f"{chance.choice(NETWORKS)}.{chance.randrange(1, 255)}"
 
 
 def earlier(chance: Random, moment: datetime, days: float) -> datetime:
-    """Some time within so many days before."""
+    """Return a time within the given number of days before."""
     return moment - timedelta(seconds=chance.randrange(1, int(days * 86_400)))
 
 
 def later(chance: Random, moment: datetime, days: float) -> datetime:
-    """A day after, or up to so many days more: what is seeded is still there tomorrow, whatever is swept."""
+    """Return a time from one day after, up to the given number of days more.
+
+    Seeded rows therefore survive the sweeps until tomorrow.
+    """
     return moment + timedelta(days=1, seconds=chance.randrange(int(days * 86_400)))

@@ -1,5 +1,6 @@
-"""Invented applications, and what came out of their devices: requests, approvals, tokens; nobody knows any of
-the secrets.
+"""Simulated applications with the requests, approvals and tokens of their devices.
+
+No one knows any of the secrets.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ DECIDED = (State.APPROVED, State.REDEEMED, State.REVOKED, State.DENIED)
 
 
 def fill(seed: Seed, people: list[int], issuer: str) -> None:
-    """Scopes, applications, families of tokens, refresh tokens and devices."""
+    """Insert scopes, applications, token families, refresh tokens and devices."""
     seed.fill("scopes", _scopes())
     seed.fill("applications", _applications(seed))
     applications = list(Application.objects.order_by("pk").values_list("pk", flat=True))

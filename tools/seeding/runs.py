@@ -1,4 +1,4 @@
-"""Invented runs of the live flows: some under way, some over; counted at once, as the sweep would."""
+"""Simulated runs of the live flows, some in progress and some ended; counted at once, as by the sweep."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,11 +11,11 @@ from flows.simulation import funnel
 from idp.ratelimit.budgets import address_key
 from tools.seeding.plan import Seed, address, hexadecimal, later
 
-ENDS = ("finished", "finished", "finished", "denied", "leave", "")  # "": under way
+ENDS = ("finished", "finished", "finished", "denied", "leave", "")  # "": in progress
 
 
 def fill(seed: Seed, people: list[int]) -> None:
-    """Runs of every flow that people meet; whoever is over is in the funnel."""
+    """Insert runs of every default flow, and count the ended ones in the funnel."""
     seed.fill("runs", _runs(seed, people))
     while funnel.sweep(seed.now, batch=1000):
         pass
@@ -51,7 +51,10 @@ def _runs(seed: Seed, people: list[int]) -> Iterator[Run]:
 
 
 def _state(chance: Random, version: Version, boxes: list[str], end: str) -> dict[str, object]:
-    """As the engine leaves it: everything decided when the run finished, else up to some box."""
+    """Return the state as the engine leaves it: a finished run has every step decided.
+
+    Any other run has its steps decided up to a random one.
+    """
     state, at = State(), 0
     reached = len(boxes) if end in ("finished", "leave") else chance.randrange(1, len(boxes) + 1)
     for box in boxes[:reached]:

@@ -1,5 +1,6 @@
-"""``manage.py cluster``: the distributed mode on one machine, to look at and to test: servers, two web
-processes, worker, beat.
+"""``manage.py cluster``: runs the distributed mode on one machine, for trying it out and for tests.
+
+It consists of the servers, two web processes, a worker and beat.
 """
 
 import os
@@ -26,16 +27,17 @@ _AGAIN_SECONDS = 1
 
 
 class Command(BaseCommand):
-    """Starts them all, says where to look, starts again whatever ends, and stops everything on Ctrl-C."""
+    """Starts all processes, restarts those that end, and stops everything on Ctrl-C."""
 
     help = (
         "PostgreSQL, Redis, two web processes on PORT and PORT+1, a Celery worker and a beat; data in "
         "FOYER_DATA/cluster."
     )
-    requires_system_checks: list[str] = []  # they look at this process's settings; each part checks its own
+    # they check this process's settings, but each child process checks its own
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        files.make_folder(settings.DATA, 0o711)  # the servers' own user enters its folder in it
+        files.make_folder(settings.DATA, 0o711)  # the servers' user needs access to its folder below
         files.keep_secret_key()
         with ExitStack() as ends, _until_interrupted():
             try:
@@ -51,9 +53,7 @@ class Command(BaseCommand):
             self._watch(parts)
 
     def _servers(self, ends: ExitStack) -> dict[str, str]:
-        """Starts what DATABASE_URL and REDIS_URL do not already name; answers the environment of the other
-        parts.
-        """
+        """Start the servers that DATABASE_URL and REDIS_URL do not name; return the others' environment."""
         folder = Path(settings.DATA) / "cluster"
         found = {"DATABASE_URL": env.read().database_url, "REDIS_URL": env.read().redis_url}
         self._own: list[Server] = []
@@ -72,9 +72,7 @@ class Command(BaseCommand):
         }
 
     def _parts(self, environment: dict[str, str], ends: ExitStack) -> list[Child]:
-        """Sets up, then starts web processes, worker and beat, and waits until both web processes
-        are ready.
-        """
+        """Set up the database, start web processes, worker and beat, and wait for both web processes."""
         manage = [sys.executable, str(Path(sys.argv[0]).absolute())]
         celery = [sys.executable, "-m", "celery", "--quiet", "-A", "idp.celery"]
         if subprocess.run([*manage, "setup"], cwd=settings.BASE_DIR, env=environment, check=False).returncode:  # noqa: S603
@@ -98,7 +96,7 @@ class Command(BaseCommand):
         return parts
 
     def _watch(self, parts: list[Child]) -> None:
-        """Starts again what ends; the database says what is owed, so nothing else has to be done."""
+        """Restart processes that end; the database records unfinished work, so nothing else is necessary."""
         everything = [*(server.child for server in self._own), *parts]
         while True:
             for child in everything:
@@ -111,9 +109,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block; from then on both are ignored, so that everything is stopped in
-    peace.
-    """
+    """End the block on SIGINT or SIGTERM; ignore both from then on, so that everything stops in order."""
 
     def interrupt(*args: Any) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):

@@ -1,6 +1,4 @@
-"""``manage.py seed``: a tenant full of invented people, applications and events, to see how everything looks
-and does at size.
-"""
+"""``manage.py seed``: creates a tenant full of simulated data, for trying Foyer at scale."""
 
 import logging
 from typing import Any
@@ -21,7 +19,7 @@ from tools.seeding.plan import BY, Seed, Sizes
 
 
 class Command(BaseCommand):
-    """Fills a tenant that it makes itself, and never one that is there."""
+    """Fills a new tenant and never an existing one."""
 
     help = (
         "Create a tenant and fill it with made-up people, sessions, credentials, applications, "
@@ -54,7 +52,7 @@ class Command(BaseCommand):
             number=options["random"],
             tell=self.stdout.write if options["verbosity"] else lambda text: None,
         )
-        logging.disable(logging.INFO)  # what is done now is told in plain words
+        logging.disable(logging.INFO)  # progress is printed instead
         try:
             with tenant_scope(self._made(name, domain)):
                 self._fill(seed, f"https://{domain}")
@@ -62,7 +60,7 @@ class Command(BaseCommand):
             logging.disable(logging.NOTSET)
 
     def _made(self, name: str, domain: str) -> Tenant:
-        """The tenant with the shipped flows; raises CommandError, and then nothing is there."""
+        """Create the tenant with the shipped flows and return it; raise CommandError with nothing created."""
         if tenants.by_name(name):
             raise CommandError(
                 f"The tenant {name} already exists, and seed doesn't change existing tenants. Name "
@@ -96,4 +94,4 @@ class Command(BaseCommand):
 
 class _Quiet:
     def write(self, text: str) -> None:
-        """Nothing."""
+        """Discard the text."""
