@@ -53,24 +53,24 @@ class Fault:
 
 
 @dataclass
-class _Walk:
+class _BoundsChecker:
     tree: Tree
     faults: list[tuple[str, int]] = field(default_factory=list)
     concatenations: int = 0
     macros: int = 0
     patterns: int = 0
 
-    def visit(self, node: Node, around: tuple[Node, ...] = ()) -> None:
+    def visit(self, node: Node, enclosing: tuple[Node, ...] = ()) -> None:
         """Record the violations in ``node`` and below it.
 
-        ``around``: the macros in which it is repeated, outermost first.
+        ``enclosing``: the macros in which it is repeated, outermost first.
         """
-        depth = len(around)
-        if around and _is_own(node, around[-1].name):
-            self.visit(node.children[1].children[0], around)
+        depth = len(enclosing)
+        if enclosing and _is_accumulation(node, enclosing[-1].name):
+            self.visit(node.children[1].children[0], enclosing)
             return
         if node.kind == "call":
-            self._call(node, around)
+            self._check_call(node, enclosing)
         elif (
             node.kind == "constant" and isinstance(node.constant, str) and nfc(node.constant) != node.constant
         ):
@@ -80,7 +80,7 @@ class _Walk:
         elif node.kind in ("list", "map") and depth:
             if not node.is_literal:
                 self.faults.append(("Lists and maps inside a macro can only contain constants.", node.id))
-            elif _members(node) > MEMBERS:
+            elif _count_members(node) > MEMBERS:
                 self.faults.append(
                     (f"Lists and maps inside a macro can have at most {MEMBERS} members.", node.id)
                 )
@@ -92,17 +92,17 @@ class _Walk:
                 )
                 return
         for child in node.children:
-            self.visit(child, around)
+            self.visit(child, enclosing)
         for part in node.loops:
-            self.visit(part, (*around, node))
+            self.visit(part, (*enclosing, node))
 
-    def _call(self, node: Node, around: tuple[Node, ...]) -> None:
+    def _check_call(self, node: Node, enclosing: tuple[Node, ...]) -> None:
         overloads = self.tree.overloads.get(node.id, frozenset())
         if node.name == "matches":
-            self._pattern(node, around)
+            self._check_pattern(node, enclosing)
         if node.name == _PLUS and not (overloads and overloads <= _NUMERIC):
             self.concatenations += 1
-            if around:
+            if enclosing:
                 self.faults.append(("Text or lists can't be joined with + inside a macro.", node.id))
             elif self.concatenations > CONCATENATIONS:
                 self.faults.append(
@@ -113,45 +113,46 @@ class _Walk:
         if "index_list" in overloads and isinstance(at := node.children[1].constant, int) and at < 0:
             self.faults.append((f"List index {at} isn't valid; the first item is 0.", node.children[1].id))
 
-    def try_out(self, node: Node, *, works: bool = False) -> None:
+    def check_constants(self, node: Node, *, is_checked: bool = False) -> None:
         """Evaluate the largest constant subexpressions and record the smallest failing one.
 
-        ``works``: the expression around it was evaluated already.
+        ``is_checked``: the expression around it was evaluated already.
         """
         before = len(self.faults)
-        tried = self.tree.overloads.get(node.id, frozenset()) & _TRIED.keys()
-        for position, trial, what in (each for overload in tried for each in _TRIED[overload]):
-            for text, at in self._texts(node.children[position]):
-                if not trial(text):
-                    self.faults.append(
-                        (f"{text!r} isn't a valid {what}.{_near(text) if what == _ZONE[2] else ''}", at)
-                    )
+        overloads = self.tree.overloads.get(node.id, frozenset()) & _CONSTANT_CHECKS.keys()
+        for position, check, expected in (
+            each for overload in overloads for each in _CONSTANT_CHECKS[overload]
+        ):
+            for text, at in self._constant_texts(node.children[position]):
+                if not check(text):
+                    hint = _time_zone_hint(text) if expected == _ZONE[2] else ""
+                    self.faults.append((f"{text!r} isn't a valid {expected}.{hint}", at))
         failed = (
             ""
-            if works or node.id not in self.tree.whole or node.kind not in ("call", "macro", "map")
-            else self._failure(node)
+            if is_checked or node.id not in self.tree.whole or node.kind not in ("call", "macro", "map")
+            else self._evaluation_error(node)
         )
-        works = works or (node.id in self.tree.whole and not failed)
+        is_checked = is_checked or (node.id in self.tree.whole and not failed)
         for child in (*node.children, *node.loops):
-            self.try_out(child, works=works)
+            self.check_constants(child, is_checked=is_checked)
         if failed and len(self.faults) == before:
-            self.faults.append((f"This always fails: {_said(failed)}.", node.id))
+            self.faults.append((f"This always fails: {_clean_message(failed)}.", node.id))
 
-    def _failure(self, node: Node) -> str:
+    def _evaluation_error(self, node: Node) -> str:
         try:
             self.tree.evaluate(node, {})
         except Failed as failed:
             return str(failed) or "it can't be evaluated"
         return ""
 
-    def _texts(self, node: Node) -> Iterator[tuple[str, int]]:
+    def _constant_texts(self, node: Node) -> Iterator[tuple[str, int]]:
         """Yield the constant texts of an expression, each with the ID of its node.
 
         A constant list yields each of its texts.
         """
         if node.kind == "list":
             for child in node.children:
-                yield from self._texts(child)
+                yield from self._constant_texts(child)
         elif isinstance(node.constant, str):
             yield node.constant, node.id
         elif node.id in self.tree.whole:
@@ -163,7 +164,7 @@ class _Walk:
                     if isinstance(each, str)
                 )
 
-    def _pattern(self, node: Node, around: tuple[Node, ...]) -> None:
+    def _check_pattern(self, node: Node, enclosing: tuple[Node, ...]) -> None:
         """Check that a regular expression is constant and small, and searches each text at most once."""
         text, pattern = node.children[0], node.children[-1].constant
         self.patterns += 1
@@ -172,17 +173,17 @@ class _Walk:
         if (
             not isinstance(pattern, str)
             or len(pattern) > PATTERN_LENGTH
-            or _repetitions(pattern) > REPETITIONS
+            or _count_repetitions(pattern) > REPETITIONS
         ):
             message = (
                 f"A regular expression must be a constant of at most {PATTERN_LENGTH} characters and repeat "
                 f"at most {REPETITIONS} times."
             )
             self.faults.append((message, node.id))
-        if around and not (
-            len(around) == 1
-            and text.name == around[0].variable
-            and around[0].children[0].kind in ("name", "member")
+        if enclosing and not (
+            len(enclosing) == 1
+            and text.name == enclosing[0].variable
+            and enclosing[0].children[0].kind in ("name", "member")
         ):
             self.faults.append(
                 ("Inside a macro, a regular expression can only test the items of a declared list.", node.id)
@@ -191,17 +192,17 @@ class _Walk:
 
 def faults(tree: Tree) -> list[Fault]:
     """Return why this compiled condition may not be saved, in source order; empty for a valid one."""
-    walk = _Walk(tree)
-    walk.visit(tree.root)
-    if not walk.faults:  # unbounded conditions are never evaluated
-        walk.try_out(tree.root)
+    checker = _BoundsChecker(tree)
+    checker.visit(tree.root)
+    if not checker.faults:  # unbounded conditions are never evaluated
+        checker.check_constants(tree.root)
     return sorted(
-        (Fault(message, tree.positions.get(at, 0)) for message, at in walk.faults),
+        (Fault(message, tree.positions.get(at, 0)) for message, at in checker.faults),
         key=lambda fault: fault.offset,
     )
 
 
-def _is_own(node: Node, accumulator: str) -> bool:
+def _is_accumulation(node: Node, accumulator: str) -> bool:
     """Return whether this is the step that ``map`` and ``filter`` expand to: ``@result + [item]``.
 
     A name with an @ cannot be written in a condition.
@@ -214,15 +215,15 @@ def _is_own(node: Node, accumulator: str) -> bool:
     )
 
 
-def _members(node: Node) -> int:
+def _count_members(node: Node) -> int:
     """Return how many values a constant list or map creates per evaluation.
 
     A key and its value count as two.
     """
-    return sum(1 + _members(child) for child in node.children)
+    return sum(1 + _count_members(child) for child in node.children)
 
 
-def _repetitions(pattern: str) -> int:
+def _count_repetitions(pattern: str) -> int:
     """Return the product of the counted repetitions of a regular expression.
 
     ``(a{2,10}b){5}`` yields 50, the largest number of copies that it expands to.
@@ -230,17 +231,17 @@ def _repetitions(pattern: str) -> int:
     return math.prod(int(most or least or 1) or 1 for least, most in _COUNTED.findall(pattern))
 
 
-def _said(message: str) -> str:
+def _clean_message(message: str) -> str:
     """Return the evaluator's message without its codes."""
     text = message.splitlines()[0] if message else "it can't be evaluated"
     text = re.sub(r"^(?:[A-Z_]+: )+|\s*\[[A-Z_]+\]|\s*\(in container ''\)", "", text).strip().rstrip(".")
     return text[:1].lower() + text[1:200]
 
 
-def _near(zone: str) -> str:
+def _time_zone_hint(zone: str) -> str:
     """Return a hint with the time zone that was probably meant."""
-    like = every_zone() if "/" in zone or len(zone) > len("CEST") else ()
-    return did_you_mean(zone, like, " Write it like Europe/Berlin.")
+    candidates = every_zone() if "/" in zone or len(zone) > len("CEST") else ()
+    return did_you_mean(zone, candidates, " Write it like Europe/Berlin.")
 
 
 def _is_address(text: str) -> bool:
@@ -259,19 +260,19 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def _succeeds(source: str) -> Callable[[str], bool]:
+def _evaluates(source: str) -> Callable[[str], bool]:
     """Return a check whether ``source`` can be evaluated when ``tried`` is a given constant.
 
     CEL itself decides what it understands.
     """
 
-    def trial(constant: str) -> bool:
+    def check(constant: str) -> bool:
         try:
             return bool(_probe(source).eval(data={"tried": constant}).type() != cel.Type.ERROR)
         except Exception:  # the binding raises any exception of C++
             return False
 
-    return trial
+    return check
 
 
 @lru_cache(maxsize=16)
@@ -279,8 +280,8 @@ def _probe(source: str) -> Any:
     return cel.NewEnv(variables={"tried": cel.Type.STRING}).compile(source)
 
 
-_Trial = tuple[int, Callable[[str], bool], str]
-_ZONE: _Trial = (1, _succeeds('timestamp("2026-01-01T00:00:00Z").getHours(tried)'), "time zone")
+_ConstantCheck = tuple[int, Callable[[str], bool], str]
+_ZONE: _ConstantCheck = (1, _evaluates('timestamp("2026-01-01T00:00:00Z").getHours(tried)'), "time zone")
 _ZONED = (
     "year",
     "month",
@@ -292,21 +293,21 @@ _ZONED = (
     "minutes",
     "milliseconds",
 )
-_PATTERN: _Trial = (1, _succeeds('"".matches(tried)'), "regular expression")
+_PATTERN: _ConstantCheck = (1, _evaluates('"".matches(tried)'), "regular expression")
 # By overload: the checked argument (a method's own object is the first), its check, and the expected value.
-_TRIED: dict[str, tuple[_Trial, ...]] = {
+_CONSTANT_CHECKS: dict[str, tuple[_ConstantCheck, ...]] = {
     "ip_within_networks": (
         (0, _is_address, "address; write it like 192.0.2.1"),
         (1, _is_network, "network; write it like 192.0.2.0/24"),
     ),
     "matches": (_PATTERN,),
     "matches_string": (_PATTERN,),
-    "string_to_timestamp": ((0, _succeeds("timestamp(tried)"), "time; write it like 2026-01-31T12:00:00Z"),),
-    "string_to_duration": ((0, _succeeds("duration(tried)"), "duration; write it like 90s or 1h30m"),),
-    "string_to_int64": ((0, _succeeds("int(tried)"), "whole number"),),
-    "string_to_uint64": ((0, _succeeds("uint(tried)"), "whole number"),),
-    "string_to_double": ((0, _succeeds("double(tried)"), "number"),),
-    "string_to_bool": ((0, _succeeds("bool(tried)"), "boolean; use true or false"),),
+    "string_to_timestamp": ((0, _evaluates("timestamp(tried)"), "time; write it like 2026-01-31T12:00:00Z"),),
+    "string_to_duration": ((0, _evaluates("duration(tried)"), "duration; write it like 90s or 1h30m"),),
+    "string_to_int64": ((0, _evaluates("int(tried)"), "whole number"),),
+    "string_to_uint64": ((0, _evaluates("uint(tried)"), "whole number"),),
+    "string_to_double": ((0, _evaluates("double(tried)"), "number"),),
+    "string_to_bool": ((0, _evaluates("bool(tried)"), "boolean; use true or false"),),
     "timestamp_to_seconds_tz": (_ZONE,),
     **{f"timestamp_to_{part}_with_tz": (_ZONE,) for part in _ZONED},
 }

@@ -24,16 +24,16 @@ _NETWORKS = "tenant.networks"
 _COUNTRY = "request.country"
 _CLOCK = "request.time"
 _AND, _OR, _NOT, _IF = "_&&_", "_||_", "!_", "_?_:_"
-_IN, _EQUAL, _OTHER, _INDEX = "@in", "_==_", "_!=_", "_[_]"
-_COMPARING = {_AND, _OR, _NOT, _IF, _IN, _EQUAL, _OTHER}
+_IN, _EQUAL, _NOT_EQUAL, _INDEX = "@in", "_==_", "_!=_", "_[_]"
+_COMPARING = {_AND, _OR, _NOT, _IF, _IN, _EQUAL, _NOT_EQUAL}
 _ORDERING = {"_<_", "_<=_", "_>_", "_>=_"}
 _DAY = "getDayOfWeek"
 _HOURLY = {"getHours", _DAY}
 _MINUTES = {"getMinutes"}
 _NUMERIC = {"_+_", "_-_", "_*_", "_/_", "_%_", "-_"}
-_MOST_TEXTS = 6  # of a list, because each combination is evaluated
-_MOST_TRIALS = 50_000  # per condition: 20,000 take 0.1 s; a condition that needs more is skipped
-_ANOTHER = "\ue000"  # a private-use character, which no value contains
+_MAX_TEXTS = 6  # of a list, because each combination is evaluated
+_MAX_EVALUATIONS = 50_000  # per condition: 20,000 take 0.1 s; a condition that needs more is skipped
+_UNMENTIONED_TEXT = "\ue000"  # a private-use character, which no value contains
 
 
 @dataclass(frozen=True)
@@ -64,47 +64,49 @@ def doubts(condition: Condition, given: frozenset[str] = frozenset()) -> tuple[D
     ``given``: map keys whose presence the enclosing conditions have tested.
     """
     found = [
-        *_settled(condition.tree, dict(condition.types)),
-        *_unsure(condition.tree, condition.tree.root, given),
+        *_constant_warnings(condition.tree, dict(condition.types)),
+        *_lookup_warnings(condition.tree, condition.tree.root, given),
     ]
-    found += [doubt for each in comparisons(condition) if (doubt := _shape(each))]
-    found += _networks(condition.tree)
+    found += [doubt for each in comparisons(condition) if (doubt := _value_warning(each))]
+    found += _network_warnings(condition.tree)
     return tuple(sorted(dict.fromkeys(found), key=lambda doubt: doubt.offset))
 
 
 def comparisons(condition: Condition) -> list[Comparison]:
     """Return every constant text that is compared with a declared variable or searched in its list."""
-    return list(_compared(condition.tree, condition.tree.root, {}))
+    return list(_iter_comparisons(condition.tree, condition.tree.root, {}))
 
 
 def asks_after(condition: Condition) -> frozenset[str]:
     """Return the keys that exist wherever this condition is true, such as ``person.attributes["team"]``."""
-    return _tests(condition.tree, condition.tree.root, positive=True)
+    return _implied_keys(condition.tree, condition.tree.root, positive=True)
 
 
-def _compared(tree: Tree, node: Node, items: Mapping[str, str]) -> Iterator[Comparison]:
+def _iter_comparisons(tree: Tree, node: Node, items: Mapping[str, str]) -> Iterator[Comparison]:
     """Yield the comparisons in this expression.
 
     ``items``: for the item variable of each enclosing macro, the list variable that the macro iterates over.
     """
-    if node.kind == "call" and node.name in (_EQUAL, _OTHER, _IN):
+    if node.kind == "call" and node.name in (_EQUAL, _NOT_EQUAL, _IN):
         for one, other in (node.children, node.children[::-1]):
-            word = tree.word(one) or items.get(one.name if one.kind == "name" else "", "")
+            variable = tree.word(one) or items.get(one.name if one.kind == "name" else "", "")
             for each in (
-                (other.children if other.kind == "list" and node.name == _IN else (other,)) if word else ()
+                (other.children if other.kind == "list" and node.name == _IN else (other,))
+                if variable
+                else ()
             ):
                 if isinstance(each.constant, str):
-                    yield Comparison(word, each.constant, tree.begins(each))
+                    yield Comparison(variable, each.constant, tree.begins(each))
     inside = items
-    if node.kind == "macro" and (word := tree.word(node.children[0])):
-        inside = {**items, node.variable: word}
+    if node.kind == "macro" and (variable := tree.word(node.children[0])):
+        inside = {**items, node.variable: variable}
     for child in node.children:
-        yield from _compared(tree, child, items)
+        yield from _iter_comparisons(tree, child, items)
     for part in node.loops:
-        yield from _compared(tree, part, inside)
+        yield from _iter_comparisons(tree, part, inside)
 
 
-def _shape(each: Comparison) -> Doubt | None:
+def _value_warning(each: Comparison) -> Doubt | None:
     """Return a warning if the variable can never have this value."""
     if each.word in _ADDRESSES and "/" in each.text:
         return Doubt(
@@ -115,18 +117,18 @@ def _shape(each: Comparison) -> Doubt | None:
     return None
 
 
-def _networks(tree: Tree) -> Iterator[Doubt]:
+def _network_warnings(tree: Tree) -> Iterator[Doubt]:
     """Yield a warning for each address that is searched among networks with ``in``."""
     for node in tree.root.every():
         if node.kind == "call" and node.name == _IN and tree.word(node.children[1]) == _NETWORKS:
-            asked = tree.word(node.children[0]) or "request.ip"
+            variable = tree.word(node.children[0]) or "request.ip"
             yield Doubt(
-                f"{_NETWORKS} contains networks, but in compares text. Use {asked}.within({_NETWORKS}).",
+                f"{_NETWORKS} contains networks, but in compares text. Use {variable}.within({_NETWORKS}).",
                 tree.begins(node),
             )
 
 
-def _unsure(tree: Tree, node: Node, given: frozenset[str]) -> Iterator[Doubt]:
+def _lookup_warnings(tree: Tree, node: Node, known_keys: frozenset[str]) -> Iterator[Doubt]:
     """Yield a warning for each lookup that fails for people who lack the value.
 
     Such a lookup is an untested key of a map, or an item of a list that may be shorter.
@@ -134,78 +136,85 @@ def _unsure(tree: Tree, node: Node, given: frozenset[str]) -> Iterator[Doubt]:
     if node.kind == "call" and node.name in (_AND, _OR):
         left, right = node.children
         for part, beside in ((left, right), (right, left)):
-            yield from _unsure(tree, part, given | _tests(tree, beside, positive=node.name == _AND))
+            yield from _lookup_warnings(
+                tree, part, known_keys | _implied_keys(tree, beside, positive=node.name == _AND)
+            )
         return
     if node.kind == "call" and node.name == _IF:
-        asked, yes, no = node.children
-        yield from _unsure(tree, asked, given)
-        yield from _unsure(tree, yes, given | _tests(tree, asked, positive=True))
-        yield from _unsure(tree, no, given | _tests(tree, asked, positive=False))
+        condition, yes, no = node.children
+        yield from _lookup_warnings(tree, condition, known_keys)
+        yield from _lookup_warnings(tree, yes, known_keys | _implied_keys(tree, condition, positive=True))
+        yield from _lookup_warnings(tree, no, known_keys | _implied_keys(tree, condition, positive=False))
         return
-    if (key := _key(tree, node)) and key not in given:
-        word, text = key.split("[", 1)
-        message = f"This fails if {word} has no {text[:-1]}. Add {text[:-1]} in {word} && … before it."
+    if (key := _lookup_key(tree, node)) and key not in known_keys:
+        variable, text = key.split("[", 1)
+        message = (
+            f"This fails if {variable} has no {text[:-1]}. Add {text[:-1]} in {variable} && … before it."
+        )
         yield Doubt(message, tree.begins(node))
-    word = tree.word(node.children[0]) if node.kind == "call" and node.name == _INDEX else ""
-    if word and isinstance(at := node.children[1].constant, int) and f"{word}[]" not in given:
+    variable = tree.word(node.children[0]) if node.kind == "call" and node.name == _INDEX else ""
+    if variable and isinstance(at := node.children[1].constant, int) and f"{variable}[]" not in known_keys:
         yield Doubt(
-            f"This fails if {word} has {at} or fewer items. Add size({word}) > {at} && … before it.",
+            f"This fails if {variable} has {at} or fewer items. Add size({variable}) > {at} && … before it.",
             tree.begins(node),
         )
     for child in (*node.children, *node.loops):
-        yield from _unsure(tree, child, given)
+        yield from _lookup_warnings(tree, child, known_keys)
 
 
-def _key(tree: Tree, node: Node) -> str:
+def _lookup_key(tree: Tree, node: Node) -> str:
     """Return the lookup as ``person.attributes["team"]`` in any spelling; "" for anything else."""
     if node.kind == "call" and node.name == _INDEX and isinstance(text := node.children[1].constant, str):
-        word = tree.word(node.children[0])
+        variable = tree.word(node.children[0])
     elif node.kind == "member" and not node.tests and not tree.word(node):
-        word, text = tree.word(node.children[0]), node.name
+        variable, text = tree.word(node.children[0]), node.name
     else:
         return ""
-    return f'{word}["{text}"]' if word else ""
+    return f'{variable}["{text}"]' if variable else ""
 
 
-def _tests(tree: Tree, node: Node, *, positive: bool) -> frozenset[str]:
+def _implied_keys(tree: Tree, node: Node, *, positive: bool) -> frozenset[str]:
     """Return the keys that exist where this expression is true, or where it is false."""
-    found = _sure(tree, node, positive=positive)
+    found = _implied_keys_if_possible(tree, node, positive=positive)
     return found or frozenset()
 
 
-def _sure(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
+def _implied_keys_if_possible(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
     """Return the keys that exist where this expression is true, or where it is false.
 
     Return None where that never happens, as ``false`` is never true.
     """
     if isinstance(node.constant, bool):
         return frozenset() if node.constant is positive else None
-    if node.kind == "member" and node.tests and positive and (word := tree.word(node.children[0])):
-        return frozenset({f'{word}["{node.name}"]'})
+    if node.kind == "member" and node.tests and positive and (variable := tree.word(node.children[0])):
+        return frozenset({f'{variable}["{node.name}"]'})
     if node.kind == "macro" and positive:
-        return _gone_through(tree, node)
+        return _keys_of_exists(tree, node)
     if node.kind != "call":
         return frozenset()
     if node.name == _NOT:
-        return _sure(tree, node.children[0], positive=not positive)
+        return _implied_keys_if_possible(tree, node.children[0], positive=not positive)
     if node.name in (_AND, _OR):
-        return _together(
-            [_sure(tree, child, positive=positive) for child in node.children],
+        return _combine(
+            [_implied_keys_if_possible(tree, child, positive=positive) for child in node.children],
             every=(node.name == _AND) is positive,
         )
     if node.name == _IF:
-        asked, *ways = node.children
-        both = [
-            [_sure(tree, asked, positive=yes), _sure(tree, way, positive=positive)]
-            for yes, way in zip((True, False), ways, strict=True)
+        condition, *branches = node.children
+        possible = [
+            [
+                _implied_keys_if_possible(tree, condition, positive=yes),
+                _implied_keys_if_possible(tree, branch, positive=positive),
+            ]
+            for yes, branch in zip((True, False), branches, strict=True)
         ]
-        return _together([_together(each, every=True) for each in both], every=False)
+        return _combine([_combine(each, every=True) for each in possible], every=False)
     if node.name == _IN and positive:
-        return _looked_up(tree, *node.children)
-    return _compared_with(tree, node, positive=positive)
+        return _keys_of_in(tree, *node.children)
+    return _keys_of_comparison(tree, node, positive=positive)
 
 
-def _together(found: Sequence[frozenset[str] | None], *, every: bool) -> frozenset[str] | None:
+def _combine(found: Sequence[frozenset[str] | None], *, every: bool) -> frozenset[str] | None:
     """Combine the keys of several expressions: all of them hold, or one of them and it is unknown which."""
     if every:
         return None if None in found else frozenset().union(*(each for each in found if each is not None))
@@ -213,24 +222,26 @@ def _together(found: Sequence[frozenset[str] | None], *, every: bool) -> frozens
     return frozenset.intersection(*possible) if possible else None
 
 
-def _looked_up(tree: Tree, key: Node, among: Node) -> frozenset[str]:
+def _keys_of_in(tree: Tree, key: Node, among: Node) -> frozenset[str]:
     """Return the keys that ``"team" in person.attributes`` implies.
 
     A list that contains a value is not empty.
     """
-    word = tree.word(among)
-    if not word:
+    variable = tree.word(among)
+    if not variable:
         return frozenset()
-    return frozenset({f"{word}[]", *([f'{word}["{key.constant}"]'] if isinstance(key.constant, str) else [])})
+    return frozenset(
+        {f"{variable}[]", *([f'{variable}["{key.constant}"]'] if isinstance(key.constant, str) else [])}
+    )
 
 
-def _gone_through(tree: Tree, node: Node) -> frozenset[str]:
+def _keys_of_exists(tree: Tree, node: Node) -> frozenset[str]:
     """Return the keys that ``person.attributes.exists(key, key == "team")`` implies.
 
     ``all`` implies none, because it is true for an empty list too.
     """
-    word = tree.word(node.children[0])
-    if not word or node.children[1].constant is not False:
+    variable = tree.word(node.children[0])
+    if not variable or node.children[1].constant is not False:
         return frozenset()
     found = [
         each
@@ -239,55 +250,59 @@ def _gone_through(tree: Tree, node: Node) -> frozenset[str]:
         if part.name == _OR and each.name != node.name
     ]
     keys = {
-        f'{word}["{text.constant}"]'
+        f'{variable}["{text.constant}"]'
         for call in (_chain(found[0], _AND) if len(found) == 1 else ())
         if call.kind == "call" and call.name == _EQUAL
         for name, text in (call.children, call.children[::-1])
         if name.kind == "name" and name.name == node.variable and isinstance(text.constant, str)
     }
-    return frozenset({f"{word}[]", *keys})
+    return frozenset({f"{variable}[]", *keys})
 
 
-def _compared_with(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
+def _keys_of_comparison(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
     """Return the keys that a comparison implies, such as ``… == true``.
 
     How long a list must be is left to the author.
     """
-    if node.name in (_EQUAL, _OTHER):
+    if node.name in (_EQUAL, _NOT_EQUAL):
         for one, other in (node.children, node.children[::-1]):
             if isinstance(other.constant, bool):
-                return _sure(tree, one, positive=(other.constant is positive) is (node.name == _EQUAL))
-    if node.name in (*_ORDERING, _EQUAL, _OTHER):
+                return _implied_keys_if_possible(
+                    tree, one, positive=(other.constant is positive) is (node.name == _EQUAL)
+                )
+    if node.name in (*_ORDERING, _EQUAL, _NOT_EQUAL):
         lists = (
             child.children[0] if child.kind == "call" and child.name == "size" else child
             for child in node.children
         )
-        return frozenset(f"{word}[]" for each in lists if (word := tree.word(each)))
+        return frozenset(f"{variable}[]" for each in lists if (variable := tree.word(each)))
     return frozenset()
 
 
-def _settled(tree: Tree, types: Mapping[str, WordType]) -> Iterator[Doubt]:
+def _constant_warnings(tree: Tree, types: Mapping[str, WordType]) -> Iterator[Doubt]:
     """Yield a warning for each subexpression that is always or never true; of nested ones the largest."""
-    yield from _weighed(tree, tree.root, types, [_MOST_TRIALS])
+    yield from _iter_constant_warnings(tree, tree.root, types, [_MAX_EVALUATIONS])
 
 
-def _weighed(tree: Tree, node: Node, types: Mapping[str, WordType], left: list[int]) -> Iterator[Doubt]:
+def _iter_constant_warnings(
+    tree: Tree, node: Node, types: Mapping[str, WordType], budget: list[int]
+) -> Iterator[Doubt]:
     chain = _chain(node, node.name) if node.kind == "call" and node.name in (_AND, _OR) else [node]
     groups: dict[frozenset[str], list[Node]] = {}
     for each in chain:
         groups.setdefault(tree.reads(each), []).append(each)
-    settled = set[int]()
-    for words, parts in groups.items():
-        values = _values(tree, parts, next(iter(words), ""), types) if len(words) < 2 else []
-        left[0] -= len(values) * len(parts)
-        if not values or left[0] < 0:
+    constant = set[int]()
+    for variables, parts in groups.items():
+        values = _relevant_values(tree, parts, next(iter(variables), ""), types) if len(variables) < 2 else []
+        budget[0] -= len(values) * len(parts)
+        if not values or budget[0] < 0:
             continue
-        verdict = _verdict(tree, parts, values, all if node.name == _AND else any)
-        if verdict is not None:
-            settled |= {part.id for part in parts}
-            whole = node is tree.root and (len(parts) == len(chain) or verdict is (node.name == _OR))
-            told = _told(next(iter(words), ""), verdict=verdict, whole=whole)
-            yield Doubt(told, min(map(tree.begins, parts)), verdict if whole else None)
+        value = _constant_value(tree, parts, values, all if node.name == _AND else any)
+        if value is not None:
+            constant |= {part.id for part in parts}
+            whole = node is tree.root and (len(parts) == len(chain) or value is (node.name == _OR))
+            message = _describe_constant(next(iter(variables), ""), value=value, whole=whole)
+            yield Doubt(message, min(map(tree.begins, parts)), value if whole else None)
     for each in chain:
         inner = (
             each.children
@@ -296,9 +311,9 @@ def _weighed(tree: Tree, node: Node, types: Mapping[str, WordType], left: list[i
             if each is node
             else (each,)
         )
-        for part in inner if each.id not in settled else ():
+        for part in inner if each.id not in constant else ():
             if part.kind == "call" and part.name in (_AND, _OR, _NOT, _IF):
-                yield from _weighed(tree, part, types, left)
+                yield from _iter_constant_warnings(tree, part, types, budget)
 
 
 def _chain(node: Node, operator: str) -> list[Node]:
@@ -308,62 +323,64 @@ def _chain(node: Node, operator: str) -> list[Node]:
     return [node]
 
 
-def _told(word: str, *, verdict: bool, whole: bool) -> str:
-    what, says = (
+def _describe_constant(variable: str, *, value: bool, whole: bool) -> str:
+    subject, predicate = (
         "The condition" if whole else "This part of the condition",
-        "always true" if verdict else "never true",
+        "always true" if value else "never true",
     )
-    every = "every" if verdict else "any"
-    if word == _CLOCK:
-        return f"{what} is {says}, at {every} hour of the week."
-    return f"{what} is {says}{f', for {every} value of {word}' if word else ''}."
+    every = "every" if value else "any"
+    if variable == _CLOCK:
+        return f"{subject} is {predicate}, at {every} hour of the week."
+    return f"{subject} is {predicate}{f', for {every} value of {variable}' if variable else ''}."
 
 
-def _verdict(
+def _constant_value(
     tree: Tree,
     parts: Sequence[Node],
     values: Sequence[Mapping[str, Any]],
-    together: Callable[[Iterator[bool]], bool],
+    combine: Callable[[Iterator[bool]], bool],
 ) -> bool | None:
     """Return the value that all (or any) of these expressions have for every value; None where it varies."""
     evaluators = [tree.evaluator(part) for part in parts]
     try:
-        first = together(each(values[0]) is True for each in evaluators)
-        same = all(together(each(value) is True for each in evaluators) is first for value in values[1:])
+        first = combine(each(values[0]) is True for each in evaluators)
+        same = all(combine(each(value) is True for each in evaluators) is first for value in values[1:])
     except Failed:
         return None
     return first if same else None
 
 
-def _values(
-    tree: Tree, parts: Sequence[Node], word: str, types: Mapping[str, WordType]
+def _relevant_values(
+    tree: Tree, parts: Sequence[Node], variable: str, types: Mapping[str, WordType]
 ) -> list[dict[str, Any]]:
     """Return every value of the variable that could make a difference to these expressions.
 
-    ``word`` is "" where they read no variable. The result is [] where the values cannot be enumerated.
+    ``variable`` is "" where they read no variable. The result is [] where the values cannot be enumerated.
     """
-    if not word:
+    if not variable:
         return [{}]
     nodes = [each for part in parts for each in part.every()]
     calls, constants = (
         {each.name for each in nodes if each.kind == "call"},
         [each.constant for each in nodes if each.kind == "constant"],
     )
-    type_ = types.get(word)
-    if word == _CLOCK:
+    type_ = types.get(variable)
+    if variable == _CLOCK:
         return (
-            _week(days=7 if _DAY in calls else 1, minutes=bool(calls & _MINUTES))
-            if _periodic(tree, nodes, calls)
+            _times_of_week(days=7 if _DAY in calls else 1, minutes=bool(calls & _MINUTES))
+            if _is_periodic(tree, nodes, calls)
             else []
         )
     if any(each.kind in ("macro", "member", "map") and not tree.word(each) for each in nodes):
         return []
     if type_ == "bool" and calls <= _COMPARING:
-        return [{word: value} for value in (True, False)]
+        return [{variable: value} for value in (True, False)]
     if type_ == "string" and calls <= _COMPARING:
         return [
-            {word: text}
-            for text in dict.fromkeys([*(each for each in constants if isinstance(each, str)), "", _ANOTHER])
+            {variable: text}
+            for text in dict.fromkeys(
+                [*(each for each in constants if isinstance(each, str)), "", _UNMENTIONED_TEXT]
+            )
         ]
     if type_ == "int" and calls <= _COMPARING | _ORDERING:
         numbers = {
@@ -373,26 +390,26 @@ def _values(
             for more in (-1, 0, 1)
             if abs(each) < 2**62
         }
-        return [{word: number} for number in sorted(numbers | {0})]
-    if type_ == "list(string)" and calls <= _COMPARING - {_EQUAL, _OTHER}:
+        return [{variable: number} for number in sorted(numbers | {0})]
+    if type_ == "list(string)" and calls <= _COMPARING - {_EQUAL, _NOT_EQUAL}:
         texts = list(dict.fromkeys(each for each in constants if isinstance(each, str)))
-        if len(texts) <= _MOST_TEXTS:
+        if len(texts) <= _MAX_TEXTS:
             return [
-                {word: list(some)} for size in range(len(texts) + 1) for some in combinations(texts, size)
+                {variable: list(some)} for size in range(len(texts) + 1) for some in combinations(texts, size)
             ]
     return []
 
 
-def _periodic(tree: Tree, nodes: Sequence[Node], calls: set[str]) -> bool:
+def _is_periodic(tree: Tree, nodes: Sequence[Node], calls: set[str]) -> bool:
     """Return whether the clock is only used for values that repeat every week."""
-    asked = sum(each.kind == "call" and each.name in _HOURLY | _MINUTES for each in nodes)
-    return asked == sum(tree.word(each) == _CLOCK for each in nodes) and calls <= (
+    reads = sum(each.kind == "call" and each.name in _HOURLY | _MINUTES for each in nodes)
+    return reads == sum(tree.word(each) == _CLOCK for each in nodes) and calls <= (
         _COMPARING | _ORDERING | _HOURLY | _MINUTES | _NUMERIC
     )
 
 
 @lru_cache(maxsize=4)
-def _week(*, days: int, minutes: bool) -> list[dict[str, datetime]]:
+def _times_of_week(*, days: int, minutes: bool) -> list[dict[str, datetime]]:
     """Return the times of a week in winter and one in summer at which the result could change.
 
     Zones differ by multiples of a quarter of an hour, and in summer by one hour more. Where no day is read,

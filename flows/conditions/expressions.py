@@ -34,12 +34,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 LITERAL = re.compile(
     r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.DOTALL
 )
-_TEXTS = cel.Type.List(cel.Type.STRING)
+_STRING_LIST = cel.Type.List(cel.Type.STRING)
 _TYPES: dict[WordType, Any] = {
     "string": cel.Type.STRING,
     "int": cel.Type.INT,
     "bool": cel.Type.BOOL,
-    "list(string)": _TEXTS,
+    "list(string)": _STRING_LIST,
     "map(string)": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
     "timestamp": cel.Type.TIMESTAMP,
     "duration": cel.Type.DURATION,
@@ -107,15 +107,15 @@ class Condition:
         Only the names that occur in the source are loaded.
         """
         try:
-            values = {name: _load(name, about) for name in self.names}
+            values = {name: _load_value(name, about) for name in self.names}
             value = self.program.eval(data=values)
         except Exception as error:
-            raise self._failed(error) from None
+            raise self._evaluation_error(error) from None
         if value.type() != cel.Type.BOOL:
-            raise self._failed(value.value())
+            raise self._evaluation_error(value.value())
         return value.value() is True, values
 
-    def _failed(self, why: object) -> ConditionFailed:
+    def _evaluation_error(self, why: object) -> ConditionFailed:
         """Return the error for a failed evaluation.
 
         The evaluator's message quotes values, so it is included only where no variable is private.
@@ -133,28 +133,30 @@ def compile_condition(source: str, local: Local = frozenset()) -> Condition:
     source = nfc(source)
     if len(source) > MAX_LENGTH:
         raise BadCondition(f"A condition can have at most {MAX_LENGTH} characters.")
-    bare = LITERAL.sub(lambda literal: " " * len(literal[0]), source)
-    found = set(_NAME.findall(bare))
+    masked = LITERAL.sub(lambda literal: " " * len(literal[0]), source)
+    found = set(_NAME.findall(masked))
     declared = vocabulary().keys() | {STEPS + name for name, _ in local}
-    names = tuple(sorted({name for each in found if (name := _declared(each, declared))}))
+    names = tuple(sorted({name for each in found if (name := _declared_name(each, declared))}))
     environment = _environment(frozenset((name, type_) for name, type_ in local if STEPS + name in names))
     try:
         program = environment.compile(source)
     except Exception as error:
-        raise _explained(str(error), declared) from None
-    checked = tree(program, environment)
-    for fault in faults(checked):
+        raise _compile_error(str(error), declared) from None
+    syntax_tree = tree(program, environment)
+    for fault in faults(syntax_tree):
         raise BadCondition(fault.message, *place(source, fault.offset))
     if program.return_type() != cel.Type.BOOL:
         raise BadCondition(
             f"A condition must return true or false, not {program.return_type().name().lower()}."
         )
-    words = [vocabulary()[name] for name in names if not name.startswith(STEPS)]
-    needs = frozenset(word.needs for word in words if word.needs)
-    missing = tuple(sentence for word in words if word.missing and (sentence := word.missing()))
-    spoken = {STEPS + name: type_ for name, type_ in local}
-    types = tuple((name, spoken.get(name) or vocabulary()[name].type) for name in names)
-    return Condition(source, names, needs, missing, types, program, checked)
+    variables = [vocabulary()[name] for name in names if not name.startswith(STEPS)]
+    needs = frozenset(variable.needs for variable in variables if variable.needs)
+    missing = tuple(
+        sentence for variable in variables if variable.missing and (sentence := variable.missing())
+    )
+    output_types = {STEPS + name: type_ for name, type_ in local}
+    types = tuple((name, output_types.get(name) or vocabulary()[name].type) for name in names)
+    return Condition(source, names, needs, missing, types, program, syntax_tree)
 
 
 def place(source: str, offset: int) -> tuple[int, int]:
@@ -200,7 +202,8 @@ def _network(text: str) -> addresses.Network:
 @lru_cache(maxsize=256)
 def _environment(local: Local) -> Any:
     function = cel.FunctionDecl(
-        "within", [cel.Overload("ip_within_networks", cel.Type.BOOL, [cel.Type.STRING, _TEXTS], True, within)]
+        "within",
+        [cel.Overload("ip_within_networks", cel.Type.BOOL, [cel.Type.STRING, _STRING_LIST], True, within)],
     )
     variables = {name: _TYPES[word.type] for name, word in vocabulary().items()}
     return cel.NewEnv(
@@ -208,13 +211,13 @@ def _environment(local: Local) -> Any:
     )
 
 
-def _load(name: str, about: About) -> Any:
+def _load_value(name: str, about: About) -> Any:
     """Return the value of a variable in Unicode NFC, as conditions are.
 
     Raise ValueError where it contains a text longer than a condition may search.
     """
     found = (
-        _told(about.steps[name.removeprefix(STEPS)])
+        _open_output(about.steps[name.removeprefix(STEPS)])
         if name.startswith(STEPS)
         else vocabulary()[name].load(about)
     )
@@ -225,19 +228,19 @@ def _load(name: str, about: About) -> Any:
     return value
 
 
-def _told(value: Any) -> Any:
+def _open_output(value: Any) -> Any:
     """Return the output of a step; the run's row stores it sealed, because people typed it."""
     return json.loads(value.open()) if isinstance(value, Sealed) else value
 
 
-def _declared(found: str, declared: Set[str]) -> str | None:
+def _declared_name(found: str, declared: Set[str]) -> str | None:
     """Return the declared name at the beginning of ``request.ip.within``; None where there is none."""
     parts = found.split(".")
     heads = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
     return next((head for head in heads if head in declared), None)
 
 
-def _explained(message: str, declared: Set[str]) -> BadCondition:
+def _compile_error(message: str, declared: Set[str]) -> BadCondition:
     match = _POSITION.search(message)
     if "recursion" in message:  # in the parser or in the checker
         return BadCondition(

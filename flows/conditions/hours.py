@@ -15,7 +15,7 @@ _HOUR, _MINUTES = (
     "request.time.getHours({zone})",
     "request.time.getHours({zone}) * 60 + request.time.getMinutes({zone})",
 )
-_LATE = "{clock} < {first} || {clock} >= {last}"
+_OUTSIDE = "{clock} < {first} || {clock} >= {last}"
 _ZONE = r"""(?:"[^"\\\n]*"|'[^'\\\n]*')"""
 
 
@@ -63,9 +63,11 @@ def outside(written: Mapping[str, str]) -> str:
     if start == end:
         raise ValueError("the day begins and ends at the same time")
     clock = _MINUTES if start % 60 or end % 60 else _HOUR
-    first, last = (_number(clock, minute) for minute in ((start, end) if start < end else (end, start)))
-    late = _LATE.format(clock=clock.format(zone=written["zone"]), first=first, last=last)
-    return late if start < end else f"!({late})"
+    first, last = (
+        _minute_expression(clock, minute) for minute in ((start, end) if start < end else (end, start))
+    )
+    condition = _OUTSIDE.format(clock=clock.format(zone=written["zone"]), first=first, last=last)
+    return condition if start < end else f"!({condition})"
 
 
 def read(source: str) -> dict[str, str] | None:
@@ -75,14 +77,14 @@ def read(source: str) -> dict[str, str] | None:
             match = _patterns[clock, opposite].fullmatch(source.strip())
             if not match:
                 continue
-            first, last = (_minute(match[name]) for name in ("first", "last"))
+            first, last = (_parse_minute(match[name]) for name in ("first", "last"))
             if first < last <= DAY and (first or last < DAY):  # otherwise it is always or never true
                 start, end = (last, first) if opposite else (first, last)
                 return {"start": shown(start % DAY), "end": shown(end % DAY), "zone": match["zone"]}
     return None
 
 
-def _minute(written: str) -> int:
+def _parse_minute(written: str) -> int:
     hour, *rest = written.split("*")
     return int(hour) * 60 + (int(rest[0].split("+")[1]) if rest else 0)
 
@@ -95,14 +97,14 @@ def _pattern(clock: str, *, opposite: bool) -> re.Pattern[str]:
         "first": f"(?P<first>{number})",
         "last": f"(?P<last>{number})",
     }
-    text = re.sub(r"\\\{(\w+)\\\}", lambda gap: gaps[gap[1]], re.escape(_LATE))
+    text = re.sub(r"\\\{(\w+)\\\}", lambda gap: gaps[gap[1]], re.escape(_OUTSIDE))
     text = text.replace("§", f"(?P<zone>{_ZONE})", 1).replace("§", "(?P=zone)")
     return re.compile(
         (r"!\(" + text + r"\)" if opposite else text).replace("\\ ", r"\s*").replace(" ", r"\s*")
     )
 
 
-def _number(clock: str, minute: int) -> str:
+def _minute_expression(clock: str, minute: int) -> str:
     return f"{minute // 60} * 60 + {minute % 60}" if clock == _MINUTES else str(minute // 60)
 
 

@@ -267,22 +267,22 @@ def split(source: str) -> list[str]:
     A condition that cannot be split safely stays whole.
     """
     text = source.strip()
-    marks = list(_marks(_bare(text)))
-    if not text or "//" in _bare(text) or any(mark != "&&" for mark, _at in marks):
+    operators = list(_iter_operators(_mask_literals(text)))
+    if not text or "//" in _mask_literals(text) or any(operator != "&&" for operator, _at in operators):
         return [text] if text else []
-    edges = [-2, *(at for _mark, at in marks), len(text)]
+    edges = [-2, *(at for _mark, at in operators), len(text)]
     parts = [text[start + 2 : end].strip() for start, end in pairwise(edges)]
-    return [_opened(part) for part in parts] if all(parts) else [text]
+    return [_strip_brackets(part) for part in parts] if all(parts) else [text]
 
 
 def join(parts: Iterable[str]) -> str:
     """Return the condition that holds where all of these do."""
-    given = [part.strip() for part in parts if part.strip()]
-    if len(given) == 1:
-        return given[0]
+    conditions = [part.strip() for part in parts if part.strip()]
+    if len(conditions) == 1:
+        return conditions[0]
     return " && ".join(
-        f"({part}{_LINE_END if '//' in _bare(part) else ''})" if _is_compound(part) else part
-        for part in given
+        f"({part}{_LINE_END if '//' in _mask_literals(part) else ''})" if _is_compound(part) else part
+        for part in conditions
     )
 
 
@@ -292,33 +292,35 @@ def in_words(source: str) -> list[tuple[str, bool]]:
 
 
 def _is_compound(part: str) -> bool:
-    bare = _bare(part)
-    return "//" in bare or "\n" in bare or any(mark != "&&" for mark, _at in _marks(bare))
+    masked = _mask_literals(part)
+    return (
+        "//" in masked or "\n" in masked or any(operator != "&&" for operator, _at in _iter_operators(masked))
+    )
 
 
-def _bare(text: str) -> str:
+def _mask_literals(text: str) -> str:
     """Return the text with the contents of its string literals masked, every character at its position."""
     return LITERAL.sub(lambda literal: "_" * len(literal[0]), text)
 
 
-def _marks(bare: str) -> Iterator[tuple[str, int]]:
+def _iter_operators(masked: str) -> Iterator[tuple[str, int]]:
     """Yield each ``&&``, ``||`` and ``?`` outside all brackets, with its position."""
     depth = 0
-    for at, letter in enumerate(bare):
+    for at, letter in enumerate(masked):
         depth += (letter in "([{") - (letter in ")]}")
-        if depth == 0 and (bare[at : at + 2] in ("&&", "||") or letter == "?"):
-            yield ("?" if letter == "?" else bare[at : at + 2]), at
+        if depth == 0 and (masked[at : at + 2] in ("&&", "||") or letter == "?"):
+            yield ("?" if letter == "?" else masked[at : at + 2]), at
 
 
-def _opened(part: str) -> str:
+def _strip_brackets(part: str) -> str:
     """Return the condition without outer brackets, if they only group it."""
-    bare, depth = _bare(part), 0
-    if not (bare.startswith("(") and bare.endswith(")")):
+    masked, depth = _mask_literals(part), 0
+    if not (masked.startswith("(") and masked.endswith(")")):
         return part
-    for at, letter in enumerate(bare):
+    for at, letter in enumerate(masked):
         depth += (letter == "(") - (letter == ")")
         if depth == 0:
-            return part[1:-1].strip() if at == len(bare) - 1 else part
+            return part[1:-1].strip() if at == len(masked) - 1 else part
     return part
 
 

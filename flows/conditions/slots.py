@@ -13,15 +13,15 @@ from flows.settings import Text, parse_duration
 from idp.foundation import addresses
 
 SlotKind = Literal["text", "texts", "time", "duration", "symbol"]
-_TEXT = r'"(?:\\.|[^"\\\n])*"' + "|" + r"'(?:\\.|[^'\\\n])*'"
+_STRING = r'"(?:\\.|[^"\\\n])*"' + "|" + r"'(?:\\.|[^'\\\n])*'"
 WRITTEN: dict[SlotKind, str] = {
-    "text": _TEXT,
-    "texts": rf"\[\s*(?:(?:{_TEXT})\s*,\s*)*(?:{_TEXT})\s*\]",
+    "text": _STRING,
+    "texts": rf"\[\s*(?:(?:{_STRING})\s*,\s*)*(?:{_STRING})\s*\]",
     "time": r"\d{2}:\d{2}",
     "duration": r'"\d{1,6}[hms]"',
     "symbol": r"[a-z_][a-z0-9_]*",
 }
-_MOST = 50
+_MAX_TEXTS = 50
 
 
 class BadSlot(Exception):
@@ -54,11 +54,11 @@ def write(slot: Slot, value: str) -> str:
         raise BadSlot(slot.name, now("This field is required."))
     if slot.kind == "texts":
         texts = list(dict.fromkeys(part for each in value.split(",") if (part := each.strip())))
-        if not 0 < len(texts) <= _MOST:
+        if not 0 < len(texts) <= _MAX_TEXTS:
             raise BadSlot(
-                slot.name, now("Enter 1 to %(most)d values, separated by commas.") % {"most": _MOST}
+                slot.name, now("Enter 1 to %(most)d values, separated by commas.") % {"most": _MAX_TEXTS}
             )
-        return f"[{', '.join(literal(_checked(slot, each)) for each in texts)}]"
+        return f"[{', '.join(literal(_check_text(slot, each)) for each in texts)}]"
     if slot.kind == "time":
         try:
             return hours.shown(hours.minutes(value))
@@ -68,7 +68,7 @@ def write(slot: Slot, value: str) -> str:
         if not re.fullmatch(WRITTEN["symbol"], value):
             raise BadSlot(slot.name, now("Choose a step."))
         return value
-    return literal(_duration(slot, value) if slot.kind == "duration" else _checked(slot, value))
+    return literal(_duration(slot, value) if slot.kind == "duration" else _check_text(slot, value))
 
 
 def _duration(slot: Slot, value: str) -> str:
@@ -83,7 +83,7 @@ def _duration(slot: Slot, value: str) -> str:
     return f"{seconds // length}{unit}"
 
 
-def _checked(slot: Slot, value: str) -> str:
+def _check_text(slot: Slot, value: str) -> str:
     """Return the text if it is valid for the slot; raise BadSlot."""
     if len(value) > 200 or "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise BadSlot(slot.name, now("Enter at most 200 printable characters."))
@@ -113,17 +113,17 @@ def read(slot: Slot, written: str) -> str:
     if slot.kind in ("time", "symbol"):
         return written
     if slot.kind == "texts":
-        texts = [_unquoted(found[0]) for found in re.finditer(_TEXT, written)]
+        texts = [_unquote(found[0]) for found in re.finditer(_STRING, written)]
         if any("," in text or text != text.strip() for text in texts):
             raise ValueError(written)
         return ", ".join(texts)
-    text = _unquoted(written)
+    text = _unquote(written)
     if text != text.strip():
         raise ValueError(written)
     return text
 
 
-def _unquoted(written: str) -> str:
+def _unquote(written: str) -> str:
     inner = written[1:-1] if written[0] == '"' else written[1:-1].replace("\\'", "'").replace('"', '\\"')
     value: Any = json.loads(f'"{inner}"')
     return str(value)

@@ -97,17 +97,19 @@ class Tree:
         They use neither a declared variable nor a variable of an enclosing macro.
         """
         found: set[int] = set()
-        self._closed(self.root, found)
+        self._collect_constants(self.root, found)
         return frozenset(found)
 
-    def _closed(self, node: Node, found: set[int]) -> frozenset[str]:
+    def _collect_constants(self, node: Node, found: set[int]) -> frozenset[str]:
         """Return the names that the expression needs, and record all subexpressions that need none."""
         if word := self.word(node):
             return frozenset({word})
         needs = frozenset[str]({node.name} if node.kind == "name" else ())
-        needs = needs.union(*(self._closed(child, found) for child in node.children))
+        needs = needs.union(*(self._collect_constants(child, found) for child in node.children))
         if node.kind == "macro":
-            needs |= frozenset[str]().union(*(self._closed(part, found) for part in node.loops)) - {
+            needs |= frozenset[str]().union(
+                *(self._collect_constants(part, found) for part in node.loops)
+            ) - {
                 node.name,
                 node.variable,
             }
@@ -121,7 +123,7 @@ class Tree:
 
     def evaluator(self, node: Node) -> Callable[[Mapping[str, Any]], Any]:
         """Return a function that evaluates this subexpression with given values; it raises Failed."""
-        packed = AnyMessage(type_url=self.type_url, value=self.shared + _field(_EXPRESSION, node.raw))
+        packed = AnyMessage(type_url=self.type_url, value=self.shared + _encode_field(_EXPRESSION, node.raw))
         program = self.environment.deserialize(packed.SerializeToString())
 
         def evaluate(values: Mapping[str, Any]) -> Any:
@@ -140,29 +142,31 @@ def tree(program: Any, environment: Any) -> Tree:
     """Return the syntax tree of a program that ``environment`` has compiled."""
     packed = AnyMessage()
     packed.ParseFromString(program.serialize())
-    checked = _read(packed.value)
+    checked = _read_fields(packed.value)
     references = {
-        entry[1][0]: _read(entry[2][0])
+        entry[1][0]: _read_fields(entry[2][0])
         for raw in checked[_OVERLOADS]
-        if 2 in (entry := _read(raw)) and 1 in entry
+        if 2 in (entry := _read_fields(raw)) and 1 in entry
     }
     positions = {
-        entry[1][0]: (entry[2] or [0])[0] for raw in _read(checked[_SOURCE][0])[4] if (entry := _read(raw))
+        entry[1][0]: (entry[2] or [0])[0]
+        for raw in _read_fields(checked[_SOURCE][0])[4]
+        if (entry := _read_fields(raw))
     }
     return Tree(
-        root=_node(checked[_EXPRESSION][0]),
+        root=_build_node(checked[_EXPRESSION][0]),
         overloads={at: frozenset(name.decode() for name in each[3]) for at, each in references.items()},
         words={at: name for at, each in references.items() if "." in (name := _text(each[1]))},
         positions=positions,
         type_url=packed.type_url,
         shared=b"".join(
-            _field(number, raw) for number in (_OVERLOADS, _TYPES, _SOURCE) for raw in checked[number]
+            _encode_field(number, raw) for number in (_OVERLOADS, _TYPES, _SOURCE) for raw in checked[number]
         ),
         environment=environment,
     )
 
 
-def _read(raw: bytes) -> Fields:
+def _read_fields(raw: bytes) -> Fields:
     """Return the fields of a message by number, parsed without a schema."""
     message, found = Empty(), defaultdict[int, list[Any]](list)
     message.ParseFromString(raw)
@@ -171,7 +175,7 @@ def _read(raw: bytes) -> Fields:
     return found
 
 
-def _field(number: int, raw: bytes) -> bytes:
+def _encode_field(number: int, raw: bytes) -> bytes:
     """Return an embedded message: its field number, its length as a varint, its bytes."""
     length, left = bytearray(), len(raw)
     while left > 0x7F:
@@ -180,17 +184,17 @@ def _field(number: int, raw: bytes) -> bytes:
     return bytes([number << 3 | 2, *length, left]) + raw
 
 
-def _node(raw: bytes) -> Node:
-    read = _read(raw)
+def _build_node(raw: bytes) -> Node:
+    read = _read_fields(raw)
     number = (read[2] or [0])[0]
-    for at, make in _MADE.items():
+    for at, make in _BUILDERS.items():
         if read.get(at):
-            return Node(number, raw=raw, **make(_read(read[at][0])))
+            return Node(number, raw=raw, **make(_read_fields(read[at][0])))
     return Node(number, "nothing", raw=raw)
 
 
-def _all(raws: list[bytes]) -> tuple[Node, ...]:
-    return tuple(map(_node, raws))
+def _build_nodes(raws: list[bytes]) -> tuple[Node, ...]:
+    return tuple(map(_build_node, raws))
 
 
 def _text(raws: list[bytes]) -> str:
@@ -208,27 +212,32 @@ def _constant(of: Fields) -> dict[str, Any]:
 
 
 def _map(of: Fields) -> dict[str, Any]:
-    entries = [_read(raw) for raw in of[2]]
+    entries = [_read_fields(raw) for raw in of[2]]
     return {
         "kind": "map",
-        "children": tuple(node for entry in entries for node in _all([*entry[3], *entry[4]])),
+        "children": tuple(node for entry in entries for node in _build_nodes([*entry[3], *entry[4]])),
     }
 
 
 # The members of Expr by field number. The range and initial value of a macro (a comprehension) are computed
 # once, the rest in each round.
-_MADE: dict[int, Callable[[Fields], dict[str, Any]]] = {
+_BUILDERS: dict[int, Callable[[Fields], dict[str, Any]]] = {
     3: _constant,
     4: lambda of: {"kind": "name", "name": _text(of[1])},
-    5: lambda of: {"kind": "member", "name": _text(of[2]), "children": _all(of[1]), "tests": bool(of[3])},
-    6: lambda of: {"kind": "call", "name": _text(of[2]), "children": _all([*of[1], *of[3]])},
-    7: lambda of: {"kind": "list", "children": _all(of[1])},
+    5: lambda of: {
+        "kind": "member",
+        "name": _text(of[2]),
+        "children": _build_nodes(of[1]),
+        "tests": bool(of[3]),
+    },
+    6: lambda of: {"kind": "call", "name": _text(of[2]), "children": _build_nodes([*of[1], *of[3]])},
+    7: lambda of: {"kind": "list", "children": _build_nodes(of[1])},
     8: _map,
     9: lambda of: {
         "kind": "macro",
         "name": _text(of[3]),
-        "children": _all([*of[2], *of[4]]),
-        "loops": _all([*of[5], *of[6], *of[7]]),
+        "children": _build_nodes([*of[2], *of[4]]),
+        "loops": _build_nodes([*of[5], *of[6], *of[7]]),
         "variable": _text(of[1]),
     },
 }
