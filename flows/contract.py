@@ -101,7 +101,7 @@ def test_its_settings_survive_their_own_upgrade(stage: Stage) -> None:
 @pytest.mark.usefixtures("nothing_is_written")
 def test_arriving_reads_and_decides(stage: Stage, run: Run) -> None:
     """``enter`` writes nothing, proves nothing without an effect, and learns only what the stage gives."""
-    _sound(stage, stage.enter(run))
+    _check_outcome(stage, stage.enter(run))
 
 
 @pytest.mark.usefixtures("nothing_is_written")
@@ -116,7 +116,7 @@ def test_a_worthless_answer_proves_nothing(stage: Stage, run: Run, answer: dict[
     if not form.is_valid():
         return
     assert all(isinstance(spend, Spend) for spend in stage.attempts(run, form.cleaned_data))
-    outcome = _sound(stage, stage.submit(run, form.cleaned_data))
+    outcome = _check_outcome(stage, stage.submit(run, form.cleaned_data))
     if isinstance(outcome, Done):
         assert not set(outcome.facts) & set(ABOUT_A_PERSON)
         assert not outcome.effects
@@ -138,7 +138,7 @@ def test_what_it_keeps_can_be_stored(stage: Stage, run: Run) -> None:
         assert State.load(json.loads(json.dumps(state.dump()))) == state
 
 
-def _sound(stage: Stage, outcome: Outcome) -> Outcome:
+def _check_outcome(stage: Stage, outcome: Outcome) -> Outcome:
     assert isinstance(outcome, Show | Done | Deny | Leave)
     for effect in outcome.effects:
         assert isinstance(effect, Effect)

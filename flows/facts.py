@@ -110,9 +110,9 @@ def learn(facts: dict[str, Any], news: Mapping[str, Any], allowed: set[str] | fr
     Raise BrokenFlow for a name that the stage does not give, and for a proof of any person but the claimed
     one. Claiming another person drops every proof, factor and consent.
     """
-    if strange := sorted(set(news) - set(allowed)):
-        raise BrokenFlow(f"A stage gave {', '.join(strange)}, which it does not declare.")
-    if "person" in news and _who(news) != _who(facts):
+    if undeclared := sorted(set(news) - set(allowed)):
+        raise BrokenFlow(f"A stage gave {', '.join(undeclared)}, which it does not declare.")
+    if "person" in news and _claimed_person(news) != _claimed_person(facts):
         for name in ABOUT_A_PERSON:
             facts.pop(name, None)
     if "signed_out" in news:
@@ -120,9 +120,11 @@ def learn(facts: dict[str, Any], news: Mapping[str, Any], allowed: set[str] | fr
             facts.pop(name, None)
     facts.update(news)
     for name in PROOFS:
-        if name in news and (_who(facts) is None or news[name].get("person") != _who(facts)):
+        if name in news and (
+            _claimed_person(facts) is None or news[name].get("person") != _claimed_person(facts)
+        ):
             raise BrokenFlow(f"{name} names another person than the one who was claimed.")
 
 
-def _who(facts: Mapping[str, Any]) -> Any:
+def _claimed_person(facts: Mapping[str, Any]) -> Any:
     return (facts.get("person") or {}).get("id")

@@ -19,10 +19,16 @@ from idp.foundation.text import cleaned, cleaned_lines
 
 FieldType = Literal["text", "long_text", "email", "number", "checkbox", "date", "select", "phone"]
 LARGEST = 2**53 - 1  # the largest integer that JSON transports exactly
-_LONGEST = 20_000  # above any max_length, so that the field rejects long text instead of cutting it
-_TEXTS = ("text", "long_text", "email", "phone")
-_TAKEN = {"token", "step", "decision"}  # hidden inputs of every page, and the engine's output of every step
-_CEL = {
+_MAX_CLEANED_LENGTH = (
+    20_000  # above any max_length, so that the field rejects long text instead of cutting it
+)
+_TEXT_TYPES = ("text", "long_text", "email", "phone")
+_USED_NAMES = {
+    "token",
+    "step",
+    "decision",
+}  # hidden inputs of every page, and the engine's output of every step
+_CEL_KEYWORDS = {
     "in",
     "true",
     "false",
@@ -39,24 +45,24 @@ _CEL = {
     "let",
     "loop",
 }
-_RESERVED = {*_TAKEN, *_CEL, "namespace", "package", "return", "var", "void", "while"}
+_RESERVED = {*_USED_NAMES, *_CEL_KEYWORDS, "namespace", "package", "return", "var", "void", "while"}
 
 
 @lru_cache(maxsize=1024)
-def _whole(pattern: str) -> TypeAdapter[str]:
+def _full_match_adapter(pattern: str) -> TypeAdapter[str]:
     """Return an adapter that matches the whole text in linear time.
 
     Pydantic's regular expressions do not backtrack.
     """
     # also unwrapped, so that a bracket in it cannot close the added one
     for each in (pattern, f"^(?:{pattern})$"):
-        whole = TypeAdapter(Annotated[str, StringConstraints(pattern=each)])
-    return whole
+        adapter = TypeAdapter(Annotated[str, StringConstraints(pattern=each)])
+    return adapter
 
 
-def _compiles(pattern: str) -> str:
+def _check_pattern(pattern: str) -> str:
     try:
-        _whole(pattern)
+        _full_match_adapter(pattern)
     except SchemaError:
         raise ValueError(
             "enter a valid regular expression; look-around and back references are not supported"
@@ -64,15 +70,17 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-def _usable(name: str) -> str:
+def _check_name(name: str) -> str:
     if name in _RESERVED:
         raise ValueError(f"{name} is a reserved name; choose another one")
     return name
 
 
-_IN_NAMES = "Use lowercase letters, digits and underscores, starting with a letter, up to 50 characters."
+_NAME_MESSAGE = "Use lowercase letters, digits and underscores, starting with a letter, up to 50 characters."
 Name = Annotated[
-    str, StringConstraints(pattern=in_words(r"^[a-z][a-z0-9_]{0,49}$", _IN_NAMES)), AfterValidator(_usable)
+    str,
+    StringConstraints(pattern=in_words(r"^[a-z][a-z0-9_]{0,49}$", _NAME_MESSAGE)),
+    AfterValidator(_check_name),
 ]
 Choice = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
@@ -87,21 +95,21 @@ class Field(StageSettings):
     choices: tuple[Choice, ...] = setting((), max_length=100, title=_("Options"))
     help: str = setting("", max_length=300, title=_("Help text"))
     max_length: int = setting(200, ge=1, le=4000, title=_("Maximum length"))
-    pattern: Annotated[str, AfterValidator(_compiles)] = setting(
+    pattern: Annotated[str, AfterValidator(_check_pattern)] = setting(
         "", max_length=200, title=_("Pattern (regular expression for the whole answer)")
     )
     minimum: int = setting(-LARGEST, ge=-LARGEST, le=LARGEST, title=_("Minimum"))
     maximum: int = setting(LARGEST, ge=-LARGEST, le=LARGEST, title=_("Maximum"))
 
     @model_validator(mode="after")
-    def _sound(self) -> Self:
+    def _check_consistency(self) -> Self:
         if (self.type == "select") is not bool(self.choices):
             raise ValueError(f"{self.name}: a select needs options, and only a select can have them")
         if len(set(self.choices)) < len(self.choices):
             raise ValueError(f"{self.name}: options must be unique")
         if self.type != "number" and (self.minimum, self.maximum) != (-LARGEST, LARGEST):
             raise ValueError(f"{self.name}: only a number can have a minimum and a maximum")
-        if self.type not in _TEXTS and self.pattern:
+        if self.type not in _TEXT_TYPES and self.pattern:
             raise ValueError(f"{self.name}: only a text can have a pattern")
         if self.minimum > self.maximum:
             raise ValueError(f"{self.name}: the minimum must not exceed the maximum")
@@ -115,7 +123,7 @@ class Field(StageSettings):
 
     def form_field(self) -> forms.Field:
         """Return the form field."""
-        return _MADE[self.type](
+        return _FORM_FIELDS[self.type](
             self, {"label": self.label or self.name, "required": self.required, "help_text": self.help}
         )
 
@@ -124,31 +132,31 @@ class Field(StageSettings):
         return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-class _Line(forms.CharField):
+class _SingleLineField(forms.CharField):
     """A text on one line without invisible characters.
 
     Anything can be pasted, and conditions and the person's attributes contain it later.
     """
 
     def to_python(self, value: Any) -> str:
-        return cleaned(super().to_python(value) or "", _LONGEST)
+        return cleaned(super().to_python(value) or "", _MAX_CLEANED_LENGTH)
 
 
-class _Lines(forms.CharField):
+class _MultiLineField(forms.CharField):
     """A text on several lines without invisible characters."""
 
     def to_python(self, value: Any) -> str:
-        return cleaned_lines(super().to_python(value) or "", _LONGEST)
+        return cleaned_lines(super().to_python(value) or "", _MAX_CLEANED_LENGTH)
 
 
-class _Date(forms.DateField):
+class _DateField(forms.DateField):
     """A date; a JSON client may send any type instead."""
 
     def to_python(self, value: Any) -> Any:
         return super().to_python(None if value is None else str(value))
 
 
-class _Phone(forms.CharField):
+class _PhoneField(forms.CharField):
     """A telephone number, stored without spaces and punctuation."""
 
     def clean(self, value: Any) -> str:
@@ -156,42 +164,44 @@ class _Phone(forms.CharField):
         return "".join(sign for sign in number if sign in "+0123456789")
 
 
-_dialled = RegexValidator(
+_phone_validator = RegexValidator(
     r"\A\+?[0-9(][0-9 ()/.-]{3,28}[0-9]\Z", _("Enter a telephone number, like +49 30 901820.")
 )
 
 
-def _matching(pattern: str) -> Callable[[str], None]:
+def _pattern_validator(pattern: str) -> Callable[[str], None]:
     def check(value: str) -> None:
         try:
-            _whole(pattern).validate_python(value)
+            _full_match_adapter(pattern).validate_python(value)
         except NoMatch:
             raise ValidationError(_("This is not in the form that is asked for.")) from None
 
     return check
 
 
-def _text(
+def _text_field(
     kind: type[forms.CharField], widget: forms.Widget, *validators: Any
 ) -> Callable[[Field, dict[str, Any]], forms.Field]:
     def make(field: Field, described: dict[str, Any]) -> forms.Field:
-        checks = [*validators, *([_matching(field.pattern)] if field.pattern else [])]
+        checks = [*validators, *([_pattern_validator(field.pattern)] if field.pattern else [])]
         return kind(**described, max_length=field.max_length, widget=widget, validators=checks)
 
     return make
 
 
 _BOUNDS = {"min_value": _("Enter %(limit_value)s or more."), "max_value": _("Enter %(limit_value)s or less.")}
-_MADE: dict[str, Callable[[Field, dict[str, Any]], forms.Field]] = {
-    "text": _text(_Line, forms.TextInput()),
-    "long_text": _text(_Lines, forms.Textarea({"rows": 4})),
-    "email": _text(forms.EmailField, forms.EmailInput({"autocomplete": "email"})),
-    "phone": _text(_Phone, forms.TextInput({"type": "tel", "autocomplete": "tel"}), _dialled),
+_FORM_FIELDS: dict[str, Callable[[Field, dict[str, Any]], forms.Field]] = {
+    "text": _text_field(_SingleLineField, forms.TextInput()),
+    "long_text": _text_field(_MultiLineField, forms.Textarea({"rows": 4})),
+    "email": _text_field(forms.EmailField, forms.EmailInput({"autocomplete": "email"})),
+    "phone": _text_field(
+        _PhoneField, forms.TextInput({"type": "tel", "autocomplete": "tel"}), _phone_validator
+    ),
     "number": lambda field, described: forms.IntegerField(
         **described, min_value=field.minimum, max_value=field.maximum, error_messages=_BOUNDS
     ),
     "checkbox": lambda field, described: forms.BooleanField(**described),
-    "date": lambda field, described: _Date(
+    "date": lambda field, described: _DateField(
         **described, input_formats=["%Y-%m-%d"], widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
     ),
     "select": lambda field, described: forms.ChoiceField(

@@ -25,7 +25,7 @@ def stages() -> dict[str, type[Stage]]:
     Raise BrokenStage, so that a broken stage stops the server at start-up and not a visitor later.
     """
     found: dict[str, type[Stage]] = {}
-    for kind, module in _modules():
+    for kind, module in _stage_modules():
         stage = _stage_of(module, kind)
         if kind in found:
             raise BrokenStage(
@@ -36,16 +36,16 @@ def stages() -> dict[str, type[Stage]]:
     return dict(sorted(found.items()))
 
 
-def _modules() -> Iterator[tuple[str, ModuleType]]:
+def _stage_modules() -> Iterator[tuple[str, ModuleType]]:
     for package in settings.STAGE_PACKAGES:
         for module in pkgutil.iter_modules(import_module(package).__path__):
             if not module.ispkg:
-                yield module.name, _import(f"{package}.{module.name}")
+                yield module.name, _import_stage_module(f"{package}.{module.name}")
     for point in entry_points(group="idp.stages"):
-        yield point.name, _import(point.value)
+        yield point.name, _import_stage_module(point.value)
 
 
-def _import(path: str) -> ModuleType:
+def _import_stage_module(path: str) -> ModuleType:
     try:
         return import_module(path)
     except Exception as error:
@@ -64,7 +64,7 @@ def _stage_of(module: ModuleType, kind: str) -> type[Stage]:
     if len(own) != 1:
         raise BrokenStage(f"{module.__name__} must define exactly one stage, not {len(own)}.")
     stage = own[0]
-    faults = [
+    missing = [
         *(["a title"] if not stage.title else []),
         *(["a docstring"] if not stage.__doc__ else []),
         *(["Settings derived from StageSettings"] if not issubclass(stage.Settings, StageSettings) else []),
@@ -79,6 +79,6 @@ def _stage_of(module: ModuleType, kind: str) -> type[Stage]:
             if each.is_required()
         ),
     ]
-    if faults:
-        raise BrokenStage(f"{module.__name__} ({kind}) lacks {', '.join(faults)}.")
+    if missing:
+        raise BrokenStage(f"{module.__name__} ({kind}) lacks {', '.join(missing)}.")
     return stage

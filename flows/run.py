@@ -114,11 +114,11 @@ class State:
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> "State":
         """Return the state in the row's JSON."""
-        return cls(**{name: _decoded(value) for name, value in stored.items()})
+        return cls(**{name: _decode(value) for name, value in stored.items()})
 
     def dump(self) -> dict[str, Any]:
         """Return the state as JSON for the row."""
-        return {name: _encoded(value) for name, value in vars(self).items()}
+        return {name: _encode(value) for name, value in vars(self).items()}
 
     def ask(self, step: str, at: int) -> None:
         """Record that the run entered this step, ``at`` milliseconds after it began."""
@@ -140,23 +140,23 @@ class State:
         self.at, self.kept, self.held = None, {}, False
 
 
-def _encoded(value: Any) -> Any:
+def _encode(value: Any) -> Any:
     if isinstance(value, Sealed):
         return {"$sealed": value.sealed}
     if isinstance(value, Mapping):
-        return {key: _encoded(item) for key, item in value.items()}
+        return {key: _encode(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_encoded(item) for item in value]
+        return [_encode(item) for item in value]
     return value
 
 
-def _decoded(value: Any) -> Any:
+def _decode(value: Any) -> Any:
     if isinstance(value, dict):
         return (
             Sealed(value["$sealed"])
             if set(value) == {"$sealed"}
-            else {key: _decoded(item) for key, item in value.items()}
+            else {key: _decode(item) for key, item in value.items()}
         )
     if isinstance(value, list):
-        return [_decoded(item) for item in value]
+        return [_decode(item) for item in value]
     return value

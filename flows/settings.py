@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 Text = str | Promise
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"\A(\d{1,6})([smhd])\Z")
 
 
@@ -47,14 +47,14 @@ def parse_duration(value: Any) -> timedelta:
     match = _DURATION.match(value) if isinstance(value, str) else None
     if not match:
         raise ValueError("enter a duration like 30s, 10m, 2h or 7d")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
 
 
 def write_duration(value: timedelta) -> str:
     """Return the shortest form of a duration: 600 seconds are ``10m``."""
     seconds = int(value.total_seconds())
-    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNITS[unit] == 0)
-    return f"{seconds // _UNITS[unit]}{unit}"
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNIT_SECONDS[unit] == 0)
+    return f"{seconds // _UNIT_SECONDS[unit]}{unit}"
 
 
 Duration = Annotated[

@@ -13,9 +13,9 @@ class Loader(FilesystemLoader):
 
     def get_dirs(self) -> list[str | Path]:
         modules = {sys.modules[stage.__module__] for stage in stages().values()}
-        beside = (
+        folders = (
             Path(module.__file__).parent / "templates"
             for module in modules
             if module.__package__ and module.__file__
         )
-        return list(dict.fromkeys(folder for folder in beside if folder.is_dir()))
+        return list(dict.fromkeys(folder for folder in folders if folder.is_dir()))

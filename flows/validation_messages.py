@@ -11,10 +11,10 @@ from pydantic_core.core_schema import ErrorType
 
 from idp.foundation.text import did_you_mean
 
-_OWN = frozenset(get_args(ErrorType))
-_PATTERNS: dict[str, str] = {}
-_KINDS = {list: "a list", tuple: "a list", dict: "a mapping"}
-_FEWER = {"too_short": "at least {min_length}", "too_long": "at most {max_length}"}
+_PYDANTIC_ERRORS = frozenset(get_args(ErrorType))
+_PATTERN_MESSAGES: dict[str, str] = {}
+_TYPE_NAMES = {list: "a list", tuple: "a list", dict: "a mapping"}
+_LENGTH_LIMITS = {"too_short": "at least {min_length}", "too_long": "at most {max_length}"}
 _BOUNDS = {
     "greater_than_equal": "Enter {ge} or more.",
     "greater_than": "Enter more than {gt}.",
@@ -23,7 +23,7 @@ _BOUNDS = {
     "string_too_long": "Enter at most {max_length} characters.",
     "string_too_short": "Enter at least {min_length} characters.",
 }
-_WANTED = {
+_EXPECTED = {
     "string": "text",
     "bool": "true or false",
     "int": "a whole number",
@@ -39,9 +39,9 @@ _WANTED = {
 }
 
 
-def in_words(pattern: str, words: str) -> str:
+def in_words(pattern: str, message: str) -> str:
     """Return the pattern for a field's declaration, and register the sentence that describes it."""
-    _PATTERNS[pattern] = words
+    _PATTERN_MESSAGES[pattern] = message
     return pattern
 
 
@@ -55,19 +55,19 @@ def sentence(error: Mapping[str, Any], known: Iterable[str] = (), noun: str = "k
         return f"Unknown {noun}.{did_you_mean(str(error['loc'][-1]), known)}"
     if kind == "missing":
         return f"This {noun} is missing."
-    if kind == "string_pattern_mismatch" and context.get("pattern") in _PATTERNS:
-        return _PATTERNS[context["pattern"]]
+    if kind == "string_pattern_mismatch" and context.get("pattern") in _PATTERN_MESSAGES:
+        return _PATTERN_MESSAGES[context["pattern"]]
     if kind == "string_too_short" and context.get("min_length") == 1:
         return "This can't be blank."
     if kind in _BOUNDS:
         return _BOUNDS[kind].format(**context)
-    if kind in _FEWER:
-        return f"Enter {_FEWER[kind].format(**context)} of these."
+    if kind in _LENGTH_LIMITS:
+        return f"Enter {_LENGTH_LIMITS[kind].format(**context)} of these."
     if kind in ("literal_error", "enum"):
         return f"Use {context.get('expected', 'one of the allowed values')}."
-    if kind == "value_error" or kind not in _OWN:  # a message of one of Foyer's validators
+    if kind == "value_error" or kind not in _PYDANTIC_ERRORS:  # a message of one of Foyer's validators
         return as_sentence(str(error["msg"]).removeprefix("Value error, "))
-    return _wanted(kind, error.get("input"))
+    return _describe_expected(kind, error.get("input"))
 
 
 def as_sentence(text: str) -> str:
@@ -76,15 +76,15 @@ def as_sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
 
 
-def _wanted(kind: str, given: Any) -> str:
-    wanted = _WANTED.get(kind.partition("_")[0])
-    if wanted is None:
+def _describe_expected(kind: str, value: Any) -> str:
+    expected = _EXPECTED.get(kind.partition("_")[0])
+    if expected is None:
         return "This value isn't valid here."
-    if given is None:
-        quoted = ' Put an empty value or ~ in quotes to make it text, like "~".' if wanted == "text" else ""
-        return f"This is blank. Enter {wanted}.{quoted}"
-    if wanted == "text" and isinstance(given, bool | int | float):
-        what = "the word" if isinstance(given, bool) else "the number"
-        return f"This is read as {what} {json.dumps(given)}. Put it in quotes to make it text."
-    instead = next((words for kind, words in _KINDS.items() if isinstance(given, kind)), "")
-    return f"Enter {wanted}{f', not {instead}' if instead else ''}."
+    if value is None:
+        quoted = ' Put an empty value or ~ in quotes to make it text, like "~".' if expected == "text" else ""
+        return f"This is blank. Enter {expected}.{quoted}"
+    if expected == "text" and isinstance(value, bool | int | float):
+        what = "the word" if isinstance(value, bool) else "the number"
+        return f"This is read as {what} {json.dumps(value)}. Put it in quotes to make it text."
+    actual = next((name for kind, name in _TYPE_NAMES.items() if isinstance(value, kind)), "")
+    return f"Enter {expected}{f', not {actual}' if actual else ''}."

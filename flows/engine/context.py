@@ -9,13 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from flows import facts as knowledge
+from flows import facts as flow_facts
 from flows.documents.document import FlowDocument
 from flows.documents.layout import Layout
 from flows.documents.versions import live_version
 from flows.engine.planner import Step, document_of, layout_of, refuse
 from flows.facts import BrokenFlow
-from flows.models import Run as Row
+from flows.models import Run as RunRow
 from flows.run import Client, Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show
 from idp.accounts.credentials import outdated
@@ -40,7 +40,7 @@ class Walk:
     ``may_write``: whether this request may change anything (a POST) or not (a GET).
     """
 
-    row: Row
+    row: RunRow
     state: State
     client: Client
     may_write: bool
@@ -122,79 +122,83 @@ def ending(kind: str, title: str = "", message: str = "", **more: str) -> dict[s
     return {"kind": kind, "title": title, "message": message, **more}
 
 
-def record(walk: Walk, step: Step, outcome: Outcome) -> None:
+def record(context: Walk, step: Step, outcome: Outcome) -> None:
     """Apply effects, learn facts and save the state in one transaction; report results after the commit.
 
     Raise EffectLost, Overtaken or BrokenFlow; the context's state is then as it was before.
     """
-    before = State.load(walk.state.dump())
+    before = State.load(context.state.dump())
     results: list[Any] = []
     try:
         with transaction.atomic():
             results.extend(effect.apply() for effect in outcome.effects)
-            _note(walk, step, outcome, results)
-            save(walk)
+            _apply_outcome(context, step, outcome, results)
+            save(context)
     except EffectLost:
-        walk.state = before
+        context.state = before
         # The other request of a double click came first and had the same effect, so its page is shown.
-        if _moved(walk):
+        if _has_changed(context):
             raise Overtaken from None
         raise
     except Exception:
-        walk.state = before
+        context.state = before
         raise
-    walk.client.committed(results)
+    context.client.committed(results)
 
 
-def save(walk: Walk) -> None:
+def save(context: Walk) -> None:
     """Save the state by compare-and-set on the revision; raise Overtaken."""
-    row, facts = walk.row, walk.state.facts
+    row, facts = context.row, context.state.facts
     values: dict[str, Any] = {
-        "state": walk.state.dump(),
+        "state": context.state.dump(),
         "version": row.version,
         "person": (facts.get("person") or {}).get("id"),
     }
-    if walk.state.end:
-        values["ended_at"] = walk.now
+    if context.state.end:
+        values["ended_at"] = context.now
     if "signed_in" in facts:
         values["session_id"] = facts["signed_in"]["session"]
-    if not Row.objects.filter(pk=row.pk, revision=row.revision).update(revision=row.revision + 1, **values):
+    if not RunRow.objects.filter(pk=row.pk, revision=row.revision).update(
+        revision=row.revision + 1, **values
+    ):
         raise Overtaken
     row.revision += 1
 
 
-def _moved(walk: Walk) -> bool:
-    return not Row.objects.filter(pk=walk.row.pk, revision=walk.row.revision).exists()
+def _has_changed(context: Walk) -> bool:
+    return not RunRow.objects.filter(pk=context.row.pk, revision=context.row.revision).exists()
 
 
-def _note(walk: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> None:
-    state = walk.state
+def _apply_outcome(context: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> None:
+    state = context.state
     match outcome:
-        case Done(facts=learned, effects=effects, told=told):
-            _learn(walk, step, {**learned, **_from_effects(effects, results)}, told)
+        case Done(facts=learned, effects=effects, told=outputs):
+            _record_done(context, step, {**learned, **_facts_of_effects(effects, results)}, outputs)
         case Show(keep=keep, last=last):
             state.kept, state.held = {**state.kept, **keep}, False
             state.end = ending("last") if last else None
             if outcome.errors or outcome.message:
-                _tell(walk, step, "flow.step_failed")
+                _publish(context, step, "flow.step_failed")
         case Deny(message=message, title=title, effects=effects, set_up=set_up):
-            more = {"set_up": str(set_up)} if set_up else {}
-            _refuse(walk, step, ending("denied", str(title), str(message), **more), tells=not effects)
+            extra = {"set_up": str(set_up)} if set_up else {}
+            _record_refusal(
+                context, step, ending("denied", str(title), str(message), **extra), publishes=not effects
+            )
         case Leave(url=url):
             state.end = ending("leave", url=url)
 
 
-def _refuse(walk: Walk, step: Step, end: dict[str, str], *, tells: bool) -> None:
+def _record_refusal(context: Walk, step: Step, end: dict[str, str], *, publishes: bool) -> None:
     """Record a refusal and end the run unless the flow continues.
 
-    ``tells``: false where an effect of the refusal has published an event already, such as the one for a
+    ``publishes``: false where an effect of the refusal has published an event already, such as the one for a
     denied device.
     """
-    goes_on = refuse(walk.layout, walk.state, step.id, walk.since_start)
-    if tells:
-        _tell(walk, step, "flow.denied", goes_on=goes_on)
-    if not goes_on:
-        walk.state.at, walk.state.end = step.id, end
+    continues = refuse(context.layout, context.state, step.id, context.since_start)
+    if publishes:
+        _publish(context, step, "flow.denied", goes_on=continues)
+    if not continues:
+        context.state.at, context.state.end = step.id, end
 
 
 def topic_of(run: str) -> str:
@@ -202,28 +206,34 @@ def topic_of(run: str) -> str:
     return f"run:{run}"
 
 
-def _tell(walk: Walk, step: Step, kind: str, **more: Any) -> None:
+def _publish(context: Walk, step: Step, kind: str, **extra: Any) -> None:
     """Publish an event of this step; anyone can cause it, so their number is bounded."""
-    about: dict[str, Any] = {"run": walk.row.identifier, "flow": walk.document.flow, "stage": step.stage.kind}
+    data: dict[str, Any] = {
+        "run": context.row.identifier,
+        "flow": context.document.flow,
+        "stage": step.stage.kind,
+    }
     publish_bounded(
-        kind, actor=walk.name, target=step.id, topic=topic_of(walk.row.identifier), **about, **more
+        kind, actor=context.name, target=step.id, topic=topic_of(context.row.identifier), **data, **extra
     )
 
 
-def _learn(walk: Walk, step: Step, news: Mapping[str, Any], told: Mapping[str, Any]) -> None:
-    state = walk.state
-    if strange := sorted(set(told) - set(step.stage.words())):
-        raise BrokenFlow(f"The stage {step.stage.kind} told {', '.join(strange)}, which it does not declare.")
-    knowledge.learn(state.facts, news, step.stage.gives)
+def _record_done(context: Walk, step: Step, new_facts: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+    state = context.state
+    if undeclared := sorted(set(outputs) - set(step.stage.words())):
+        raise BrokenFlow(
+            f"The stage {step.stage.kind} returned {', '.join(undeclared)}, which it does not declare."
+        )
+    flow_facts.learn(state.facts, new_facts, step.stage.gives)
     state.seeds = [name for name in state.seeds if name in state.facts]
-    state.decide(step.id, "done", told, walk.since_start)
-    if "signed_in" in news:
-        _end_runs_of_others(walk, news["signed_in"]["person"])
-    if "request" in news:
-        _change_flow(walk, news["request"].get("flow", ""))
+    state.decide(step.id, "done", outputs, context.since_start)
+    if "signed_in" in new_facts:
+        _end_runs_of_other_people(context, new_facts["signed_in"]["person"])
+    if "request" in new_facts:
+        _switch_flow(context, new_facts["request"].get("flow", ""))
 
 
-def _from_effects(effects: Iterable[Any], results: Iterable[Any]) -> dict[str, Any]:
+def _facts_of_effects(effects: Iterable[Any], results: Iterable[Any]) -> dict[str, Any]:
     return {
         name: fact
         for effect, result in zip(effects, results, strict=True)
@@ -231,55 +241,55 @@ def _from_effects(effects: Iterable[Any], results: Iterable[Any]) -> dict[str, A
     }
 
 
-def _change_flow(walk: Walk, wanted: str) -> None:
+def _switch_flow(context: Walk, flow_name: str) -> None:
     """Continue with the flow that the request requires, the application's own or the tenant's.
 
     The facts that were learned so far are kept.
     """
-    if wanted == walk.document.flow:
+    if flow_name == context.document.flow:
         return
-    version = live_version(walk.document.designation, wanted)
+    version = live_version(context.document.designation, flow_name)
     if version is None:
         raise BrokenFlow(
-            f"The application uses the flow {wanted or 'of the tenant'}, which has no published version."
+            f"The application uses the flow {flow_name or 'of the tenant'}, which has no published version."
         )
-    if version.flow.name == walk.document.flow:
+    if version.flow.name == context.document.flow:
         return
-    state = walk.state
-    left = {
-        "version": walk.row.version_id,
+    state = context.state
+    previous = {
+        "version": context.row.version_id,
         "decided": state.decided,
         "times": state.times,
         "read": state.read,
     }
-    state.before = [*state.before, left]
+    state.before = [*state.before, previous]
     state.decided, state.times, state.read, state.told = {}, {}, {}, {}
-    state.seeds = sorted(set(state.facts) - set(knowledge.NEVER_SEEDED))
-    walk.row.version = version
+    state.seeds = sorted(set(state.facts) - set(flow_facts.NEVER_SEEDED))
+    context.row.version = version
 
 
-def _end_runs_of_others(walk: Walk, person: int) -> None:
+def _end_runs_of_other_people(context: Walk, person: int) -> None:
     """End this browser's runs for other people when a person signs in.
 
     A refused run keeps its page but forgets its proofs, so that no one can restart it with them.
 
     The runs are locked in one order, so that of two tabs that sign in at once one waits for the other.
     """
-    living = (
-        Row.objects.select_for_update()
-        .filter(nonce_hash=walk.row.nonce_hash, expires_at__gt=walk.now)
+    active_runs = (
+        RunRow.objects.select_for_update()
+        .filter(nonce_hash=context.row.nonce_hash, expires_at__gt=context.now)
         .order_by("pk")
     )
     message = _("Someone else signed in on this browser. Please start again.")
-    for other in living:
+    for other in active_runs:
         state = State.load(other.state)
         if (
-            other.pk == walk.row.pk
+            other.pk == context.row.pk
             or other.person in (None, person)
             or (state.end and state.end["kind"] not in ("denied", "refused"))
         ):
             continue
         state.end = state.end or ending("lost", _("Someone else signed in"), message)
-        state.facts = {name: fact for name, fact in state.facts.items() if name not in knowledge.PROOFS}
-        rows = Row.objects.filter(pk=other.pk, revision=other.revision)
-        rows.update(state=state.dump(), revision=other.revision + 1, ended_at=other.ended_at or walk.now)
+        state.facts = {name: fact for name, fact in state.facts.items() if name not in flow_facts.PROOFS}
+        rows = RunRow.objects.filter(pk=other.pk, revision=other.revision)
+        rows.update(state=state.dump(), revision=other.revision + 1, ended_at=other.ended_at or context.now)

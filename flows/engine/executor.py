@@ -24,7 +24,7 @@ from flows.engine.page import Page, asked, ended, with_errors
 from flows.engine.planner import Step, next_step, step_of
 from flows.engine.run_limits import make_room, pay_restart, tidy
 from flows.facts import BrokenFlow
-from flows.models import Run as Row
+from flows.models import Run as RunRow
 from flows.models import Version
 from flows.run import Client, State
 from flows.stage import Deny, Done, Outcome, Show
@@ -86,10 +86,10 @@ def start(
     if version is None:
         raise NoFlow
     # Signing out must never fail because of other runs of the network.
-    must = designation == LOGOUT and client.session is not None
-    make_room(address_key(client.address), version.flow.name, timezone.now(), refuses=not must)
+    is_required = designation == LOGOUT and client.session is not None
+    make_room(address_key(client.address), version.flow.name, timezone.now(), refuses=not is_required)
     state = State.begin(None if anew else client.session, hints or {})
-    return _begin(version, client, state, may_write=may_write)
+    return _create_run(version, client, state, may_write=may_write)
 
 
 def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
@@ -99,54 +99,56 @@ def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
     Consent is never kept. Raise NoSuchRun, NoFlow, TooManyRuns, or OutOfDate when ``token`` is not the
     page's.
     """
-    walk = _open(identifier, client, may_write=True)
-    if not any(same(token, expected) for expected in walk.tokens(RESTART)):
+    context = _load_context(identifier, client, may_write=True)
+    if not any(same(token, expected) for expected in context.tokens(RESTART)):
         raise OutOfDate
     version = live_version(
-        walk.document.designation, "" if walk.row.version.flow.is_default else walk.document.flow
+        context.document.designation, "" if context.row.version.flow.is_default else context.document.flow
     )
     if version is None:
         raise NoFlow
-    state = State.begin(None, walk.state.hints)
-    if keep and _may_keep(walk):
-        state.facts = _kept(walk.state.facts, walk.now)
+    state = State.begin(None, context.state.hints)
+    if keep and _may_keep_facts(context):
+        state.facts = _kept_facts(context.state.facts, context.now)
         state.seeds = sorted(state.facts)
     network = address_key(client.address)
     pay_restart(network, version.flow.name)
-    make_room(network, version.flow.name, walk.now, besides=walk.row.pk)
-    if not walk.state.end:
-        _finish(walk, "lost", _("Started again"), _("You started again on another page."))
-    tidy(network, walk.now)
-    return _begin(version, client, state, may_write=False)
+    make_room(network, version.flow.name, context.now, besides=context.row.pk)
+    if not context.state.end:
+        _end_run(context, "lost", _("Started again"), _("You started again on another page."))
+    tidy(network, context.now)
+    return _create_run(version, client, state, may_write=False)
 
 
-def _may_keep(walk: Walk) -> bool:
+def _may_keep_facts(context: Walk) -> bool:
     """Return whether the facts about the person are still valid for a restart.
 
     Those of an expired run are not. Of a run that has finished, or that ended because another person signed
     in, only those with a living session are.
     """
-    end = (walk.state.end or {"kind": ""})["kind"]
-    if walk.row.expires_at <= walk.now or not walk.session_holds():
+    end = (context.state.end or {"kind": ""})["kind"]
+    if context.row.expires_at <= context.now or not context.session_holds():
         return False
-    return end in ("", "denied", "refused") or "signed_in" in walk.state.facts
+    return end in ("", "denied", "refused") or "signed_in" in context.state.facts
 
 
-def _kept(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _kept_facts(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Return the facts that a restart keeps.
 
     A proof without a session stays valid for the lifetime of one run, however often it is restarted.
     """
     oldest = (now - timedelta(seconds=settings.RUN_LIFETIME)).isoformat()
-    kept = {name: facts[name] for name in KEPT_OVER_RESTART if name in facts}
-    if "signed_in" in kept:
-        return kept
-    return {name: fact for name, fact in kept.items() if name == "person" or fact.get("at", "") >= oldest}
+    remaining = {name: facts[name] for name in KEPT_OVER_RESTART if name in facts}
+    if "signed_in" in remaining:
+        return remaining
+    return {
+        name: fact for name, fact in remaining.items() if name == "person" or fact.get("at", "") >= oldest
+    }
 
 
-def _begin(version: Version, client: Client, state: State, *, may_write: bool) -> str:
+def _create_run(version: Version, client: Client, state: State, *, may_write: bool) -> str:
     now, network = timezone.now(), address_key(client.address)
-    row = Row.objects.create(
+    row = RunRow.objects.create(
         identifier=uuid4().hex,
         nonce_hash=digest(client.nonce),
         version=version,
@@ -156,9 +158,9 @@ def _begin(version: Version, client: Client, state: State, *, may_write: bool) -
         started_at=now,
         expires_at=now + timedelta(seconds=settings.RUN_LIFETIME),
     )
-    walk = Walk(row, state, client, may_write=may_write, now=now)
-    _go_on(walk)
-    if walk.state.end:  # ended without an answer, so anyone could create any number of them
+    context = Walk(row, state, client, may_write=may_write, now=now)
+    _advance(context)
+    if context.state.end:  # ended without an answer, so anyone could create any number of them
         tidy(network, now)
     return row.identifier
 
@@ -168,7 +170,7 @@ def look(identifier: str, client: Client) -> Page:
 
     Reading it applies no effect, however often it is done.
     """
-    return _current(_open(identifier, client, may_write=False))
+    return _current_page(_load_context(identifier, client, may_write=False))
 
 
 def answer(identifier: str, client: Client, given: Answer) -> Page:
@@ -176,54 +178,54 @@ def answer(identifier: str, client: Client, given: Answer) -> Page:
 
     An answer to another step, or a duplicate, returns the current page again.
     """
-    walk = _open(identifier, client, may_write=True)
-    if walk.state.end:
-        return _current(walk)
-    if not any(same(given.token, expected) for expected in walk.tokens(given.step)):
+    context = _load_context(identifier, client, may_write=True)
+    if context.state.end:
+        return _current_page(context)
+    if not any(same(given.token, expected) for expected in context.tokens(given.step)):
         # also where a crash left the run between two steps, because no page asked to continue
-        walk.may_write = False
-        return _current(
-            walk, message=_("This page was out of date. Please try again."), message_kind="notice"
+        context.may_write = False
+        return _current_page(
+            context, message=_("This page was out of date. Please try again."), message_kind="notice"
         )
-    if given.step != walk.state.at:
-        return _current(walk)
+    if given.step != context.state.at:
+        return _current_page(context)
     try:
-        return _submit(walk, step_of(walk.layout, given.step), given.fields)
+        return _submit(context, step_of(context.layout, given.step), given.fields)
     except BrokenFlow as broken:
-        return _refuse(walk, broken)
+        return _end_broken(context, broken)
 
 
 def session_of(identifier: str, nonce: str) -> Session | None:
     """Return the living session that a run started, for a client that cannot store it elsewhere."""
-    row = Row.objects.filter(identifier=identifier, nonce_hash=digest(nonce)).first()
+    row = RunRow.objects.filter(identifier=identifier, nonce_hash=digest(nonce)).first()
     return sessions.alive(row.session_id) if row else None
 
 
-def _open(identifier: str, client: Client, *, may_write: bool) -> Walk:
+def _load_context(identifier: str, client: Client, *, may_write: bool) -> Walk:
     row = (
-        Row.objects.select_related("version__flow")
+        RunRow.objects.select_related("version__flow")
         .filter(identifier=identifier, nonce_hash=digest(client.nonce))
         .first()
     )
     if row is None:
         raise NoSuchRun
-    walk = Walk(row, State.load(row.state), client, may_write, timezone.now())
-    over = walk.state.end and walk.state.end["kind"] != "last"
-    if not over and row.expires_at <= walk.now:
+    context = Walk(row, State.load(row.state), client, may_write, timezone.now())
+    has_ended = context.state.end and context.state.end["kind"] != "last"
+    if not has_ended and row.expires_at <= context.now:
         title, message = (
             _("This took too long"),
             _("This sign-in timed out for your security. Please start again."),
         )
-        if walk.state.end:  # it ended in time and is counted as finished
-            walk.state.end = ending("expired", title, message)
+        if context.state.end:  # it ended in time and is counted as finished
+            context.state.end = ending("expired", title, message)
         else:
-            _finish(walk, "expired", title, message)
-    elif not walk.state.end and not walk.session_holds():
-        _lose(walk)
-    return walk
+            _end_run(context, "expired", title, message)
+    elif not context.state.end and not context.session_holds():
+        _end_without_session(context)
+    return context
 
 
-def _lose(walk: Walk) -> None:
+def _end_without_session(context: Walk) -> None:
     """End the run whose session has ended.
 
     While the session is alive, a client without it only sees the page of an ended run. Its request may be the
@@ -233,39 +235,39 @@ def _lose(walk: Walk) -> None:
         _("You were signed out"),
         _("Your session expired, or someone else signed in here. Please start again."),
     )
-    if "signed_in" not in walk.state.facts:
+    if "signed_in" not in context.state.facts:
         message = _("Your password or second factor was changed in the meantime. Please start again.")
-        _finish(walk, "lost", _("This request has expired"), message)
-    elif sessions.alive(walk.state.facts["signed_in"]["session"]):
-        walk.state.end = ending("lost", title, message)
+        _end_run(context, "lost", _("This request has expired"), message)
+    elif sessions.alive(context.state.facts["signed_in"]["session"]):
+        context.state.end = ending("lost", title, message)
     else:
-        _finish(walk, "lost", title, message)
+        _end_run(context, "lost", title, message)
 
 
-def _go_on(walk: Walk) -> Page:
+def _advance(context: Walk) -> Page:
     """Enter step after step until one shows a page or the run ends."""
     try:
-        while step := next_step(walk.layout, walk.state, walk.about):
-            walk.state.ask(step.id, walk.since_start)
-            if page := _settle(walk, step, step.stage.enter(walk.seen_by_stage())):
+        while step := next_step(context.layout, context.state, context.about):
+            context.state.ask(step.id, context.since_start)
+            if page := _apply(context, step, step.stage.enter(context.seen_by_stage())):
                 return page
     except BrokenFlow as broken:
-        return _refuse(walk, broken)
-    return _finish(walk, "finished", _("Done"), "")
+        return _end_broken(context, broken)
+    return _end_run(context, "finished", _("Done"), "")
 
 
-def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
-    if walk.state.held:
-        walk.state.answered = True
-        return _settle(walk, step, step.stage.enter(walk.seen_by_stage())) or _go_on(walk)
-    run = walk.seen_by_stage()
+def _submit(context: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
+    if context.state.held:
+        context.state.answered = True
+        return _apply(context, step, step.stage.enter(context.seen_by_stage())) or _advance(context)
+    run = context.seen_by_stage()
     form = step.stage.form(run, fields)
     if not form.is_valid():
-        return asked(walk, step, form)
-    walk.state.answered = True
+        return asked(context, step, form)
+    context.state.answered = True
     receipts = reserve(step.stage.attempts(run, form.cleaned_data))
     if isinstance(receipts, Exhausted):
-        about: dict[str, Any] = {
+        data: dict[str, Any] = {
             "budget": receipts.budget.name,
             "run": run.identifier,
             "flow": run.flow,
@@ -274,90 +276,90 @@ def _submit(walk: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
         publish_once(
             "flow.throttled",
             _A_MINUTE,
-            actor=walk.name,
+            actor=context.name,
             target=step.id,
             topic=topic_of(run.identifier),
-            **about,
+            **data,
         )
-        return asked(walk, step, form, message=receipts.told(walk.now), retry_at=receipts.until)
-    right = False
+        return asked(context, step, form, message=receipts.told(context.now), retry_at=receipts.until)
+    correct = False
     try:
         outcome = step.stage.submit(run, form.cleaned_data)
-        page = _settle(walk, step, outcome, form)
-        right = page is None and isinstance(outcome, Done)
+        page = _apply(context, step, outcome, form)
+        correct = page is None and isinstance(outcome, Done)
     finally:
-        conclude(receipts, right=right)
-    return page or _go_on(walk)
+        conclude(receipts, right=correct)
+    return page or _advance(context)
 
 
-def _settle(walk: Walk, step: Step, outcome: Outcome, form: forms.Form | None = None) -> Page | None:
+def _apply(context: Walk, step: Step, outcome: Outcome, form: forms.Form | None = None) -> Page | None:
     """Apply an outcome; return the page to show, or None when the step is decided and the run continues."""
     try:
-        if outcome.effects and not walk.may_write:
-            walk.state.held = True
-            save(walk)
-            return asked(walk, step)
-        record(walk, step, outcome)
+        if outcome.effects and not context.may_write:
+            context.state.held = True
+            save(context)
+            return asked(context, step)
+        record(context, step, outcome)
     except EffectLost as lost:
         if lost.final or form is None:
-            return _finish(walk, "denied", _("That didn't work"), str(lost.message))
-        return asked(walk, step, form, message=str(lost.message))
+            return _end_run(context, "denied", _("That didn't work"), str(lost.message))
+        return asked(context, step, form, message=str(lost.message))
     except Overtaken:
-        return _overtaken(walk, step)
-    if isinstance(outcome, Done | Deny) and not walk.state.end:
+        return _resolve_conflict(context, step)
+    if isinstance(outcome, Done | Deny) and not context.state.end:
         return None
     if isinstance(outcome, Show) and not outcome.last:
-        old = None if outcome.keep else form  # the new step state may need another form
-        shown = with_errors(old or step.stage.form(walk.seen_by_stage()), outcome)
-        return asked(walk, step, shown, message=str(outcome.message))
-    return _current(walk)
+        previous_form = None if outcome.keep else form  # the new step state may need another form
+        bound_form = with_errors(previous_form or step.stage.form(context.seen_by_stage()), outcome)
+        return asked(context, step, bound_form, message=str(outcome.message))
+    return _current_page(context)
 
 
-def _overtaken(walk: Walk, step: Step) -> Page:
+def _resolve_conflict(context: Walk, step: Step) -> Page:
     """Return the page that results from a concurrent request.
 
     That request may only have read the page between two steps of this answer, so that the run waits for a
     confirmation. Then this answer is the confirmation, and the run continues.
     """
-    now = _open(walk.row.identifier, walk.client, may_write=walk.may_write)
-    if now.may_write and now.state.held and now.state.at == step.id and not now.state.end:
-        return _settle(now, step, step.stage.enter(now.seen_by_stage())) or _go_on(now)
-    now.may_write = False
-    return _current(now)
+    current = _load_context(context.row.identifier, context.client, may_write=context.may_write)
+    if current.may_write and current.state.held and current.state.at == step.id and not current.state.end:
+        return _apply(current, step, step.stage.enter(current.seen_by_stage())) or _advance(current)
+    current.may_write = False
+    return _current_page(current)
 
 
-def _current(walk: Walk, **more: Any) -> Page:
-    state = walk.state
+def _current_page(context: Walk, **more: Any) -> Page:
+    state = context.state
     if state.end and state.end["kind"] != "last":
-        return ended(walk)
+        return ended(context)
     if state.at is None:
-        return _go_on(walk)
+        return _advance(context)
     try:
-        return asked(walk, step_of(walk.layout, state.at), **more)
+        return asked(context, step_of(context.layout, state.at), **more)
     except BrokenFlow as broken:
-        return _refuse(walk, broken)
+        return _end_broken(context, broken)
     except Unsealable:
-        return _finish(
-            walk,
+        return _end_run(
+            context,
             "lost",
             _("This page has expired"),
             _("The server's key was changed. Please start again."),
         )
 
 
-def _refuse(walk: Walk, broken: BrokenFlow) -> Page:
-    run, flow = walk.row.identifier, walk.document.flow
+def _end_broken(context: Walk, broken: BrokenFlow) -> Page:
+    run, flow = context.row.identifier, context.document.flow
     publish_bounded(
-        "flow.broken", actor=walk.name, target=flow, topic=topic_of(run), run=run, why=str(broken)
+        "flow.broken", actor=context.name, target=flow, topic=topic_of(run), run=run, why=str(broken)
     )
     message = _("Sign-in is misconfigured. The administrators were notified. Please try again later.")
-    return _finish(walk, "refused", _("Something went wrong"), message)
+    return _end_run(context, "refused", _("Something went wrong"), message)
 
 
-def _finish(walk: Walk, kind: str, title: str, message: str) -> Page:
-    walk.state.end = ending(kind, title, message)
+def _end_run(context: Walk, kind: str, title: str, message: str) -> Page:
+    context.state.end = ending(kind, title, message)
     try:
-        save(walk)
+        save(context)
     except Overtaken:
-        return look(walk.row.identifier, walk.client)
-    return ended(walk)
+        return look(context.row.identifier, context.client)
+    return ended(context)

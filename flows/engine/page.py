@@ -51,62 +51,65 @@ class Page:
     retry_at: datetime | None = None
 
 
-def asked(walk: Walk, step: Step, form: forms.Form | None = None, **more: Any) -> Page:
+def asked(context: Walk, step: Step, form: forms.Form | None = None, **extra: Any) -> Page:
     """Return the page of a step: its form, or its result when it is the last one."""
-    if walk.state.held:
-        words = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
+    if context.state.held:
+        texts = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
         return _page(
-            walk,
+            context,
             step,
             "continue",
             type(step.stage),
             form=forms.Form(),
-            token=walk.tokens(step.id)[0],
-            **words,
-            **more,
+            token=context.tokens(step.id)[0],
+            **texts,
+            **extra,
         )
-    run = walk.seen_by_stage()
-    words, context = worded(step.stage, run)
-    if walk.state.end:
-        return _page(walk, step, "last", type(step.stage), context=context, **words)
+    run = context.seen_by_stage()
+    texts, page_context = worded(step.stage, run)
+    if context.state.end:
+        return _page(context, step, "last", type(step.stage), context=page_context, **texts)
     return _page(
-        walk,
+        context,
         step,
         "ask",
         type(step.stage),
         form=form or step.stage.form(run),
-        token=walk.tokens(step.id)[0],
-        context=context,
-        **words,
-        **more,
+        token=context.tokens(step.id)[0],
+        context=page_context,
+        **texts,
+        **extra,
     )
 
 
 def worded(stage: Stage, run: Run) -> tuple[dict[str, str], dict[str, Any]]:
     """Return title and description of a step's page, and the rest of its context."""
-    context = dict(stage.context(run))
-    return {name: str(context.pop(name, getattr(stage, name))) for name in ("title", "description")}, context
+    page_context = dict(stage.context(run))
+    names = ("title", "description")
+    return {name: str(page_context.pop(name, getattr(stage, name))) for name in names}, page_context
 
 
-def ended(walk: Walk) -> Page:
+def ended(context: Walk) -> Page:
     """Return the page of a run that has ended.
 
     People set up a missing sign-in method themselves where the tenant has a flow for that.
     """
-    end = walk.state.end or {}
-    lacks = end.get("set_up", "")
-    elsewhere = walk.document.designation != CREDENTIAL_SETUP  # otherwise the setup flow would lead to itself
-    set_up = lacks if lacks and elsewhere and live_version(CREDENTIAL_SETUP) else ""
+    end = context.state.end or {}
+    missing_label = end.get("set_up", "")
+    leads_elsewhere = context.document.designation != CREDENTIAL_SETUP  # not to itself
+    set_up = missing_label if missing_label and leads_elsewhere and live_version(CREDENTIAL_SETUP) else ""
     return Page(
-        run=walk.row.identifier,
+        run=context.row.identifier,
         kind=end["kind"],
         title=end["title"],
-        message=" ".join([end["message"], *([_("Ask an administrator.")] if lacks and not set_up else [])]),
+        message=" ".join(
+            [end["message"], *([_("Ask an administrator.")] if missing_label and not set_up else [])]
+        ),
         set_up=set_up,
         url=end.get("url", ""),
-        again=str(walk.state.hints.get("again", "")),
-        next=str(walk.state.hints.get("next", "")),
-        restart=walk.tokens(RESTART)[0],
+        again=str(context.state.hints.get("again", "")),
+        next=str(context.state.hints.get("next", "")),
+        restart=context.tokens(RESTART)[0],
     )
 
 
@@ -117,17 +120,17 @@ def with_errors(form: forms.Form, shown: Show) -> forms.Form:
     return form
 
 
-def _page(walk: Walk, step: Step, kind: Kind, stage: type[Stage], **members: Any) -> Page:
+def _page(run_context: Walk, step: Step, kind: Kind, stage: type[Stage], **members: Any) -> Page:
     return Page(
-        run=walk.row.identifier,
+        run=run_context.row.identifier,
         kind=kind,
         step=step.id,
         stage=step.stage.kind,
         template=Stage.template if kind == "continue" else stage.template,
         submit=str(stage.submit_label),
-        person=walk.seen_by_stage().claimed_name,
-        again=str(walk.state.hints.get("again", "")),
-        next=str(walk.state.hints.get("next", "")),
-        restart=walk.tokens(RESTART)[0],
+        person=run_context.seen_by_stage().claimed_name,
+        again=str(run_context.state.hints.get("again", "")),
+        next=str(run_context.state.hints.get("next", "")),
+        restart=run_context.tokens(RESTART)[0],
         **members,
     )

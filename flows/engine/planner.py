@@ -54,19 +54,19 @@ def next_step(layout: Layout, state: State, about: About) -> Step | None:
 
     Raise BrokenFlow when the step cannot be entered: an unknown stage, missing facts, a condition that fails.
     """
-    for box in layout.boxes:
-        if box.id in state.decided:
+    for node in layout.boxes:
+        if node.id in state.decided:
             continue
-        if _left_out(box, state) or not _applies(box, state, about):
-            state.decide(box.id, "passed over")
-        elif box.drawn.stage is None:
-            _check_part(box, layout)
-            state.decide(box.id, "entered")
-        elif _known_before(stage := _stage(box), state):
-            state.decide(box.id, "known before")
+        if _is_skipped(node, state) or not _condition_applies(node, state, about):
+            state.decide(node.id, "passed over")
+        elif node.drawn.stage is None:
+            _check_sub_flow(node, layout)
+            state.decide(node.id, "entered")
+        elif _is_known_before(stage := _stage_of(node), state):
+            state.decide(node.id, "known before")
         else:
-            _check_needs(box, stage, state)
-            return Step(box.id, stage)
+            _check_needs(node, stage, state)
+            return Step(node.id, stage)
     return None
 
 
@@ -76,18 +76,18 @@ def refuse(layout: Layout, state: State, step: str, at: int | None = None) -> bo
     The rest of that enclosing step is then passed over.
     """
     state.decide(step, "refused", at=at)
-    caught = layout.goes_on_after(step)
-    if caught is not None and caught != step:
-        state.decide(caught, "refused")
-    return caught is not None
+    handler = layout.goes_on_after(step)
+    if handler is not None and handler != step:
+        state.decide(handler, "refused")
+    return handler is not None
 
 
 def step_of(layout: Layout, identifier: str) -> Step:
     """Return the step with this ID; raise BrokenFlow."""
-    box = layout.by_id.get(identifier)
-    if box is None or box.drawn.stage is None:
+    node = layout.by_id.get(identifier)
+    if node is None or node.drawn.stage is None:
         raise BrokenFlow(f"The flow has no step {identifier}.")
-    return Step(box.id, _stage(box))
+    return Step(node.id, _stage_of(node))
 
 
 @lru_cache(maxsize=512)
@@ -106,12 +106,12 @@ def _layout(raw: str, kinds: tuple[str, ...]) -> Layout:
         raise BrokenFlow(str(error)) from error
 
 
-def _stage(box: Box) -> Stage:
-    kind = stages().get(str(box.drawn.stage))
+def _stage_of(node: Box) -> Stage:
+    kind = stages().get(str(node.drawn.stage))
     if kind is None:
-        raise BrokenFlow(f"Step {box.id} is of the stage {box.drawn.stage}, which is not installed.")
+        raise BrokenFlow(f"Step {node.id} is of the stage {node.drawn.stage}, which is not installed.")
     # # classes are hashable
-    return _built(kind, json.dumps(box.drawn.settings))  # type: ignore[arg-type]
+    return _built(kind, json.dumps(node.drawn.settings))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=2048)
@@ -121,43 +121,47 @@ def _built(kind: type[Stage], raw: str) -> Stage:
         return kind(kind.Settings.model_validate(kind.upgrade(json.loads(raw))))
     except ValidationError as error:
         raise BrokenFlow(
-            f"The settings of a step of the stage {kind.kind} are no longer valid: {_first(error)}"
+            f"The settings of a step of the stage {kind.kind} are no longer valid: {_first_error(error)}"
         ) from error
 
 
-def _first(error: ValidationError) -> str:
+def _first_error(error: ValidationError) -> str:
     found: Any = error.errors()[0]
     return f"{'.'.join(map(str, found['loc']))}: {sentence(found, noun='setting')}"
 
 
-def _left_out(box: Box, state: State) -> bool:
+def _is_skipped(node: Box, state: State) -> bool:
     """Return whether an enclosing section or sub-flow was passed over or refused."""
-    return any(state.decided[around] in ("passed over", "refused") for around in box.within)
+    return any(state.decided[around] in ("passed over", "refused") for around in node.within)
 
 
-def _applies(box: Box, state: State, about: About) -> bool:
+def _condition_applies(node: Box, state: State, context: About) -> bool:
     try:
-        condition = box.condition
+        condition = node.condition
         if condition is None:
             return True
         applied, values = condition.weigh(
-            replace(about, steps=box.spoken(state.told)) if condition.reads_steps else about
+            replace(context, steps=node.spoken(state.told)) if condition.reads_steps else context
         )
     except (BadCondition, ConditionFailed) as error:
-        raise BrokenFlow(f"The condition of step {box.id} failed: {error}") from error
-    state.read[box.id] = {"when": box.drawn.when, "applied": applied, "values": _plain(condition, values)}
+        raise BrokenFlow(f"The condition of step {node.id} failed: {error}") from error
+    state.read[node.id] = {
+        "when": node.drawn.when,
+        "applied": applied,
+        "values": _public_values(condition, values),
+    }
     return applied
 
 
-def _plain(condition: Condition, values: dict[str, Any]) -> dict[str, Any]:
+def _public_values(condition: Condition, values: dict[str, Any]) -> dict[str, Any]:
     """Return the values that a condition read as JSON, without private ones.
 
     Values about people and their answers must not be readable in a run.
     """
-    return {name: _said(value, condition) for name, value in values.items() if is_open(name)}
+    return {name: _format_value(value, condition) for name, value in values.items() if is_open(name)}
 
 
-def _said(value: Any, condition: Condition) -> Any:
+def _format_value(value: Any, condition: Condition) -> Any:
     """Return a time as the condition sees it: to the minute, in its time zone."""
     if isinstance(value, datetime):
         zone = condition.zone
@@ -167,7 +171,7 @@ def _said(value: Any, condition: Condition) -> Any:
     return value
 
 
-def _known_before(stage: Stage, state: State) -> bool:
+def _is_known_before(stage: Stage, state: State) -> bool:
     """Return whether everything that the stage gives was known at the start.
 
     A stage that gives nothing is always entered.
@@ -181,11 +185,11 @@ def _known_before(stage: Stage, state: State) -> bool:
     )
 
 
-def _check_needs(box: Box, stage: Stage, state: State) -> None:
+def _check_needs(node: Box, stage: Stage, state: State) -> None:
     if missing := sorted(set(stage.needs) - set(state.facts)):
-        raise BrokenFlow(f"Step {box.id} was reached without {', '.join(missing)}.")
+        raise BrokenFlow(f"Step {node.id} was reached without {', '.join(missing)}.")
 
 
-def _check_part(box: Box, layout: Layout) -> None:
-    if box.drawn.flow is not None and not any(box.id in each.within for each in layout.boxes):
-        raise BrokenFlow(f"Step {box.id} refers to the flow {box.drawn.flow}, which doesn't exist.")
+def _check_sub_flow(node: Box, layout: Layout) -> None:
+    if node.drawn.flow is not None and not any(node.id in each.within for each in layout.boxes):
+        raise BrokenFlow(f"Step {node.id} refers to the flow {node.drawn.flow}, which doesn't exist.")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import F
 
-from flows.models import Run as Row
+from flows.models import Run as RunRow
 from idp.events.bus import publish_once
 from idp.foundation.clocks import lately
 from idp.foundation.errors import DomainError
@@ -34,23 +34,23 @@ def make_room(
     deleted, first of those without a signed-in person. ``besides``: a run that is about to end. ``refuses``
     False: for a run that must always be possible.
     """
-    most = settings.RUNS_PER_ADDRESS
-    under_way = Row.objects.filter(network=network, ended_at=None, expires_at__gt=now).exclude(
+    limit = settings.RUNS_PER_ADDRESS
+    active = RunRow.objects.filter(network=network, ended_at=None, expires_at__gt=now).exclude(
         pk=besides or 0
     )
-    if (excess := under_way[: most + 50].count() + 1 - most) <= 0:
+    if (excess := active[: limit + 50].count() + 1 - limit) <= 0:
         return
-    unanswered = under_way.filter(state__answered=False).order_by(F("person").asc(nulls_first=True), "pk")
+    unanswered = active.filter(state__answered=False).order_by(F("person").asc(nulls_first=True), "pk")
     stale = list(unanswered.values_list("pk", flat=True)[:excess])
-    Row.objects.filter(pk__in=stale, ended_at=None).delete()
+    RunRow.objects.filter(pk__in=stale, ended_at=None).delete()
     if len(stale) < excess and refuses:
-        _refuse(flow, "too many sign-ins are under way")
+        _raise_too_many(flow, "too many sign-ins are under way")
 
 
 def pay_restart(network: str, flow: str) -> None:
     """Charge for a run that replaces another, whose row stays; raise TooManyRuns."""
     if isinstance(charge([Spend(_RESTARTS, network)]), Exhausted):
-        _refuse(flow, "too many sign-ins were started again")
+        _raise_too_many(flow, "too many sign-ins were started again")
 
 
 def tidy(network: str, now: datetime) -> None:
@@ -58,17 +58,17 @@ def tidy(network: str, now: datetime) -> None:
 
     As many of the newest ones remain as may be in progress.
     """
-    over = Row.objects.filter(
+    ended = RunRow.objects.filter(
         network=network,
         started_at__range=lately(_A_MINUTE, now),
         ended_at__isnull=False,
         state__answered=False,
     )
-    stale = list(over.order_by("-pk").values_list("pk", flat=True)[settings.RUNS_PER_ADDRESS :][:100])
+    stale = list(ended.order_by("-pk").values_list("pk", flat=True)[settings.RUNS_PER_ADDRESS :][:100])
     if stale:
-        Row.objects.filter(pk__in=stale).delete()
+        RunRow.objects.filter(pk__in=stale).delete()
 
 
-def _refuse(flow: str, why: str) -> None:
+def _raise_too_many(flow: str, why: str) -> None:
     publish_once("flow.start_refused", _A_MINUTE, target=flow, why=why)
     raise TooManyRuns
