@@ -18,20 +18,24 @@ def dead_end(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> str:
     Combinations of conditions and stages of other packages are not analyzed; the tests of a flow cover these.
     """
     try:
-        return _refusing(lay_out(document, parts))
+        return _refusing_step(lay_out(document, parts))
     except (TooLarge, BadCondition):
         return ""  # lint reports it as an error
 
 
-def _refusing(layout: Layout) -> str:
-    for box in layout.boxes:
-        if box.drawn.stage in _ENDS:
+def _refusing_step(layout: Layout) -> str:
+    for node in layout.boxes:
+        if node.drawn.stage in _ENDS:
             return ""  # some people reach an end before it
-        if _always(box, layout) and box.drawn.stage == _REFUSES and layout.goes_on_after(box.id) is None:
-            return box.id
+        if (
+            _always_applies(node, layout)
+            and node.drawn.stage == _REFUSES
+            and layout.goes_on_after(node.id) is None
+        ):
+            return node.id
     return ""
 
 
-def _always(box: Box, layout: Layout) -> bool:
-    conditions = [layout.by_id[each].condition for each in (box.id, *box.within)]
+def _always_applies(node: Box, layout: Layout) -> bool:
+    conditions = [layout.by_id[each].condition for each in (node.id, *node.within)]
     return all(each is None or any(doubt.verdict for doubt in doubts(each)) for each in conditions)

@@ -31,22 +31,31 @@ class Change:
             return f"- {where}: {self.old}"
         if self.kind == "moved":
             return f"↕ {where}: {self.old} → {self.new}"
-        return f"~ {where}: {self.key}: {_short(self.old)} → {_short(self.new)}"
+        return f"~ {where}: {self.key}: {_shorten(self.old)} → {_shorten(self.new)}"
 
 
 def difference(old: FlowDocument, new: FlowDocument) -> list[Change]:
     """Return the changes of the flow and of each of its steps, matched by ID; [] when they are equal."""
     before, after = dict(_steps(old.steps)), dict(_steps(new.steps))
-    changes = [*_keys("", _head(old), _head(new))]
-    changes += [Change("removed", name, old=_what(before[name].step)) for name in before if name not in after]
+    changes = [*_key_changes("", _header(old), _header(new))]
+    changes += [
+        Change("removed", name, old=_describe_step(before[name].step)) for name in before if name not in after
+    ]
     moved = _moved(before, after)
     for name, place in after.items():
         if name not in before:
-            changes.append(Change("added", name, new=f"{_what(place.step)}{_where(place)}"))
+            changes.append(Change("added", name, new=f"{_describe_step(place.step)}{_describe_place(place)}"))
             continue
         if name in moved or before[name].within != place.within:
-            changes.append(Change("moved", name, old=_where(before[name]).strip(), new=_where(place).strip()))
-        changes += _keys(name, _content(before[name].step), _content(place.step))
+            changes.append(
+                Change(
+                    "moved",
+                    name,
+                    old=_describe_place(before[name]).strip(),
+                    new=_describe_place(place).strip(),
+                )
+            )
+        changes += _key_changes(name, _content(before[name].step), _content(place.step))
     return changes
 
 
@@ -79,37 +88,39 @@ def _moved(before: Mapping[str, _Place], after: Mapping[str, _Place]) -> set[str
     return set(stayed) - {name for runs in best.values() for name in max(runs, key=len)}
 
 
-def _keys(step: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _key_changes(step: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     for key in [*old, *(key for key in new if key not in old)]:
         if old.get(key) != new.get(key):
             yield Change("changed", step, key, old.get(key), new.get(key))
 
 
-def _head(document: FlowDocument) -> dict[str, Any]:
-    return {key: value for key, value in _flat(document.as_json()).items() if not key.startswith("steps")}
+def _header(document: FlowDocument) -> dict[str, Any]:
+    return {key: value for key, value in _flatten(document.as_json()).items() if not key.startswith("steps")}
 
 
 def _content(step: StepDocument) -> dict[str, Any]:
-    return _flat(step.model_dump(mode="json", exclude_defaults=True, exclude={"id", "steps"}))
+    return _flatten(step.model_dump(mode="json", exclude_defaults=True, exclude={"id", "steps"}))
 
 
-def _flat(value: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, item in value.items():
-        found |= _flat(item, f"{head}{key}.") if isinstance(item, dict) and item else {f"{head}{key}": item}
+        found |= (
+            _flatten(item, f"{prefix}{key}.") if isinstance(item, dict) and item else {f"{prefix}{key}": item}
+        )
     return found
 
 
-def _what(step: StepDocument) -> str:
+def _describe_step(step: StepDocument) -> str:
     return str(step.stage or (f"group {step.group}" if step.group else f"flow {step.flow}"))
 
 
-def _where(place: _Place) -> str:
+def _describe_place(place: _Place) -> str:
     after = f" after {place.after}" if place.after else " first"
     return f"{after} in {place.within}" if place.within else after
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = (
         "—" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     )

@@ -23,23 +23,25 @@ from idp.accounts.roles import RoleName
 from idp.foundation import addresses
 from idp.foundation.text import every, nfc
 
-_IN_NAMES = (
+_NAME_MESSAGE = (
     "Use lowercase letters, digits, dashes and underscores, starting and ending with a letter or digit, up "
     "to 50 characters."
 )
-_IN_STEPS = (
+_STEP_NAME_MESSAGE = (
     "Use lowercase letters, digits, dashes, underscores and dots, starting and ending with a letter or "
     "digit, up to 80 characters."
 )
-Name = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$", _IN_NAMES))]
-StepName = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$", _IN_STEPS))]
+Name = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$", _NAME_MESSAGE))]
+StepName = Annotated[
+    str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$", _STEP_NAME_MESSAGE))
+]
 MAX_DEPTH = 5
 TYPED = ("answers", "agent")
 _KINDS = ("stage", "group", "flow")
 _CENTURY = 100 * 365 * 24 * 3600  # seconds
 
 
-def _known(designation: str) -> str:
+def _check_designation(designation: str) -> str:
     if designation not in DESIGNATIONS:
         near = difflib.get_close_matches(designation, DESIGNATIONS, n=1)
         raise ValueError(
@@ -48,7 +50,7 @@ def _known(designation: str) -> str:
     return designation
 
 
-def _written_out(value: Any) -> Any:
+def _reject_numbers(value: Any) -> Any:
     """Return a datetime or ISO 8601 text; reject numbers, which would be read as seconds since 1970.
 
     A text of digits would be read as a number too.
@@ -58,13 +60,13 @@ def _written_out(value: Any) -> Any:
     raise ValueError("enter a date and time like 2026-01-31T18:00:00+01:00")
 
 
-_Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+_Timestamp = Annotated[AwareDatetime, BeforeValidator(_reject_numbers)]
 DesignationName = Annotated[
-    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(DESIGNATIONS)})
+    str, AfterValidator(_check_designation), WithJsonSchema({"type": "string", "enum": list(DESIGNATIONS)})
 ]
 
 
-class _Part(BaseModel):
+class _DocumentModel(BaseModel):
     """Base of the document's models: texts are composed (Unicode NFC) when they are read.
 
     Values that a test would type stay as they are. Other restrictions on texts are up to lint.
@@ -74,11 +76,11 @@ class _Part(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _composed(cls, value: Any, info: ValidationInfo) -> Any:
+    def _normalize(cls, value: Any, info: ValidationInfo) -> Any:
         return value if info.field_name in TYPED else every(value, nfc)
 
 
-class StepDocument(_Part):
+class StepDocument(_DocumentModel):
     """One step of a flow: a ``stage``, a ``group`` of steps (a section), or a sub-flow named by ``flow``.
 
     ``when`` true, or absent: it applies. ``on_refusal``: what happens when the step fails; with ``continue``
@@ -104,16 +106,16 @@ class StepDocument(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _named_after_what_it_is(cls, value: Any) -> Any:
+    def _set_default_id(cls, value: Any) -> Any:
         if isinstance(value, dict) and "id" not in value:
-            named = [value[kind] for kind in _KINDS if isinstance(value.get(kind), str)]
-            return {"id": named[0], **value} if named else value
+            names = [value[kind] for kind in _KINDS if isinstance(value.get(kind), str)]
+            return {"id": names[0], **value} if names else value
         return value
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> "StepDocument":
-        given = [kind for kind in _KINDS if getattr(self, kind) is not None]
-        if len(given) != 1:
+    def _check_kind(self) -> "StepDocument":
+        kinds = [kind for kind in _KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
             raise ValueError("a step needs exactly one of stage, group or flow")
         if self.steps and self.group is None:
             raise ValueError("only a group can have steps")
@@ -127,7 +129,7 @@ class StepDocument(_Part):
         return next(kind for kind in _KINDS if getattr(self, kind) is not None)
 
 
-class InventedPerson(_Part):
+class InventedPerson(_DocumentModel):
     """A test user who does not exist. ``credentials``: the kinds of sign-in methods they have set up."""
 
     username: str = Field("somebody", min_length=1, max_length=150, description="The username.")
@@ -141,7 +143,7 @@ class InventedPerson(_Part):
     role: RoleName = Field("", description="The console role.")
 
 
-class Circumstances(_Part):
+class Circumstances(_DocumentModel):
     """Where, when and for what a flow is tested.
 
     ``signed_in``: the authentication methods of an existing session.
@@ -151,7 +153,7 @@ class Circumstances(_Part):
 
     address: str = Field("127.0.0.1", description="The IP address of the request.")
     agent: str = Field("", description="The user agent of the browser.")
-    time: _Moment | None = Field(None, description="The time, in ISO 8601 with a time zone. Default: now.")
+    time: _Timestamp | None = Field(None, description="The time, in ISO 8601 with a time zone. Default: now.")
     country: str = Field("", description="The country of the IP address, such as DE.")
     application: str = Field("", description="The requesting application.")
     scopes: tuple[str, ...] = Field((), description="The requested scopes.")
@@ -166,12 +168,12 @@ class Circumstances(_Part):
 
     @field_validator("address", "device_address")
     @classmethod
-    def _is_an_address(cls, value: str) -> str:
+    def _check_address(cls, value: str) -> str:
         return str(addresses.known(value) or value) if value else value
 
     @field_validator("time", "device_age", "session_age")
     @classmethod
-    def _can_be_counted(cls, value: datetime | int | None) -> datetime | int | None:
+    def _check_range(cls, value: datetime | int | None) -> datetime | int | None:
         """Limit times and ages, so that a time less an age is valid in every time zone."""
         if isinstance(value, int) and value > _CENTURY:
             raise ValueError("must be at most 100 years")
@@ -183,7 +185,7 @@ class Circumstances(_Part):
 Answers = dict[str, dict[str, Any] | Literal["passes", "refuses"]]
 
 
-class FlowTest(_Part):
+class FlowTest(_DocumentModel):
     """A saved test: who runs the flow, from where, with which answers, and the expected result.
 
     ``person``: the username of an existing user, or a test user. An answer is what would be submitted, or
@@ -207,7 +209,7 @@ class FlowTest(_Part):
     )
 
 
-class FlowDocument(_Part):
+class FlowDocument(_DocumentModel):
     """A whole flow."""
 
     flow: Name = Field(description="The flow's ID.")
@@ -225,7 +227,7 @@ class FlowDocument(_Part):
     )
 
     @model_validator(mode="after")
-    def _not_too_deep(self) -> "FlowDocument":
+    def _check_depth(self) -> "FlowDocument":
         if _depth(self.steps) > MAX_DEPTH:
             raise ValueError(f"groups can be nested at most {MAX_DEPTH} levels deep")
         return self
@@ -233,14 +235,18 @@ class FlowDocument(_Part):
     def as_json(self) -> dict[str, Any]:
         """Return the stored and exported form: only what differs from the defaults, in declaration order."""
         dumped = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return {**dumped, "steps": [_short(step) for step in dumped["steps"]]}
+        return {**dumped, "steps": [_without_default_ids(step) for step in dumped["steps"]]}
 
 
 def _depth(steps: tuple[StepDocument, ...]) -> int:
     return max((1 + _depth(step.steps) for step in steps), default=0)
 
 
-def _short(step: dict[str, Any]) -> dict[str, Any]:
+def _without_default_ids(step: dict[str, Any]) -> dict[str, Any]:
     named = next(step[kind] for kind in _KINDS if kind in step)
     short = {key: value for key, value in step.items() if not (key == "id" and value == named)}
-    return {**short, "steps": [_short(inner) for inner in step["steps"]]} if step.get("steps") else short
+    return (
+        {**short, "steps": [_without_default_ids(inner) for inner in step["steps"]]}
+        if step.get("steps")
+        else short
+    )

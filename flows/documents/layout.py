@@ -70,15 +70,15 @@ class Layout:
     by_id: dict[str, Box] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "by_id", {box.id: box for box in self.boxes})
+        object.__setattr__(self, "by_id", {node.id: node for node in self.boxes})
 
     def goes_on_after(self, identifier: str) -> str | None:
         """Return the ID of the node that catches a refusal of this one, None where it ends the run.
 
         That is the node itself or the innermost enclosing one whose ``on_refusal`` is ``continue``.
         """
-        box = self.by_id[identifier]
-        around = (identifier, *reversed(box.within))
+        node = self.by_id[identifier]
+        around = (identifier, *reversed(node.within))
         return next((each for each in around if self.by_id[each].drawn.on_refusal == "continue"), None)
 
 
@@ -92,15 +92,15 @@ def lay_out(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Layout
 
     A missing sub-flow stays a single node that cannot be entered.
     """
-    boxes: list[Box] = []
-    for box in _boxes(document, parts, (), "", 0):
-        boxes.append(box)
-        if len(boxes) > MAX_BOXES:
+    nodes: list[Box] = []
+    for node in _iter_nodes(document, parts, (), "", 0):
+        nodes.append(node)
+        if len(nodes) > MAX_BOXES:
             raise TooLarge
-    return Layout(document.flow, tuple(boxes))
+    return Layout(document.flow, tuple(nodes))
 
 
-def _boxes(
+def _iter_nodes(
     document: FlowDocument,
     parts: Mapping[str, FlowDocument],
     within: tuple[str, ...],
@@ -111,23 +111,23 @@ def _boxes(
         raise TooLarge
     earlier: set[tuple[str, WordType]] = set()
 
-    def walk(
+    def expand(
         steps: Iterable[StepDocument], around: tuple[str, ...], path: tuple[str | int, ...]
     ) -> Iterator[Box]:
         for at, step in enumerate(steps):
-            box = Box(prefix + step.id, step, around, prefix, frozenset(earlier), (*path, at), document.flow)
-            yield box
-            inside = (*around, box.id)
+            node = Box(prefix + step.id, step, around, prefix, frozenset(earlier), (*path, at), document.flow)
+            yield node
+            inside = (*around, node.id)
             if step.group is not None:
-                yield from walk(step.steps, inside, (*path, at, "steps"))
+                yield from expand(step.steps, inside, (*path, at, "steps"))
             elif step.flow is not None and step.flow in parts:
-                yield from _boxes(parts[step.flow], parts, inside, f"{box.id}.", depth + 1)
-            earlier.update(_told(step))
+                yield from _iter_nodes(parts[step.flow], parts, inside, f"{node.id}.", depth + 1)
+            earlier.update(_outputs(step))
 
-    yield from walk(document.steps, within, ("steps",))
+    yield from expand(document.steps, within, ("steps",))
 
 
-def _told(step: StepDocument) -> Iterator[tuple[str, WordType]]:
+def _outputs(step: StepDocument) -> Iterator[tuple[str, WordType]]:
     """Yield the outputs of this step that later conditions may read."""
     head = symbol(step.id)
     yield f"{head}.decision", "string"

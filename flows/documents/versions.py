@@ -37,11 +37,11 @@ def storable(document: FlowDocument | Mapping[str, Any]) -> None:
     Settings are open, so they may contain such values.
     """
     try:
-        told = document.as_json() if isinstance(document, FlowDocument) else document
-        json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
+        data = document.as_json() if isinstance(document, FlowDocument) else document
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
         raise RefusedFlow([Finding((), "It contains a number or text that can't be stored.")]) from None
-    if any("\0" in text for text in _texts(told)):
+    if any("\0" in text for text in _iter_texts(data)):
         raise RefusedFlow([Finding((), "Text can't contain NUL characters.")])
 
 
@@ -65,10 +65,10 @@ def errors_of(findings: Iterable[Finding]) -> list[Finding]:
 
 def live_version(designation: str, name: str = "") -> Version | None:
     """Return the live version of the named flow, or of the tenant's default for this designation."""
-    wanted = {"name": name} if name else {"is_default": True}
+    filters = {"name": name} if name else {"is_default": True}
     flow = (
         Flow.objects.select_related("live__flow")
-        .filter(designation=designation, live__isnull=False, **wanted)
+        .filter(designation=designation, live__isnull=False, **filters)
         .first()
     )
     return flow.live if flow else None
@@ -112,13 +112,13 @@ def history(name: str) -> list[Version]:
 def sub_flows(document: FlowDocument, fresh: Mapping[str, FlowDocument]) -> dict[str, FlowDocument]:
     """Return all sub-flows that the flow uses, directly or not: from ``fresh``, else the live ones."""
     found: dict[str, FlowDocument] = {}
-    wanted = set(_references(document.steps))
-    while wanted and len(found) <= MAX_BOXES:  # more are too many in any layout
-        name = wanted.pop()
+    pending = set(_references(document.steps))
+    while pending and len(found) <= MAX_BOXES:  # more are too many in any layout
+        name = pending.pop()
         part = fresh.get(name) or _live_part(name)
         if part is not None and name not in found:
             found[name] = part
-            wanted |= set(_references(part.steps)) - found.keys()
+            pending |= set(_references(part.steps)) - found.keys()
     return found
 
 
@@ -152,13 +152,13 @@ def circle(parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     return ()
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _iter_texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, each in value.items():
             yield key
-            yield from _texts(each)
+            yield from _iter_texts(each)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _texts(each)
+            yield from _iter_texts(each)

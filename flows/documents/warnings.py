@@ -15,40 +15,40 @@ _FACTOR_WORDS = ("second_factor.present", "second_factor.method", "session.metho
 
 def cautions(layout: Layout) -> Iterator[Caution]:
     """Yield each node that deserves a warning, with the message."""
-    kinds = [(box, stages().get(box.drawn.stage or "")) for box in layout.boxes]
-    for at, (box, kind) in enumerate(kinds):
+    kinds = [(node, stages().get(node.drawn.stage or "")) for node in layout.boxes]
+    for at, (node, kind) in enumerate(kinds):
         later = kinds[at + 1 :]
         if kind is None or not any(after and "signed_in" in after.gives for _, after in later):
             continue
         if (
             "second_factor" in kind.gives
-            and _goes_on(box, layout)
-            and not any(_asks(other, box) for other, _ in later)
+            and _continues_on_refusal(node, layout)
+            and not any(_is_checked_by(other, node) for other, _ in later)
         ):
             yield (
-                box,
+                node,
                 (
-                    f"People who fail {box.id} are still signed in, because no later condition checks its "
+                    f"People who fail {node.id} are still signed in, because no later condition checks its "
                     "result."
                 ),
             )
         if any(before and "proof" in before.gives for _, before in kinds[:at]) and (
-            asked := _typed(box, kind)
+            typed := _free_text_outputs(node, kind)
         ):
             yield (
-                box,
+                node,
                 (
-                    f"People may mistake {', '.join(asked)} for part of signing in. Move this step after "
+                    f"People may mistake {', '.join(typed)} for part of signing in. Move this step after "
                     "login, unless an earlier condition needs the answer."
                 ),
             )
 
 
-def _goes_on(box: Box, layout: Layout) -> bool:
-    return layout.goes_on_after(box.id) is not None
+def _continues_on_refusal(node: Box, layout: Layout) -> bool:
+    return layout.goes_on_after(node.id) is not None
 
 
-def _asks(later: Box, box: Box) -> bool:
+def _is_checked_by(later: Box, node: Box) -> bool:
     """Return whether a later condition reads this node's decision or the second factor."""
     try:
         names = later.condition.names if later.condition else ()
@@ -56,7 +56,7 @@ def _asks(later: Box, box: Box) -> bool:
         return False
     heads = {
         symbol(each.removeprefix(later.prefix))
-        for each in (box.id, *box.within)
+        for each in (node.id, *node.within)
         if each.startswith(later.prefix)
     }
     return any(
@@ -64,9 +64,9 @@ def _asks(later: Box, box: Box) -> bool:
     )
 
 
-def _typed(box: Box, kind: type[Stage]) -> list[str]:
+def _free_text_outputs(node: Box, kind: type[Stage]) -> list[str]:
     """Return the outputs of a step that contain free text."""
     try:
-        return sorted(kind(kind.Settings.model_validate(kind.upgrade(box.drawn.settings))).typed())
+        return sorted(kind(kind.Settings.model_validate(kind.upgrade(node.drawn.settings))).typed())
     except ValidationError:
         return []  # lint reports invalid settings

@@ -16,7 +16,7 @@ from flows.documents.document import FlowDocument
 from flows.documents.versions import NoSuchVersion, parse, storable
 from flows.editing.publishing import Published, prepare, publish, store
 from flows.models import Draft, Flow
-from idp.events.bus import publish as tell
+from idp.events.bus import publish as publish_event
 from idp.foundation.errors import Changed
 from idp.tenancy.scope import current_tenant
 
@@ -73,13 +73,13 @@ def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
     RefusedFlow with nothing written, or NoSuchVersion.
     """
     storable(document)
-    found = desk(name)
-    if found.mark != mark:
-        raise DraftMoved(found.revision or 0)
-    if found.revision and is_live(name, document):
-        drop_draft(name, found.revision)
-    elif found.document != document.as_json():
-        save_draft(name, document.as_json(), by=by, revision=found.revision)
+    current = desk(name)
+    if current.mark != mark:
+        raise DraftMoved(current.revision or 0)
+    if current.revision and is_live(name, document):
+        drop_draft(name, current.revision)
+    elif current.document != document.as_json():
+        save_draft(name, document.as_json(), by=by, revision=current.revision)
     return desk(name)
 
 
@@ -121,10 +121,10 @@ def save_draft(name: str, document: Mapping[str, Any], *, by: str, revision: int
         flow = Flow.objects.get_or_create(name=name, defaults=values)[0]
     values = {"document": dict(document), "author": by, "updated_at": timezone.now()}
     if revision is None:
-        draft, made = Draft.objects.get_or_create(
+        draft, created = Draft.objects.get_or_create(
             flow=flow, defaults={"base": flow.live, "tenant": current_tenant(), **values}
         )
-        if not made:
+        if not created:
             raise DraftMoved(draft.revision)
         return draft
     if not Draft.objects.filter(flow=flow, revision=revision).update(revision=revision + 1, **values):
@@ -159,11 +159,11 @@ def publish_draft(
 
 def discard_draft(name: str, *, by: str, revision: int | None = None) -> bool:
     """Delete the draft if it has this ``revision``, any by default; return whether it did."""
-    wanted = {} if revision is None else {"revision": revision}
-    gone = bool(Draft.objects.filter(flow__name=name, **wanted).delete()[0])
-    if gone:
-        tell("flow.draft_discarded", actor=by, target=name)
-    return gone
+    filters = {} if revision is None else {"revision": revision}
+    deleted = bool(Draft.objects.filter(flow__name=name, **filters).delete()[0])
+    if deleted:
+        publish_event("flow.draft_discarded", actor=by, target=name)
+    return deleted
 
 
 def drop_draft(name: str, revision: int) -> None:

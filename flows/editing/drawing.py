@@ -109,13 +109,13 @@ def way(found: Spot, where: str) -> tuple[Place, str]:
 
     Raise CannotEdit where there is no such place.
     """
-    return _WAYS[where](found)
+    return _MOVES[where](found)
 
 
 def _cards(steps: Sequence[StepDocument], around: Place) -> tuple[Card, ...]:
     cards, at = [], 0
     while at < len(steps):
-        card = _branching(steps, at, around) or _card(steps, at, around, "")
+        card = _branching_card(steps, at, around) or _card(steps, at, around, "")
         cards.append(card)
         at += card.span
     return tuple(cards)
@@ -130,85 +130,85 @@ def _card(steps: Sequence[StepDocument], at: int, around: Place, lane: str) -> C
     )
 
 
-def _branching(steps: Sequence[StepDocument], at: int, around: Place) -> Card | None:
+def _branching_card(steps: Sequence[StepDocument], at: int, around: Place) -> Card | None:
     """Return the card of a step with branches, with the following steps that depend on its output."""
-    ways = _ways(steps[at])
-    if not ways:
+    branches = _branches(steps[at])
+    if not branches:
         return None
-    found: dict[str, list[Card]] = {lane: [] for lane in ways}
+    found: dict[str, list[Card]] = {lane: [] for lane in branches}
     end = at + 1
-    while end < len(steps) and (lane := _lane_of(steps[end], ways)):
+    while end < len(steps) and (lane := _lane_condition_of(steps[end], branches)):
         found[lane].append(_card(steps, end, around, lane))
         end += 1
     behind = {lane: cards[-1].end if cards else (*around, end) for lane, cards in found.items()}
-    lanes = tuple(Lane(title, lane, tuple(found[lane]), behind[lane]) for lane, title in ways.items())
+    lanes = tuple(Lane(title, lane, tuple(found[lane]), behind[lane]) for lane, title in branches.items())
     return Card((*around, at), steps[at], span=end - at, lanes=lanes)
 
 
-def _lane_of(step: StepDocument, ways: Mapping[str, Text]) -> str:
+def _lane_condition_of(step: StepDocument, branches: Mapping[str, Text]) -> str:
     first = next(iter(split(step.when or "")), "")
-    return next((lane for lane in ways if lane == first), "")
+    return next((lane for lane in branches if lane == first), "")
 
 
-def _ways(step: StepDocument) -> dict[str, Text]:
+def _branches(step: StepDocument) -> dict[str, Text]:
     """Return the conditions by which later steps take each branch, with its title."""
     kind = stages().get(step.stage or "")
     if kind is None or kind.ways is Stage.ways:
         return {}
     try:
-        made = kind(kind.Settings.model_validate(kind.upgrade(step.settings)))
+        stage = kind(kind.Settings.model_validate(kind.upgrade(step.settings)))
     except ValidationError:
         return {}
     head = f"steps.{symbol(step.id)}"
     return {
-        f'{head}.{word} == "{value}"': title
-        for word, values in made.ways().items()
+        f'{head}.{output} == "{value}"': title
+        for output, values in stage.ways().items()
         for value, title in values.items()
     }
 
 
-def _up(found: Spot) -> tuple[Place, str]:
-    if found.at == 0:
-        raise CannotEdit(_("%(name)s is already first.") % {"name": found.card.step.id})
-    return found.beside[found.at - 1].place, found.card.lane
+def _up(position: Spot) -> tuple[Place, str]:
+    if position.at == 0:
+        raise CannotEdit(_("%(name)s is already first.") % {"name": position.card.step.id})
+    return position.beside[position.at - 1].place, position.card.lane
 
 
-def _down(found: Spot) -> tuple[Place, str]:
-    if found.at + 1 == len(found.beside):
-        raise CannotEdit(_("%(name)s is already last.") % {"name": found.card.step.id})
-    return found.beside[found.at + 1].end, found.card.lane
+def _down(position: Spot) -> tuple[Place, str]:
+    if position.at + 1 == len(position.beside):
+        raise CannotEdit(_("%(name)s is already last.") % {"name": position.card.step.id})
+    return position.beside[position.at + 1].end, position.card.lane
 
 
-def _into(found: Spot) -> tuple[Place, str]:
+def _into(position: Spot) -> tuple[Place, str]:
     """Return the target of a move into a lane.
 
     That is the last place of the lane above, the first of the lane below, or the next lane of its own parent.
     """
-    above = found.beside[found.at - 1].lanes if found.at else ()
+    above = position.beside[position.at - 1].lanes if position.at else ()
     if above:
         return above[0].end, above[0].lane
-    below = found.beside[found.at + 1].lanes if found.at + 1 < len(found.beside) else ()
+    below = position.beside[position.at + 1].lanes if position.at + 1 < len(position.beside) else ()
     if below:
         return (below[0].cards[0].place if below[0].cards else below[0].end), below[0].lane
-    if found.within and found.lane + 1 < len(found.within.lanes):
-        lane = found.within.lanes[found.lane + 1]
+    if position.within and position.lane + 1 < len(position.within.lanes):
+        lane = position.within.lanes[position.lane + 1]
         return lane.end, lane.lane
     raise CannotEdit(
         _("There is no branch next to %(name)s. Move it next to a section or choice first.")
-        % {"name": found.card.step.id}
+        % {"name": position.card.step.id}
     )
 
 
-def _out(found: Spot) -> tuple[Place, str]:
-    if found.within is None:
-        raise CannotEdit(_("%(name)s isn't in a branch.") % {"name": found.card.step.id})
-    if found.lane:
-        lane = found.within.lanes[found.lane - 1]
+def _out(position: Spot) -> tuple[Place, str]:
+    if position.within is None:
+        raise CannotEdit(_("%(name)s isn't in a branch.") % {"name": position.card.step.id})
+    if position.lane:
+        lane = position.within.lanes[position.lane - 1]
         return lane.end, lane.lane
-    return found.within.end, found.within.lane
+    return position.within.end, position.within.lane
 
 
-_WAYS: Mapping[str, Callable[[Spot], tuple[Place, str]]] = {
+_MOVES: Mapping[str, Callable[[Spot], tuple[Place, str]]] = {
     "up": _up,
     "down": _down,
     "in": _into,

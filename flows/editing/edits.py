@@ -20,7 +20,7 @@ _REFERENCE = re.compile(r"\bsteps\.([A-Za-z0-9_]+)")
 Json = dict[str, Any]
 
 
-def _indices(value: Any) -> Any:
+def _parse_place(value: Any) -> Any:
     """Return the indices in ``2.0``, the form's notation; other types are returned unchanged."""
     if not isinstance(value, str):
         return value
@@ -30,7 +30,7 @@ def _indices(value: Any) -> Any:
     return tuple(int(part) for part in parts)
 
 
-At = Annotated[Place, BeforeValidator(_indices), Field(min_length=1, max_length=8)]
+At = Annotated[Place, BeforeValidator(_parse_place), Field(min_length=1, max_length=8)]
 
 
 class _Edit(BaseModel):
@@ -148,110 +148,114 @@ def edit(document: FlowDocument, wanted: Any) -> Edited:
     return _EDITS[type(wanted)](document, wanted)
 
 
-def _add(document: FlowDocument, wanted: Add) -> Edited:
-    if wanted.what == "stage" and wanted.name not in stages():
-        raise CannotEdit(_("Unknown stage %(name)s.") % {"name": wanted.name[:50]})
-    name = _free(wanted.name, _ids(document.steps))
-    made: Json = {wanted.what: wanted.name, "id": name, **({"when": wanted.lane} if wanted.lane else {})}
-    if wanted.what == "group":
-        made |= {"group": name}
-    drawn = _open(document)
-    _insert(drawn, wanted.at, [made])
-    return _done(drawn, made, _("%(name)s added"), with_place=True)
+def _add(document: FlowDocument, command: Add) -> Edited:
+    if command.what == "stage" and command.name not in stages():
+        raise CannotEdit(_("Unknown stage %(name)s.") % {"name": command.name[:50]})
+    name = _unused_id(command.name, _ids(document.steps))
+    new_step: Json = {
+        command.what: command.name,
+        "id": name,
+        **({"when": command.lane} if command.lane else {}),
+    }
+    if command.what == "group":
+        new_step |= {"group": name}
+    data = _to_mutable_json(document)
+    _insert(data, command.at, [new_step])
+    return _edited(data, new_step, _("%(name)s added"), with_place=True)
 
 
-def _move(document: FlowDocument, wanted: Move) -> Edited:
-    card = _card(document, wanted.step)
+def _move(document: FlowDocument, command: Move) -> Edited:
+    card = _card_at(document, command.step)
     place, size = card.place, card.span
     covered = [(*place[:-1], place[-1] + offset) for offset in range(size)]
-    if any(wanted.at[: len(each)] == each and len(wanted.at) > len(each) for each in covered):
+    if any(command.at[: len(each)] == each and len(command.at) > len(each) for each in covered):
         raise CannotEdit(_("A step can't be moved into itself."))
-    drawn = _open(document)
-    steps = _list_at(drawn, place[:-1])
+    data = _to_mutable_json(document)
+    steps = _steps_at(data, place[:-1])
     block = steps[place[-1] : place[-1] + size]
-    block[0]["when"] = in_lane(block[0].get("when"), card.lane, wanted.lane)
+    block[0]["when"] = in_lane(block[0].get("when"), card.lane, command.lane)
     gaps: list[Json] = [{} for _each in block]
     # placeholders, so that ``at`` stays valid until the block is inserted
     steps[place[-1] : place[-1] + size] = gaps
-    _insert(drawn, wanted.at, block)
+    _insert(data, command.at, block)
     steps[:] = [each for each in steps if not any(each is gap for gap in gaps)]
-    return _done(drawn, block[0], _("%(name)s moved"), with_place=True)
+    return _edited(data, block[0], _("%(name)s moved"), with_place=True)
 
 
-def _nudge(document: FlowDocument, wanted: Nudge) -> Edited:
-    found = spot(draw(document), wanted.step)
-    if found is None:
+def _nudge(document: FlowDocument, command: Nudge) -> Edited:
+    position = spot(draw(document), command.step)
+    if position is None:
         raise CannotEdit(_("This step no longer exists."))
-    at, lane = way(found, wanted.where)
-    return _move(document, Move(step=wanted.step, at=at, lane=lane))
+    at, lane = way(position, command.where)
+    return _move(document, Move(step=command.step, at=at, lane=lane))
 
 
-def _wrap(document: FlowDocument, wanted: Wrap) -> Edited:
-    card = _card(document, wanted.step)
-    drawn = _open(document)
-    steps, at = _list_at(drawn, card.place[:-1]), card.place[-1]
+def _wrap(document: FlowDocument, command: Wrap) -> Edited:
+    card = _card_at(document, command.step)
+    data = _to_mutable_json(document)
+    steps, at = _steps_at(data, card.place[:-1]), card.place[-1]
     block = steps[at : at + card.span]
-    group: Json = {"group": _free("group", _ids(document.steps)), "steps": block}
+    group: Json = {"group": _unused_id("group", _ids(document.steps)), "steps": block}
     if card.lane:  # the section replaces the step in its lane
         group["when"], block[0]["when"] = card.lane, in_lane(block[0].get("when"), card.lane, "")
     steps[at : at + card.span] = [group]
-    return _done(drawn, block[0], _("%(name)s wrapped in section"))
+    return _edited(data, block[0], _("%(name)s wrapped in section"))
 
 
-def _remove(document: FlowDocument, wanted: Remove) -> Edited:
-    name = _card(document, wanted.step).step.id
-    drawn = _open(document)
-    steps, at = _list_at(drawn, wanted.step[:-1]), wanted.step[-1]
+def _remove(document: FlowDocument, command: Remove) -> Edited:
+    name = _card_at(document, command.step).step.id
+    data = _to_mutable_json(document)
+    steps, at = _steps_at(data, command.step[:-1]), command.step[-1]
     del steps[at]
-    near = (*wanted.step[:-1], min(at, len(steps) - 1)) if steps else wanted.step[:-1] or None
-    return Edited(parse(drawn), near, _("%(name)s removed") % {"name": name})
+    near = (*command.step[:-1], min(at, len(steps) - 1)) if steps else command.step[:-1] or None
+    return Edited(parse(data), near, _("%(name)s removed") % {"name": name})
 
 
-def _duplicate(document: FlowDocument, wanted: Duplicate) -> Edited:
-    _card(document, wanted.step)
-    drawn = _open(document)
-    steps, at = _list_at(drawn, wanted.step[:-1]), wanted.step[-1]
-    made = deepcopy(steps[at])
+def _duplicate(document: FlowDocument, command: Duplicate) -> Edited:
+    _card_at(document, command.step)
+    data = _to_mutable_json(document)
+    steps, at = _steps_at(data, command.step[:-1]), command.step[-1]
+    copy = deepcopy(steps[at])
     taken = _ids(document.steps)
-    for each in _within(made):
-        each["id"] = _free(str(each["id"]), taken)
+    for each in _iter_steps(copy):
+        each["id"] = _unused_id(str(each["id"]), taken)
         taken.add(each["id"])
         if each.get("group"):
             each["group"] = each["id"][:50]
-    steps.insert(at + 1, made)
-    return _done(drawn, made, _("%(name)s added"), with_place=True)
+    steps.insert(at + 1, copy)
+    return _edited(data, copy, _("%(name)s added"), with_place=True)
 
 
-def _change(document: FlowDocument, wanted: Change) -> Edited:
-    before = _card(document, wanted.step).step
-    drawn = _open(document)
-    step = _list_at(drawn, wanted.step[:-1])[wanted.step[-1]]
-    if wanted.id is not None and wanted.id != before.id:
-        _rename(drawn, before.id, wanted.id)
-        step["id"] = wanted.id
+def _change(document: FlowDocument, command: Change) -> Edited:
+    before = _card_at(document, command.step).step
+    data = _to_mutable_json(document)
+    step = _steps_at(data, command.step[:-1])[command.step[-1]]
+    if command.id is not None and command.id != before.id:
+        _rename_references(data, before.id, command.id)
+        step["id"] = command.id
         if before.group == before.id:
-            step["group"] = wanted.id
-    if wanted.when is not None:
-        step["when"] = wanted.when.strip() or None
-    if wanted.on_refusal is not None:
-        step["on_refusal"] = wanted.on_refusal
-    if wanted.settings is not None:
-        step["settings"] = wanted.settings
-    return Edited(parse(drawn), wanted.step, _("%(name)s changed") % {"name": step["id"]})
+            step["group"] = command.id
+    if command.when is not None:
+        step["when"] = command.when.strip() or None
+    if command.on_refusal is not None:
+        step["on_refusal"] = command.on_refusal
+    if command.settings is not None:
+        step["settings"] = command.settings
+    return Edited(parse(data), command.step, _("%(name)s changed") % {"name": step["id"]})
 
 
-def _head(document: FlowDocument, wanted: Head) -> Edited:
+def _change_header(document: FlowDocument, command: Head) -> Edited:
     return Edited(
-        parse({**_open(document), "title": wanted.title, "default": wanted.default}),
+        parse({**_to_mutable_json(document), "title": command.title, "default": command.default}),
         None,
         _("Flow changed"),
     )
 
 
-def _replace(document: FlowDocument, wanted: Replace) -> Edited:
+def _replace(document: FlowDocument, command: Replace) -> Edited:
     """Replace the document but keep its name and purpose, because runs and applications rely on both."""
-    kept = {"flow": document.flow, "for": document.designation}
-    return Edited(parse({**wanted.document, **kept}), None, wanted.said or _("Flow changed"))
+    fixed = {"flow": document.flow, "for": document.designation}
+    return Edited(parse({**command.document, **fixed}), None, command.said or _("Flow changed"))
 
 
 _EDITS: dict[type, Callable[[FlowDocument, Any], Edited]] = {
@@ -262,61 +266,61 @@ _EDITS: dict[type, Callable[[FlowDocument, Any], Edited]] = {
     Remove: _remove,
     Duplicate: _duplicate,
     Change: _change,
-    Head: _head,
+    Head: _change_header,
     Replace: _replace,
 }
 
 
-def _done(drawn: Json, step: Json, said: str, *, with_place: bool = False) -> Edited:
+def _edited(data: Json, step: Json, message: str, *, with_place: bool = False) -> Edited:
     """Return the result with the place of the edited step in the new document."""
-    at = _place_of(drawn["steps"], step)
-    document = parse(drawn)
-    text = said % {"name": step.get("id") or step.get("group")}
-    return Edited(document, at, f"{text} {_told(document, at)}" if with_place else text)
+    at = _place_of(data["steps"], step)
+    document = parse(data)
+    text = message % {"name": step.get("id") or step.get("group")}
+    return Edited(document, at, f"{text} {_describe_position(document, at)}" if with_place else text)
 
 
-def _told(document: FlowDocument, at: Place) -> str:
+def _describe_position(document: FlowDocument, at: Place) -> str:
     """Return a phrase for where a card is."""
-    found = spot(draw(document), at)
-    if found is None:
+    position = spot(draw(document), at)
+    if position is None:
         return ""
-    if found.at + 1 < len(found.beside):
-        said = _("before %(name)s") % {"name": found.beside[found.at + 1].step.id}
-    elif found.at:
-        said = _("after %(name)s") % {"name": found.beside[found.at - 1].step.id}
+    if position.at + 1 < len(position.beside):
+        phrase = _("before %(name)s") % {"name": position.beside[position.at + 1].step.id}
+    elif position.at:
+        phrase = _("after %(name)s") % {"name": position.beside[position.at - 1].step.id}
     else:
-        said = _("as the only step") if found.within is None else ""
-    if found.within is None:
-        return said
-    title = found.within.lanes[found.lane].title
-    lane = {"lane": f"{found.within.step.id}: {title}" if title else found.within.step.id}
-    return f"{said} {_('in %(lane)s') % lane}" if said else _("into %(lane)s") % lane
+        phrase = _("as the only step") if position.within is None else ""
+    if position.within is None:
+        return phrase
+    title = position.within.lanes[position.lane].title
+    lane = {"lane": f"{position.within.step.id}: {title}" if title else position.within.step.id}
+    return f"{phrase} {_('in %(lane)s') % lane}" if phrase else _("into %(lane)s") % lane
 
 
-def _place_of(steps: list[Json], wanted: Json, around: Place = ()) -> Place:
+def _place_of(steps: list[Json], target: Json, around: Place = ()) -> Place:
     for at, each in enumerate(steps):
-        if each is wanted:
+        if each is target:
             return (*around, at)
-        if found := _place_of(each.get("steps", []), wanted, (*around, at)):
+        if found := _place_of(each.get("steps", []), target, (*around, at)):
             return found
     return ()
 
 
-def _card(document: FlowDocument, place: Place) -> Card:
+def _card_at(document: FlowDocument, place: Place) -> Card:
     found = spot(draw(document), place)
     if found is None:
         raise CannotEdit(_("This step no longer exists."))
     return found.card
 
 
-def _open(document: FlowDocument) -> Json:
+def _to_mutable_json(document: FlowDocument) -> Json:
     """Return the document as mutable JSON, every step with its ID."""
     return document.model_dump(mode="json", by_alias=True)
 
 
-def _list_at(drawn: Json, place: Place) -> list[Json]:
+def _steps_at(data: Json, place: Place) -> list[Json]:
     """Return the steps of the section at this place, of the flow for (); raise CannotEdit."""
-    steps: list[Json] = drawn["steps"]
+    steps: list[Json] = data["steps"]
     for at in place:
         if at >= len(steps) or steps[at].get("group") is None:
             raise CannotEdit(_("This position no longer exists."))
@@ -324,26 +328,26 @@ def _list_at(drawn: Json, place: Place) -> list[Json]:
     return steps
 
 
-def _insert(drawn: Json, at: Place, block: list[Json]) -> None:
-    steps = _list_at(drawn, at[:-1])
+def _insert(data: Json, at: Place, block: list[Json]) -> None:
+    steps = _steps_at(data, at[:-1])
     if at[-1] > len(steps):
         raise CannotEdit(_("This position no longer exists."))
     steps[at[-1] : at[-1]] = block
 
 
-def _within(step: Json) -> Iterator[Json]:
+def _iter_steps(step: Json) -> Iterator[Json]:
     yield step
     for inner in step.get("steps", []):
-        yield from _within(inner)
+        yield from _iter_steps(inner)
 
 
 def _ids(steps: tuple[StepDocument, ...]) -> set[str]:
     return {name for step in steps for name in (step.id, *_ids(step.steps))}
 
 
-def _free(wanted: str, taken: set[str]) -> str:
+def _unused_id(name: str, taken: set[str]) -> str:
     """Return an unused ID that conditions can tell from all others, such as ``password-2``."""
-    stem = re.sub(r"[^a-z0-9_.-]+", "-", wanted.lower()).strip("-_.")[:44] or "step"
+    stem = re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-_.")[:44] or "step"
     used, number = {symbol(each) for each in taken}, 2
     if symbol(stem) not in used:
         return stem
@@ -353,29 +357,29 @@ def _free(wanted: str, taken: set[str]) -> str:
     return f"{stem}-{number}"
 
 
-def _rename(drawn: Json, old: str, new: str) -> None:
+def _rename_references(data: Json, old: str, new: str) -> None:
     """Rename a step in all conditions and tests that refer to it."""
-    for step in (each for top in drawn["steps"] for each in _within(top)):
+    for step in (each for top in data["steps"] for each in _iter_steps(top)):
         if step.get("when"):
-            step["when"] = _renamed(step["when"], symbol(old), symbol(new))
-    for test in drawn["tests"]:
+            step["when"] = _rename_in_condition(step["when"], symbol(old), symbol(new))
+    for test in data["tests"]:
         for key in ("answers", "expect"):
-            test[key] = {_headed(name, old, new): value for name, value in test[key].items()}
+            test[key] = {_replace_prefix(name, old, new): value for name, value in test[key].items()}
 
 
-def _headed(name: str, old: str, new: str) -> str:
+def _replace_prefix(name: str, old: str, new: str) -> str:
     """Return the name under the new step ID; names in a sub-flow have the ID of its step as prefix."""
     return new + name.removeprefix(old) if name == old or name.startswith(f"{old}.") else name
 
 
-def _renamed(source: str, old: str, new: str) -> str:
+def _rename_in_condition(source: str, old: str, new: str) -> str:
     """Return the condition with a step renamed; string literals stay unchanged."""
 
-    def told(piece: str) -> str:
+    def rename_in(piece: str) -> str:
         return _REFERENCE.sub(lambda match: f"steps.{new}" if match[1] == old else match[0], piece)
 
     end, found = 0, []
     for literal in LITERAL.finditer(source):
-        found += [told(source[end : literal.start()]), literal[0]]
+        found += [rename_in(source[end : literal.start()]), literal[0]]
         end = literal.end()
-    return "".join([*found, told(source[end:])])
+    return "".join([*found, rename_in(source[end:])])

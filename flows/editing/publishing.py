@@ -21,7 +21,7 @@ from flows.documents.versions import (
 )
 from flows.models import Flow, Version
 from flows.simulation.flow_tests import rehearse
-from idp.events.bus import publish as tell
+from idp.events.bus import publish as publish_event
 from idp.foundation.text import cleaned_lines
 from idp.tenancy.scope import current_tenant
 
@@ -67,26 +67,26 @@ def prepare(
     not exist yet (flows/documents/lint.py).
     """
     used = sub_flows(document, parts or {})
-    linted = [*lint(document, used, names=coming or {}), *_circles(document, used)]
+    linted = [*lint(document, used, names=coming or {}), *_cycle_findings(document, used)]
     findings = errors_of(linted)
     findings = findings or rehearse(document, used, names=names)
     if findings:
         raise RefusedFlow(findings)
-    told = {name: part.as_json() for name, part in sorted(used.items())}
-    return Prepared(document, told, tuple(each for each in linted if each.level == "warning"))
+    stored_sub_flows = {name: part.as_json() for name, part in sorted(used.items())}
+    return Prepared(document, stored_sub_flows, tuple(each for each in linted if each.level == "warning"))
 
 
 @transaction.atomic
 def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
     """Write a prepared flow and make it live; raise RefusedFlow when it conflicts with the tenant's flows."""
     document, parts, note = prepared.document, dict(prepared.parts), cleaned_lines(note, LONGEST_NOTE)
-    flow = _held(document.flow, parts)
-    if errors := [*_lost(parts), *unfit(document)]:
+    flow = _lock_flow(document.flow, parts)
+    if errors := [*_missing_sub_flows(parts), *unfit(document)]:
         raise RefusedFlow(errors)
     stored = document.as_json()
     if flow and flow.live and (flow.live.document, flow.live.parts) == (stored, parts):
         return Published(flow.live, changed=False)
-    flow = flow or _new(document)
+    flow = flow or _create_flow(document)
     number = (flow.versions.aggregate(last=Max("number"))["last"] or 0) + 1
     version = Version.objects.create(
         flow=flow, number=number, document=stored, parts=parts, note=note, author=by, tenant=current_tenant()
@@ -94,7 +94,7 @@ def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
     Flow.objects.filter(pk=flow.pk).update(
         live=version, is_default=_is_default(document), designation=document.designation
     )
-    tell("flow.published", actor=by, target=document.flow, version=number, note=note)
+    publish_event("flow.published", actor=by, target=document.flow, version=number, note=note)
     return Published(version, changed=True)
 
 
@@ -106,14 +106,14 @@ def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
     """
     version, note = version_of(name, number), cleaned_lines(note, LONGEST_NOTE)
     document = FlowDocument.model_validate(version.document)
-    _held(name, version.parts)
+    _lock_flow(name, version.parts)
     parts = {name: FlowDocument.model_validate(part) for name, part in version.parts.items()}
-    if errors := errors_of([*lint(document, parts), *_lost(parts), *unfit(document)]):
+    if errors := errors_of([*lint(document, parts), *_missing_sub_flows(parts), *unfit(document)]):
         raise RefusedFlow(errors)
     if version.flow.live_id != version.pk:
         Flow.objects.filter(pk=version.flow_id).update(live=version, is_default=_is_default(document))
-        left = version.flow.live.number if version.flow.live else None
-        tell("flow.rolled_back", actor=by, target=name, version=number, left=left, note=note)
+        previous = version.flow.live.number if version.flow.live else None
+        publish_event("flow.rolled_back", actor=by, target=name, version=number, left=previous, note=note)
     return version
 
 
@@ -121,10 +121,10 @@ def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
 def remove(name: str, *, by: str) -> bool:
     """Delete a flow with all of its versions and runs; return whether there was one."""
     retire([name])
-    gone = bool(Flow.objects.filter(name=name).delete()[0])
-    if gone:
-        tell("flow.deleted", actor=by, target=name)
-    return gone
+    deleted = bool(Flow.objects.filter(name=name).delete()[0])
+    if deleted:
+        publish_event("flow.deleted", actor=by, target=name)
+    return deleted
 
 
 def retire(names: Iterable[str]) -> None:
@@ -155,12 +155,12 @@ def unfit(
         if each.is_default and each.live_id and each.designation == document.designation
     ]
     staying = [each.name for each in others if each.name not in coming]
-    alike = [
+    conflicting = [
         name
         for name, each in coming.items()
         if _is_default(each) and each.designation == document.designation
     ]
-    if other := next((name for name in [*staying, *alike] if name != document.flow), None):
+    if other := next((name for name in [*staying, *conflicting] if name != document.flow), None):
         return [
             Finding(
                 ("default",),
@@ -170,17 +170,17 @@ def unfit(
     return []
 
 
-def _circles(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterator[Finding]:
+def _cycle_findings(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterator[Finding]:
     """Yield a finding with the path if the flow refers back to itself."""
-    if way := circle(
+    if cycle := circle(
         {**{name: references(part) for name, part in used.items()}, document.flow: references(document)}
     ):
-        at = way.index(document.flow) if document.flow in way else 0
-        told = " → ".join([*way[at:-1], *way[:at], way[at]])
-        yield Finding(("steps",), f"Sub-flows form a loop: {told}.")
+        at = cycle.index(document.flow) if document.flow in cycle else 0
+        path = " → ".join([*cycle[at:-1], *cycle[:at], cycle[at]])
+        yield Finding(("steps",), f"Sub-flows form a loop: {path}.")
 
 
-def _held(name: str, parts: Iterable[str]) -> Flow | None:
+def _lock_flow(name: str, parts: Iterable[str]) -> Flow | None:
     """Lock the flow and its sub-flows until the transaction ends, and return the flow.
 
     A concurrent deletion of one of these starts over, because its row was written. Only then it sees what
@@ -198,7 +198,7 @@ def _held(name: str, parts: Iterable[str]) -> Flow | None:
     return flow
 
 
-def _lost(parts: Iterable[str]) -> Iterator[Finding]:
+def _missing_sub_flows(parts: Iterable[str]) -> Iterator[Finding]:
     """Yield a finding for each sub-flow that was deleted.
 
     A version still runs with its sub-flows as they were, but it could not be published or exported again.
@@ -208,7 +208,7 @@ def _lost(parts: Iterable[str]) -> Iterator[Finding]:
         yield Finding(("steps",), f"Sub-flow {name} is no longer published.")
 
 
-def _new(document: FlowDocument) -> Flow:
+def _create_flow(document: FlowDocument) -> Flow:
     return Flow.objects.create(
         name=document.flow,
         designation=document.designation,

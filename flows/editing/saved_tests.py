@@ -24,9 +24,9 @@ def as_test(
 
     Raise pydantic's ValidationError.
     """
-    given = {**{report.step: "passes" for report in reports if report.assumed}, **answers}
+    all_answers = {**{report.step: "passes" for report in reports if report.assumed}, **answers}
     expect = {report.step: decision_of(report) for report in reports if report.step}
-    values = {"name": name, "person": person, "request": request, "answers": given, "expect": expect}
+    values = {"name": name, "person": person, "request": request, "answers": all_answers, "expect": expect}
     return FlowTest.model_validate({**values, "ends": ending(list(reports))})
 
 
@@ -40,11 +40,11 @@ def check_answers(document: FlowDocument, parts: Mapping[str, FlowDocument], ans
     except TooLarge as large:
         raise RefusedFlow([Finding(("steps",), str(large))]) from None
     found = []
-    for step, given in answers.items():
+    for step, answer in answers.items():
         stage = stages().get(boxes[step].drawn.stage or "") if step in boxes else None
         if stage is None:
             found.append(Finding(("answers", step), "No step with this ID asks for input."))
-        elif isinstance(given, dict) and guarded(stage):
+        elif isinstance(answer, dict) and guarded(stage):
             found.append(
                 Finding(
                     ("answers", step), "Passwords and codes can't be saved in a flow. Use passes or refuses."
@@ -70,5 +70,5 @@ def keep_test(name: str, test: FlowTest, *, by: str, revision: int | None = None
             [Finding(("tests", "name"), "A test with this name already exists. Use another name.")]
         )
     tests = [*document.as_json().get("tests", []), test.model_dump(mode="json", exclude_defaults=True)]
-    kept = parse({**document.as_json(), "tests": tests})
-    return save_draft(name, kept.as_json(), by=by, revision=draft.revision if draft else None)
+    updated = parse({**document.as_json(), "tests": tests})
+    return save_draft(name, updated.as_json(), by=by, revision=draft.revision if draft else None)

@@ -31,7 +31,7 @@ def by_test(
 def _run(
     at: int, test: FlowTest, document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool
 ) -> Iterator[Finding]:
-    seen = isinstance(test.person, str) and names
+    may_name_person = isinstance(test.person, str) and names
     try:
         reports = simulate(
             document,
@@ -40,20 +40,20 @@ def _run(
             person=test.person,
             request=test.request,
             judges=False,
-            names=seen,
+            names=may_name_person,
         )
-    except NobodyThere as nobody:
-        yield Finding(("tests", at, "person"), f"{test.name}: {nobody}")
+    except NobodyThere as error:
+        yield Finding(("tests", at, "person"), f"{test.name}: {error}")
         return
-    yield from _strange(at, test, lay_out(document, parts))
+    yield from _unknown_steps(at, test, lay_out(document, parts))
     by_step = {report.step: report for report in reports}
-    for step, wanted in test.expect.items():
+    for step, expected in test.expect.items():
         report = by_step.get(step)
-        came = "not reached" if report is None else decision_of(report)
-        if came != wanted:
+        decision = "not reached" if report is None else decision_of(report)
+        if decision != expected:
             yield Finding(
                 ("tests", at, "expect", step),
-                f"{test.name}: {step} should be {wanted}, but was {came}{_why(report)}.",
+                f"{test.name}: {step} should be {expected}, but was {decision}{_reason(report)}.",
             )
     if (end := ending(reports)) != test.ends:
         last = reports[-1] if reports else None
@@ -68,7 +68,7 @@ def _run(
         )
 
 
-def _strange(at: int, test: FlowTest, layout: Layout) -> Iterator[Finding]:
+def _unknown_steps(at: int, test: FlowTest, layout: Layout) -> Iterator[Finding]:
     """Yield findings for answers to unknown steps, because a typo would look like a step that asks."""
     for step in test.answers:
         if step not in layout.by_id:
@@ -83,7 +83,7 @@ def decision_of(report: Report) -> str:
     return {"denied": "refused", "ends": "done", "leaves": "done"}.get(report.decision, report.decision)
 
 
-def _why(report: Report | None) -> str:
+def _reason(report: Report | None) -> str:
     if report is None or not report.condition:
         return ""
     values = ", ".join(f"{name} = {value!r}" for name, value in report.condition["values"].items())

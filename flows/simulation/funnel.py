@@ -20,7 +20,7 @@ from flows.models import Run, StepCount, Version
 from flows.run import State
 
 WHOLE = ""  # the key of the whole run, instead of a step
-_GOOD = ("finished", "last", "leave")
+_SUCCESSFUL_ENDS = ("finished", "last", "leave")
 _BUCKETS = 12  # up to 1, 2, 4 … 1024 seconds, and longer
 
 
@@ -39,11 +39,11 @@ class Count:
     milliseconds: int = 0
     buckets: list[int] = field(default_factory=lambda: [0] * _BUCKETS)
 
-    def note(self, fate: str, milliseconds: int) -> None:
+    def note(self, result: str, milliseconds: int) -> None:
         """Add one result."""
         self.reached += 1
-        setattr(self, fate, getattr(self, fate) + 1)
-        if fate == "finished":
+        setattr(self, result, getattr(self, result) + 1)
+        if result == "finished":
             self.milliseconds += milliseconds
             seconds = max(0, milliseconds - 1) // 1000
             self.buckets[min(seconds.bit_length(), _BUCKETS - 1)] += 1
@@ -76,7 +76,7 @@ def sweep(now: datetime, batch: int = 500) -> int:
             Q(ended_at__isnull=False) | Q(expires_at__lte=now), counted=False
         )
         rows = list(over.order_by("pk")[:batch])
-        _add(rows, now)
+        _count_runs(rows, now)
         Run.objects.filter(pk__in=[row.pk for row in rows]).update(counted=True)
     stale = list(Run.objects.filter(expires_at__lte=now, counted=True).values_list("pk", flat=True)[:batch])
     return len(rows) + (Run.objects.filter(pk__in=stale).delete()[0] if stale else 0)
@@ -89,11 +89,11 @@ def funnel(version: Version, *, people: bool) -> dict[str, Count]:
     """
     names = ("reached", "finished", "refused", "left", "milliseconds", "buckets")
     rows = list(StepCount.objects.filter(version=version))
-    unseen = frozenset() if people else private_steps(version, {row.step for row in rows})
+    hidden = frozenset() if people else private_steps(version, {row.step for row in rows})
     return {
         row.step: Count(**{name: getattr(row, name) for name in names})
         for row in rows
-        if row.step not in unseen
+        if row.step not in hidden
     }
 
 
@@ -106,21 +106,21 @@ def private_steps(version: Version, counted: Collection[str] = ()) -> frozenset[
     in a section or sub-flow with one of them. For a flow that cannot be parsed it is all of ``counted``.
     """
     try:
-        boxes = layout_of(version).boxes
+        nodes = layout_of(version).boxes
     except BrokenFlow:
         return frozenset(counted) - {WHOLE}
-    roots = {_root(box) for box in boxes if _reads_people(box)}
-    return frozenset(box.id for box in boxes if _root(box) in roots)
+    roots = {_root(node) for node in nodes if _reads_people(node)}
+    return frozenset(node.id for node in nodes if _root(node) in roots)
 
 
-def _root(box: Box) -> str:
+def _root(node: Box) -> str:
     """Return the ID of the outermost node around it."""
-    return box.within[0] if box.within else box.id
+    return node.within[0] if node.within else node.id
 
 
-def _reads_people(box: Box) -> bool:
+def _reads_people(node: Box) -> bool:
     try:
-        condition = box.condition
+        condition = node.condition
     except BadCondition:
         return True
     return condition is not None and any(
@@ -128,40 +128,40 @@ def _reads_people(box: Box) -> bool:
     )
 
 
-def _add(rows: list[Run], now: datetime) -> None:
+def _count_runs(rows: list[Run], now: datetime) -> None:
     counts: dict[tuple[int, str], Count] = defaultdict(Count)
     for row in rows:
-        for version, step, fate, took in _fates(row, State.load(row.state), now):
-            counts[version, step].note(fate, took)
-    there = set(
+        for version, step, result, took in _iter_results(row, State.load(row.state), now):
+            counts[version, step].note(result, took)
+    existing = set(
         Version.objects.filter(pk__in={version for version, _ in counts}).values_list("pk", flat=True)
     )
     for (version, step), count in sorted(counts.items()):
-        if version in there:
-            _store(version, step, count)
+        if version in existing:
+            _add_counts(version, step, count)
 
 
-def _store(version: int, step: str, more: Count) -> None:
+def _add_counts(version: int, step: str, counted: Count) -> None:
     StepCount.objects.get_or_create(version_id=version, step=step, defaults={"buckets": [0] * _BUCKETS})
-    known = StepCount.objects.select_for_update().get(version_id=version, step=step)
+    stored = StepCount.objects.select_for_update().get(version_id=version, step=step)
     for name in ("reached", "finished", "refused", "left", "milliseconds"):
-        setattr(known, name, getattr(known, name) + getattr(more, name))
-    known.buckets = [old + new for old, new in zip(known.buckets, more.buckets, strict=True)]
-    known.save()
+        setattr(stored, name, getattr(stored, name) + getattr(counted, name))
+    stored.buckets = [old + new for old, new in zip(stored.buckets, counted.buckets, strict=True)]
+    stored.save()
 
 
-def _fates(row: Run, state: State, now: datetime) -> Iterator[tuple[int, str, str, int]]:
+def _iter_results(row: Run, state: State, now: datetime) -> Iterator[tuple[int, str, str, int]]:
     """Yield version, step, result and milliseconds for each entered step and for the whole run."""
     kind = (state.end or {}).get("kind", "expired")
     for notes in [*state.before, {"version": row.version_id, "decided": state.decided, "times": state.times}]:
         for step, (asked, decided) in notes["times"].items():
-            fate = _fate(notes["decided"].get(step), kind if step == state.at else "")
-            yield notes["version"], step, fate, max(0, (decided or 0) - (asked or 0))
-    whole = "finished" if kind in _GOOD else "refused" if kind == "denied" else "left"
+            result = _result(notes["decided"].get(step), kind if step == state.at else "")
+            yield notes["version"], step, result, max(0, (decided or 0) - (asked or 0))
+    whole = "finished" if kind in _SUCCESSFUL_ENDS else "refused" if kind == "denied" else "left"
     yield row.version_id, WHOLE, whole, round(((row.ended_at or now) - row.started_at).total_seconds() * 1000)
 
 
-def _fate(decision: Any, end: str) -> str:
-    if decision in ("done", "known before") or end in _GOOD:
+def _result(decision: Any, end: str) -> str:
+    if decision in ("done", "known before") or end in _SUCCESSFUL_ENDS:
         return "finished"
     return "refused" if decision == "refused" else "left"

@@ -14,13 +14,13 @@ from flows.conditions.expressions import is_open
 from flows.engine.context import topic_of
 from flows.engine.executor import NoSuchRun
 from flows.engine.planner import layout_of
-from flows.models import Run as Row
+from flows.models import Run as RunRow
 from flows.models import Version
 from flows.run import State
 from idp.events.bus import publish
 from idp.foundation.sealing import Sealed
 
-_DOTS = "•••"
+_REDACTED = "•••"
 _IMPERSONAL = {"method", "methods", "at", "kind", "scopes", "application", "device", "flow"}
 
 
@@ -64,7 +64,7 @@ def inspect(identifier: str, *, people: bool) -> Inspection:
 
     ``people``: whether names and sessions may be seen too.
     """
-    row = Row.objects.select_related("version__flow").filter(identifier=identifier).first()
+    row = RunRow.objects.select_related("version__flow").filter(identifier=identifier).first()
     if row is None:
         raise NoSuchRun
     state = State.load(row.state)
@@ -81,7 +81,7 @@ def inspect(identifier: str, *, people: bool) -> Inspection:
         at=state.at or "",
         path=tuple(_path(row, state)),
         facts={
-            name: _open_only(_without_a_person(name, fact, people=people))
+            name: _redact_sealed(_redact_person(name, fact, people=people))
             for name, fact in state.facts.items()
         },
     )
@@ -101,11 +101,11 @@ def look_into(identifier: str, *, by: str, people: bool, flow: str = "") -> Insp
 
 def under_way(flow: str) -> list[str]:
     """Return the identifiers of a flow's runs in progress, newest first, at most two hundred."""
-    rows = Row.objects.filter(version__flow__name=flow, ended_at=None).order_by("-pk")
+    rows = RunRow.objects.filter(version__flow__name=flow, ended_at=None).order_by("-pk")
     return list(rows.values_list("identifier", flat=True)[:200])
 
 
-def _path(row: Row, state: State) -> list[Passage]:
+def _path(row: RunRow, state: State) -> list[Passage]:
     versions = Version.objects.in_bulk([notes["version"] for notes in state.before])
     passages = []
     for notes in [
@@ -113,18 +113,18 @@ def _path(row: Row, state: State) -> list[Passage]:
         {"version": row.version_id, **{name: getattr(state, name) for name in ("decided", "times", "read")}},
     ]:
         version = row.version if notes["version"] == row.version_id else versions.get(notes["version"])
-        boxes = layout_of(version).by_id if version else {}
-        seen = notes["decided"].keys() | notes["times"].keys()
+        nodes = layout_of(version).by_id if version else {}
+        reached = notes["decided"].keys() | notes["times"].keys()
         # PostgreSQL does not preserve the order of keys
-        for step in [*(step for step in boxes if step in seen), *sorted(seen - boxes.keys())]:
+        for step in [*(step for step in nodes if step in reached), *sorted(reached - nodes.keys())]:
             asked, decided = notes["times"].get(step, (None, None))
-            kind = boxes[step].drawn.stage or boxes[step].drawn.kind if step in boxes else ""
+            kind = nodes[step].drawn.stage or nodes[step].drawn.kind if step in nodes else ""
             passages.append(
                 Passage(
                     step,
                     kind,
                     notes["decided"].get(step, "asks"),
-                    _reason(notes["read"].get(step)),
+                    _public_condition(notes["read"].get(step)),
                     asked,
                     decided,
                 )
@@ -132,33 +132,35 @@ def _path(row: Row, state: State) -> list[Passage]:
     return passages
 
 
-def _reason(read: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def _public_condition(read: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return read and {
         **read,
         "values": {name: value for name, value in read.get("values", {}).items() if is_open(name)},
     }
 
 
-def _without_a_person(name: str, fact: Any, *, people: bool) -> Any:
+def _redact_person(name: str, fact: Any, *, people: bool) -> Any:
     """Return the fact without values that may not be seen.
 
     A name that no person has is always left out, because people type passwords there by mistake.
     """
     if not isinstance(fact, Mapping):
-        return fact if people else _DOTS
+        return fact if people else _REDACTED
     if not people:
-        return {key: value if key in _IMPERSONAL else _DOTS for key, value in fact.items()}
+        return {key: value if key in _IMPERSONAL else _REDACTED for key, value in fact.items()}
     return (
-        {**fact, "name": _DOTS} if name == "person" and fact.get("id") is None and fact.get("name") else fact
+        {**fact, "name": _REDACTED}
+        if name == "person" and fact.get("id") is None and fact.get("name")
+        else fact
     )
 
 
-def _open_only(value: Any) -> Any:
+def _redact_sealed(value: Any) -> Any:
     """Return the value without anything sealed; the check is by type, so that no name can be forgotten."""
     if isinstance(value, Sealed):
-        return _DOTS
+        return _REDACTED
     if isinstance(value, Mapping):
-        return {key: _open_only(item) for key, item in value.items()}
+        return {key: _redact_sealed(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_open_only(item) for item in value]
+        return [_redact_sealed(item) for item in value]
     return value

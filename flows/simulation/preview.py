@@ -7,7 +7,7 @@ from typing import Any, Literal
 from django import forms
 from django.utils import timezone
 
-from flows import facts as knowledge
+from flows import facts as flow_facts
 from flows.documents.designations import DESIGNATIONS
 from flows.documents.document import FlowDocument
 from flows.documents.layout import Layout, TooLarge, lay_out
@@ -20,11 +20,11 @@ from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts.simulated import PK, Invented, inventing
 
 Face = Literal["guarded", "plain"]
-_KINDS: dict[Face, tuple[str, ...]] = {
+_CREDENTIALS: dict[Face, tuple[str, ...]] = {
     "guarded": ("password", "recovery_code", "totp"),
     "plain": ("password",),
 }
-_SECOND = ("second_factor", "credential")  # facts that a person with only a password lacks
+_SECOND_FACTOR_FACTS = ("second_factor", "credential")  # facts that a person with only a password lacks
 _NAME, _ADDRESS, _AGENT = "robin", "203.0.113.7", "Preview"
 _DEVICE = {
     "device_address": "198.51.100.23",
@@ -63,9 +63,9 @@ def previews(
     if layout.by_id[step].drawn.stage is None:
         raise KeyError(step)
     found: dict[Any, Preview] = {}
-    for face in _KINDS:
-        shown = _preview(_Scene(document, layout, face), step, wrong=wrong)
-        found.setdefault(_alike(shown), shown)
+    for face in _CREDENTIALS:
+        preview = _preview(_Scene(document, layout, face), step, wrong=wrong)
+        found.setdefault(_fingerprint(preview), preview)
     return list(found.values())
 
 
@@ -86,11 +86,15 @@ class _Scene:
 
 
 def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
-    with inventing(Invented(_NAME, name="Robin", email="robin@example.test", credentials=_KINDS[scene.face])):
+    with inventing(
+        Invented(_NAME, name="Robin", email="robin@example.test", credentials=_CREDENTIALS[scene.face])
+    ):
         try:
             step = step_of(scene.layout, name)
             facts = _facts(scene, step)
-            return _met(scene, step, facts, step.stage.enter(scene.run(facts, {}, name)), wrong=wrong)
+            return _preview_outcome(
+                scene, step, facts, step.stage.enter(scene.run(facts, {}, name)), wrong=wrong
+            )
         except BrokenFlow as broken:
             return Preview(scene.face, message=str(broken))
         except Exception as error:  # a stage may depend on a database row that the preview lacks
@@ -102,32 +106,34 @@ def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
 
 def _facts(scene: _Scene, step: Step) -> dict[str, Any]:
     """Return the facts of all earlier steps, as if each had passed, and those that the step needs."""
-    ids = [box.id for box in scene.layout.boxes if box.drawn.stage]
+    ids = [node.id for node in scene.layout.boxes if node.drawn.stage]
     before = [step_of(scene.layout, each).stage for each in ids[: ids.index(step.id)]]
     needs = set(step.stage.needs)
-    wanted = {fact for stage in before for fact in stage.gives} | needs
+    fact_names = {fact for stage in before for fact in stage.gives} | needs
     if scene.face == "plain":
-        wanted -= set(_SECOND) - needs
-    proved = knowledge.proved(PK, _NAME, 0, scene.now, {"pwd": scene.now, "otp": scene.now})
-    facts = {name: fact for name, fact in proved.items() if name in wanted}
-    for stage in [*before, *_givers(wanted - facts.keys())]:
-        missing = {name for name in stage.gives if name in wanted and name not in facts}
+        fact_names -= set(_SECOND_FACTOR_FACTS) - needs
+    proved = flow_facts.proved(PK, _NAME, 0, scene.now, {"pwd": scene.now, "otp": scene.now})
+    facts = {name: fact for name, fact in proved.items() if name in fact_names}
+    for stage in [*before, *_stages_giving(fact_names - facts.keys())]:
+        missing = {name for name in stage.gives if name in fact_names and name not in facts}
         if missing:
             assumed = stage.assumed(scene.run({**proved, **facts}, {}, step.id))
             facts |= {name: fact for name, fact in assumed.items() if name in missing}
     return facts
 
 
-def _givers(wanted: set[str]) -> Iterator[Stage]:
+def _stages_giving(fact_names: set[str]) -> Iterator[Stage]:
     """Yield stages that give the facts that no earlier step gives; in a sub-flow, the enclosing flow would.
 
     The request comes before the consent to it.
     """
-    for name in sorted(wanted, reverse=True):
+    for name in sorted(fact_names, reverse=True):
         yield from (kind() for kind in stages().values() if name in kind.gives)
 
 
-def _met(scene: _Scene, step: Step, facts: Mapping[str, Any], outcome: Outcome, *, wrong: bool) -> Preview:
+def _preview_outcome(
+    scene: _Scene, step: Step, facts: Mapping[str, Any], outcome: Outcome, *, wrong: bool
+) -> Preview:
     effects = tuple(effect.described() for effect in outcome.effects)
     match outcome:
         case Deny(message=message, title=title):
@@ -138,32 +144,32 @@ def _met(scene: _Scene, step: Step, facts: Mapping[str, Any], outcome: Outcome, 
             return Preview(scene.face, _page(scene, step, "leave", title="", url=url), effects)
         # the first step was not reached by a POST, so its effects wait for a button
         case Done() if effects and _is_first(scene.layout, step):
-            words = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
+            texts = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
             return Preview(
                 scene.face,
-                _page(scene, step, "continue", template=Stage.template, form=forms.Form(), **words),
+                _page(scene, step, "continue", template=Stage.template, form=forms.Form(), **texts),
                 effects,
             )
         case Done():
             return Preview(scene.face, effects=effects)
     run = scene.run(facts, dict(outcome.keep), step.id)
-    words, context = worded(step.stage, run)
+    texts, context = worded(step.stage, run)
     if outcome.last:
-        return Preview(scene.face, _page(scene, step, "last", context=context, **words), effects)
-    form, message = _mistaken(step.stage, run) if wrong else (step.stage.form(run), "")
+        return Preview(scene.face, _page(scene, step, "last", context=context, **texts), effects)
+    form, message = _invalid_form(step.stage, run) if wrong else (step.stage.form(run), "")
     return Preview(
         scene.face,
         _page(
-            scene, step, "ask", context=context, form=form, message=message, person=run.claimed_name, **words
+            scene, step, "ask", context=context, form=form, message=message, person=run.claimed_name, **texts
         ),
     )
 
 
 def _is_first(layout: Layout, step: Step) -> bool:
-    return next(box.id for box in layout.boxes if box.drawn.stage) == step.id
+    return next(node.id for node in layout.boxes if node.drawn.stage) == step.id
 
 
-def _mistaken(stage: Stage, run: Run) -> tuple[forms.Form, str]:
+def _invalid_form(stage: Stage, run: Run) -> tuple[forms.Form, str]:
     """Return the form with the errors for an invalid answer, and the message about the whole form.
 
     Where any answer would be valid, the form is returned as after an empty one.
@@ -185,7 +191,7 @@ def _mistaken(stage: Stage, run: Run) -> tuple[forms.Form, str]:
     return form, ""
 
 
-def _page(scene: _Scene, step: Step, kind: Any, **members: Any) -> Page:
+def _page(scene: _Scene, step: Step, kind: Any, **overrides: Any) -> Page:
     address = DESIGNATIONS[scene.document.designation].address
     # "preview" is never a valid token
     again, restart = f"/{address}" if address else "", "preview" if kind == "denied" else ""
@@ -195,13 +201,13 @@ def _page(scene: _Scene, step: Step, kind: Any, **members: Any) -> Page:
         "again": again,
         "restart": restart,
     }
-    return Page(run="preview", kind=kind, step=step.id, stage=step.stage.kind, **{**values, **members})
+    return Page(run="preview", kind=kind, step=step.id, stage=step.stage.kind, **{**values, **overrides})
 
 
-def _alike(shown: Preview) -> Any:
+def _fingerprint(preview: Preview) -> Any:
     """Return what distinguishes a page from others, without random values such as a new secret."""
-    page = shown.page
+    page = preview.page
     if page is None:
-        return shown.effects and tuple(each["effect"] for each in shown.effects), shown.message
+        return preview.effects and tuple(each["effect"] for each in preview.effects), preview.message
     fields = tuple(page.form.fields) if page.form else ()
     return page.kind, page.title, page.description, page.message, page.url, fields, tuple(page.context)

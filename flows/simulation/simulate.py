@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from flows import facts as knowledge
+from flows import facts as flow_facts
 from flows.documents.document import Answers, Circumstances, FlowDocument, InventedPerson
 from flows.documents.layout import Layout, TooLarge, lay_out
 from flows.engine.planner import Step, next_step, refuse
@@ -24,11 +24,11 @@ from idp.foundation.condition_variables import About
 from idp.foundation.errors import Conflict
 from idp.foundation.text import fold
 
-_NOT_JUDGED = _(
+_NOT_VERIFIED = _(
     "Tests don't check this answer, so that passwords and codes can't be guessed. Use passes or refuses."
 )
 
-_NOT_NAMED = _(
+_NO_PEOPLE = _(
     "Your role can't view people, so no person can be named here. Use a test user, and passes or refuses."
 )
 
@@ -82,21 +82,21 @@ def simulate(
     """
     circumstances = request or Circumstances()
     if person and isinstance(person, str) and not names:
-        raise NobodyThere(str(_NOT_NAMED))
-    invented = _invented(person) if isinstance(person, InventedPerson) else None
-    with inventing(invented):
+        raise NobodyThere(str(_NO_PEOPLE))
+    simulated = _to_simulated(person) if isinstance(person, InventedPerson) else None
+    with inventing(simulated):
         try:
             layout = lay_out(document, parts or {})
         except TooLarge as error:
             return [Report("", "broken", message=str(error))]
-        return _Rehearsal(
+        return _DryRun(
             document, layout, circumstances, _claimed(person), judges=judges, names=names, stops=stops
-        ).walk(answers or {})
+        ).run(answers or {})
 
 
 def guarded(stage: type[Stage]) -> bool:
     """Return whether answers to the stage could be guessed: it proves a person, or attempts are counted."""
-    return bool(set(stage.gives) & set(knowledge.PROOFS)) or stage.attempts is not Stage.attempts
+    return bool(set(stage.gives) & set(flow_facts.PROOFS)) or stage.attempts is not Stage.attempts
 
 
 def ending(reports: list[Report]) -> str:
@@ -105,7 +105,7 @@ def ending(reports: list[Report]) -> str:
     return last if last in ("asks", "denied", "leaves", "broken") else "finished"
 
 
-class _Rehearsal:
+class _DryRun:
     """One dry run in progress."""
 
     def __init__(
@@ -131,64 +131,64 @@ class _Rehearsal:
         self.state = State(facts=seeds, seeds=sorted(seeds))
         self.reports: list[Report] = []
 
-    def walk(self, answers: Answers) -> list[Report]:
+    def run(self, answers: Answers) -> list[Report]:
         try:
-            while step := next_step(self.layout, self.state, self._about()):
-                self._passed()
+            while step := next_step(self.layout, self.state, self._evaluation_context()):
+                self._report_decisions()
                 self.state.at = step.id
                 outcome, assumed = self._outcome(step, answers.get(step.id))
                 self.reports.append(replace(self._report(step, outcome), assumed=assumed))
                 if self.reports[-1].decision not in ("done", "refused"):
                     return self.reports
         except BrokenFlow as broken:
-            self._passed()
+            self._report_decisions()
             return [*self.reports, Report("", "broken", message=str(broken))]
-        self._passed()
+        self._report_decisions()
         return self.reports
 
-    def _passed(self) -> None:
+    def _report_decisions(self) -> None:
         """Report what the planner has decided by itself since the last report."""
-        told = {report.step: report.decision for report in self.reports}
+        reported = {report.step: report.decision for report in self.reports}
         for step, decision in self.state.decided.items():
-            if step not in told or (told[step], decision) == ("entered", "refused"):
-                box = self.layout.by_id[step]
+            if step not in reported or (reported[step], decision) == ("entered", "refused"):
+                node = self.layout.by_id[step]
                 self.reports.append(
-                    Report(step, decision, box.drawn.stage or box.drawn.kind, self.state.read.get(step))
+                    Report(step, decision, node.drawn.stage or node.drawn.kind, self.state.read.get(step))
                 )
 
-    def _outcome(self, step: Step, given: Any) -> tuple[Outcome, bool]:
+    def _outcome(self, step: Step, answer: Any) -> tuple[Outcome, bool]:
         """Return the outcome of a step, and whether it was assumed."""
         run = self._run(step)
-        if given == "passes":
+        if answer == "passes":
             return Done(step.stage.assumed(run)), True
-        if given == "refuses":
+        if answer == "refuses":
             return Deny("refused for this dry run"), False
         outcome = step.stage.enter(run)
         if not isinstance(outcome, Show) or outcome.last:
             return outcome, False
-        if given is None:
+        if answer is None:
             passes = self.stops is not None and step.id not in self.stops
             return (Done(step.stage.assumed(run)) if passes else outcome), passes
-        return self._answered(step, outcome, given), False
+        return self._submit(step, outcome, answer), False
 
-    def _answered(self, step: Step, asked: Show, given: Any) -> Outcome:
-        self.state.kept = dict(asked.keep)
+    def _submit(self, step: Step, shown: Show, answer: Any) -> Outcome:
+        self.state.kept = dict(shown.keep)
         run = self._run(step)
-        form = step.stage.form(run, given)
+        form = step.stage.form(run, answer)
         if not form.is_valid():
             return Show(
                 message="; ".join(str(text) for texts in form.errors.values() for text in texts),
                 keep=self.state.kept,
             )
         if not self.judges and guarded(type(step.stage)):
-            return Show(message=_NOT_JUDGED, keep=self.state.kept)
+            return Show(message=_NOT_VERIFIED, keep=self.state.kept)
         outcome = step.stage.submit(run, form.cleaned_data)
         if (
             not self.names
             and isinstance(outcome, Done)
             and (outcome.facts.get("person") or {}).get("id", PK) != PK
         ):
-            return Show(message=_NOT_NAMED, keep=self.state.kept)
+            return Show(message=_NO_PEOPLE, keep=self.state.kept)
         return outcome
 
     def _report(self, step: Step, outcome: Outcome) -> Report:
@@ -199,14 +199,18 @@ class _Rehearsal:
             "effects": effects,
         }
         match outcome:
-            case Done(facts=learned, told=told):
-                foreseen = {
+            case Done(facts=learned, told=outputs):
+                expected = {
                     name: fact for effect in outcome.effects for name, fact in effect.learned(None).items()
                 }
-                knowledge.learn(self.state.facts, {**learned, **foreseen}, step.stage.gives)
-                self.state.decide(step.id, "done", told)
+                flow_facts.learn(self.state.facts, {**learned, **expected}, step.stage.gives)
+                self.state.decide(step.id, "done", outputs)
                 return Report(
-                    step.id, "done", learned=tuple(sorted({**learned, **foreseen})), told=dict(told), **known
+                    step.id,
+                    "done",
+                    learned=tuple(sorted({**learned, **expected})),
+                    told=dict(outputs),
+                    **known,
                 )
             case Deny(message=message):
                 goes_on = refuse(self.layout, self.state, step.id)
@@ -216,24 +220,30 @@ class _Rehearsal:
         self.state.kept = {**self.state.kept, **outcome.keep}
         errors = "; ".join(str(text) for text in outcome.errors.values()) or str(outcome.message)
         return Report(
-            step.id, "ends" if outcome.last else "asks", shows=self._shown(step), message=errors, **known
+            step.id, "ends" if outcome.last else "asks", shows=self._page(step), message=errors, **known
         )
 
-    def _shown(self, step: Step) -> dict[str, Any]:
+    def _page(self, step: Step) -> dict[str, Any]:
         run = self._run(step)
-        words = {"title": step.stage.title, "description": step.stage.description, **step.stage.context(run)}
+        texts = {"title": step.stage.title, "description": step.stage.description, **step.stage.context(run)}
         fields = [
             {"name": name, "label": str(each.label)} for name, each in step.stage.form(run).fields.items()
         ]
-        return {"title": str(words["title"]), "description": str(words["description"]), "fields": fields}
+        return {"title": str(texts["title"]), "description": str(texts["description"]), "fields": fields}
 
-    def _about(self) -> About:
-        asked = self.circumstances
-        return About(self.state.facts, asked.address, asked.agent, self.now, country=asked.country or None)
+    def _evaluation_context(self) -> About:
+        circumstances = self.circumstances
+        return About(
+            self.state.facts,
+            circumstances.address,
+            circumstances.agent,
+            self.now,
+            country=circumstances.country or None,
+        )
 
     def _run(self, step: Step) -> Run:
-        asked, session = self.circumstances, (self.state.facts.get("signed_in") or {}).get("session")
-        hints = {"assumed": {**asked.model_dump(mode="json"), "person": self.claimed}}
+        circumstances, session = self.circumstances, (self.state.facts.get("signed_in") or {}).get("session")
+        hints = {"assumed": {**circumstances.model_dump(mode="json"), "person": self.claimed}}
         facts, kept = self.state.facts, self.state.kept
         return Run(
             "",
@@ -243,14 +253,14 @@ class _Rehearsal:
             hints,
             "",
             session,
-            asked.address,
-            asked.agent,
+            circumstances.address,
+            circumstances.agent,
             self.now,
             step.id,
         )
 
 
-def _invented(person: InventedPerson) -> Invented:
+def _to_simulated(person: InventedPerson) -> Invented:
     return Invented(**{**person.model_dump(), "username": fold(person.username)})
 
 
@@ -268,6 +278,6 @@ def _seeds(claimed: Mapping[str, Any], circumstances: Circumstances, now: dateti
     if not circumstances.signed_in or claimed["id"] is None:
         return {}
     moment = now - timedelta(seconds=circumstances.session_age)
-    return knowledge.proved(
+    return flow_facts.proved(
         claimed["id"], str(claimed["name"]), 0, moment, dict.fromkeys(circumstances.signed_in, moment)
     )

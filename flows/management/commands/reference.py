@@ -16,12 +16,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         folder = settings.BASE_DIR / "docs" / "stages"
         folder.mkdir(exist_ok=True)
-        made = pages()
+        files = pages()
         for stale in folder.glob("*.md"):
-            if stale.name not in made:
+            if stale.name not in files:
                 stale.unlink()
-        for name, text in made.items():
+        for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
         guide = folder.parent / "writing-a-stage.md"
         guide.write_text(with_price(guide.read_text(encoding="utf-8")), encoding="utf-8")
-        self.stdout.write(f"written: {folder.relative_to(settings.BASE_DIR)}, {len(made)} pages")
+        self.stdout.write(f"written: {folder.relative_to(settings.BASE_DIR)}, {len(files)} pages")
