@@ -13,14 +13,14 @@ from flows.stage import Done, Outcome, Stage
 from flows.validation_messages import in_words
 from idp.foundation.condition_variables import WordType
 
-_IN_VALUES = "Use letters, digits, dashes and underscores, up to 50 characters."
+_VALUE_MESSAGE = "Use letters, digits, dashes and underscores, up to 50 characters."
 
 
 class Option(StageSettings):
     """One option: the value for conditions, and how it is shown on the page."""
 
     value: str = setting(
-        "yes", pattern=in_words(r"^[A-Za-z0-9_-]{1,50}$", _IN_VALUES), title=_("Value in conditions")
+        "yes", pattern=in_words(r"^[A-Za-z0-9_-]{1,50}$", _VALUE_MESSAGE), title=_("Value in conditions")
     )
     title: str = setting("", max_length=100, title=_("Label"))
     description: str = setting("", max_length=300, title=_("Description"))
@@ -47,7 +47,7 @@ class Choice(Stage):
         default: str = setting("", max_length=50, title=_("Preselected value (blank: none)"))
 
         @model_validator(mode="after")
-        def _sound(self) -> Self:
+        def _check_options(self) -> Self:
             values = [option.value for option in self.options]
             if twice := sorted({value for value in values if values.count(value) > 1}):
                 raise ValueError(f"two options have the value {', '.join(twice)}")

@@ -16,7 +16,7 @@ from idp.oauth.clients import describe_scopes, may_use
 from idp.oauth.scopes import administrative
 from idp.ratelimit.budgets import same_network
 
-_FRESH = timedelta(minutes=10)  # maximum age of a proof for granting administrator access
+_MAX_PROOF_AGE = timedelta(minutes=10)  # maximum age of a proof for granting administrator access
 _ROLES = {
     "owner": _("owner"),
     "admin": _("administrator"),
@@ -24,11 +24,11 @@ _ROLES = {
     "helpdesk": _("help desk"),
     "auditor": _("auditor"),
 }
-_PROVE = _(
+_PROOF_TOO_OLD = _(
     "This application asks for administrator access, and you signed in a while ago. Sign out, sign in "
     "again and enter the code."
 )
-_GONE = _("This code was already used or has expired. Start again on your device.")
+_CODE_GONE = _("This code was already used or has expired. Start again on your device.")
 
 
 class Consent(Stage):
@@ -43,23 +43,23 @@ class Consent(Stage):
         decision = forms.ChoiceField(choices=[("approve", _("Approve")), ("deny", _("Deny"))])
 
     def enter(self, run: Run) -> Outcome:
-        device, person = _device(run), run.person
+        device, person = _waiting_device(run), run.person
         if device is None:
-            return Deny(_GONE)
+            return Deny(_CODE_GONE)
         if person is None or not may_use(person, device.application):
             return Deny(
                 _("Your account doesn't have access to %(name)s. Ask an administrator for access.")
                 % {"name": device.application.title}
             )
-        if administrative(device.scopes) and not _fresh(run):
-            return Deny(_PROVE)
+        if administrative(device.scopes) and not _is_recently_proved(run):
+            return Deny(_PROOF_TOO_OLD)
         return Show()
 
     def context(self, run: Run) -> Mapping[str, Any]:
         request = run.facts["request"]
-        device = _device(run)
+        device = _waiting_device(run)
         if device is None:
-            return {"description": _GONE}
+            return {"description": _CODE_GONE}
         application = device.application
         return {
             "application": {name: getattr(application, name) for name in ("logo", "owner", "verified")}
@@ -72,7 +72,7 @@ class Consent(Stage):
                 "asked": device.asked_at,
             },
             "scopes": describe_scopes(device.scopes),
-            "administers": _administers(run, device),
+            "administers": _administration(run, device),
             "user_code": request["user_code"].open(),
         }
 
@@ -89,13 +89,13 @@ class Consent(Stage):
         return Deny(message, effects=[DenyDevice(request["device"], session)], title=_("Request denied"))
 
 
-def _fresh(run: Run) -> bool:
+def _is_recently_proved(run: Run) -> bool:
     """Return whether the person proved themselves recently enough to hand over an account."""
     proof = run.facts.get("proof")
-    return proof is not None and age(datetime.fromisoformat(proof["at"]), run.now) < _FRESH
+    return proof is not None and age(datetime.fromisoformat(proof["at"]), run.now) < _MAX_PROOF_AGE
 
 
-def _administers(run: Run, device: Waiting) -> Mapping[str, Any] | None:
+def _administration(run: Run, device: Waiting) -> Mapping[str, Any] | None:
     """Return what the application could administer in the person's name; None where it asks for nothing."""
     if not administrative(device.scopes):
         return None
@@ -103,6 +103,6 @@ def _administers(run: Run, device: Waiting) -> Mapping[str, Any] | None:
     return {"role": str(_ROLES.get(role, role)), "writes": "foyer:write" in device.scopes}
 
 
-def _device(run: Run) -> Waiting | None:
+def _waiting_device(run: Run) -> Waiting | None:
     request = run.facts["request"]
     return waiting(request["device"]) if request["device"] else pretended(request)

@@ -52,19 +52,19 @@ class DeviceCode(Stage):
         return {"prefilled": bool(run.hints.get("user_code"))}
 
     def assumed(self, run: Run) -> Mapping[str, Any]:
-        asked = run.hints.get("assumed", {})
-        application = by_name(asked.get("application", ""))
+        circumstances = run.hints.get("assumed", {})
+        application = by_name(circumstances.get("application", ""))
         request = {
             "kind": "device",
             "device": 0,
             "application": application.pk if application else 0,
-            "scopes": asked.get("scopes", []),
+            "scopes": circumstances.get("scopes", []),
         }
-        moment = run.now - timedelta(seconds=asked.get("device_age", 0))
+        requested_at = run.now - timedelta(seconds=circumstances.get("device_age", 0))
         shows = {
-            "address": asked.get("device_address", ""),
-            "asked": moment.isoformat(),
-            "label": asked.get("device_label", ""),
+            "address": circumstances.get("device_address", ""),
+            "asked": requested_at.isoformat(),
+            "label": circumstances.get("device_label", ""),
         }
         return {"request": {**request, "flow": run.flow, "shows": shows, "user_code": Sealed.of("BCDF-GHJK")}}
 

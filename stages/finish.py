@@ -24,10 +24,10 @@ class Finish(Stage):
     def context(self, run: Run) -> Mapping[str, Any]:
         application = find(run.facts["request"]["application"])
         done = connected(run.facts["consent"]["device"])
-        words = {"title": _("Connected")} if done else {}
+        texts = {"title": _("Connected")} if done else {}
         return {
             "connected": done,
             "topic": topic_of(run.facts["consent"]["device"]),
             "application": {"name": application.title if application else ""},
-            **words,
+            **texts,
         }

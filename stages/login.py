@@ -29,7 +29,7 @@ class Login(Stage):
 
         @field_validator("session_lifetime")
         @classmethod
-        def _within(cls, value: timedelta) -> timedelta:
+        def _check_lifetime(cls, value: timedelta) -> timedelta:
             if not SHORTEST <= value <= LONGEST:
                 raise ValueError(
                     f"a session must last from {write_duration(SHORTEST)} to {write_duration(LONGEST)}"
@@ -41,6 +41,6 @@ class Login(Stage):
         proofs = [fact for fact in facts if not fact.get("enrolled")]  # setting a factor up proves no one
         methods = tuple(fact["method"] for fact in proofs)
         moments = {fact["method"]: fact["at"] for fact in proofs if "at" in fact}
-        wanted = self.settings.session_lifetime
-        lifetime = int(wanted.total_seconds()) if wanted < LONGEST else None
+        chosen = self.settings.session_lifetime
+        lifetime = int(chosen.total_seconds()) if chosen < LONGEST else None
         return Done(effects=[SignIn(run.facts["proof"]["person"], methods, run.session, moments, lifetime)])

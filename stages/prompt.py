@@ -15,8 +15,8 @@ from flows.stage import Done, Outcome, Stage
 from idp.accounts.people import KeepAttributes
 from idp.foundation.condition_variables import ABSENT, WordType
 
-_TYPED = ("text", "long_text", "number")  # the other types accept only a fixed format
-_FIRST = Field(name="phone", label="Phone number", type="phone", required=True)
+_FREE_TEXT_TYPES = ("text", "long_text", "number")  # the other types accept only a fixed format
+_DEFAULT_FIELD = Field(name="phone", label="Phone number", type="phone", required=True)
 
 
 class Prompt(Stage):
@@ -32,21 +32,21 @@ class Prompt(Stage):
     class Settings(StageSettings):
         title: str = setting("", max_length=100, title=_("Heading"))
         text: str = setting("", max_length=500, title=_("Text below the heading"))
-        fields: tuple[Field, ...] = setting((_FIRST,), min_length=1, max_length=20, title=_("Fields"))
+        fields: tuple[Field, ...] = setting((_DEFAULT_FIELD,), min_length=1, max_length=20, title=_("Fields"))
         keep: bool = setting(True, title=_("Save answers to the person's attributes"))
 
         @field_validator("fields")
         @classmethod
-        def _names_differ(cls, fields: tuple[Field, ...]) -> tuple[Field, ...]:
+        def _check_names(cls, fields: tuple[Field, ...]) -> tuple[Field, ...]:
             names = [field.name for field in fields]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"two fields have the name {', '.join(twice)}")
             return fields
 
         @model_validator(mode="after")
-        def _asks_no_secret(self) -> Self:
+        def _check_secrets(self) -> Self:
             for field in self.fields:
-                if field.type in _TYPED and (
+                if field.type in _FREE_TEXT_TYPES and (
                     secret := asked_secret(field.name, field.label, field.help, self.title)
                 ):
                     raise ValueError(
@@ -59,7 +59,7 @@ class Prompt(Stage):
         return {field.name: field.word for field in self.settings.fields}
 
     def typed(self) -> Collection[str]:
-        return {field.name for field in self.settings.fields if field.type in _TYPED}
+        return {field.name for field in self.settings.fields if field.type in _FREE_TEXT_TYPES}
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
         form = super().form(run, data)
@@ -67,17 +67,19 @@ class Prompt(Stage):
         return form
 
     def initial(self, run: Run) -> Mapping[str, Any]:
-        kept = run.person.attributes if self.settings.keep and run.person else {}
-        return {name: kept[name] for name in self.words() if isinstance(kept.get(name), str | int)}
+        attributes = run.person.attributes if self.settings.keep and run.person else {}
+        return {
+            name: attributes[name] for name in self.words() if isinstance(attributes.get(name), str | int)
+        }
 
     def context(self, run: Run) -> Mapping[str, Any]:
         return {"title": self.settings.title or self.title, "description": self.settings.text}
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         values = {field.name: field.plain(answer[field.name]) for field in self.settings.fields}
-        told = {
-            name: ABSENT[word] if values[name] is None else values[name]
-            for name, word in self.words().items()
+        outputs = {
+            name: ABSENT[type_] if values[name] is None else values[name]
+            for name, type_ in self.words().items()
         }
-        kept = [KeepAttributes(run.facts["proof"]["person"], values)] if self.settings.keep else []
-        return Done(effects=kept, told=told)
+        effects = [KeepAttributes(run.facts["proof"]["person"], values)] if self.settings.keep else []
+        return Done(effects=effects, told=outputs)

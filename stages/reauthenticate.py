@@ -43,34 +43,37 @@ class Reauthenticate(Stage):
     Form = proving.Again  # type: ignore[assignment]  # a nested class of the base
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
-        return proving.Again(int(run.signed_in or 0), self._asked(run) or (), data)
+        return proving.Again(int(run.signed_in or 0), self._fields(run) or (), data)
 
     def enter(self, run: Run) -> Outcome:
-        wanted = self._asked(run)
-        if wanted is None:
+        fields = self._fields(run)
+        if fields is None:
             return Deny(NOTHING_TO_ASK)
-        return Show() if wanted else Done()
+        return Show() if fields else Done()
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
         return proving.budgets(run.person, run.facts["signed_in"]["session"], run.address, run.known, answer)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person, session = int(run.signed_in or 0), run.facts["signed_in"]["session"]
-        if not self._asked(run):  # the sign-in methods were removed since the page was shown
+        if not self._fields(run):  # the sign-in methods were removed since the page was shown
             return self.enter(run)
-        judged = proving.judge(run.person, person, answer, run.now)
-        if judged.wrong:
-            return Show(errors=judged.wrong)
+        verification = proving.judge(run.person, person, answer, run.now)
+        if verification.wrong:
+            return Show(errors=verification.wrong)
         proofs = {
             method: {"person": person, "method": method, "at": run.now.isoformat()}
-            for method in judged.methods
+            for method in verification.methods
         }
         facts = {"second_factor": proofs[CODE_METHOD]} if CODE_METHOD in proofs else {}
         if PASSWORD_METHOD in proofs or not (run.person and run.person.password):
-            facts["proof"] = proofs[judged.methods[0]]
+            facts["proof"] = proofs[verification.methods[0]]
         return Done(
             facts,
-            effects=[*judged.effects, *(ProvedAgain(session, person, method) for method in judged.methods)],
+            effects=[
+                *verification.effects,
+                *(ProvedAgain(session, person, method) for method in verification.methods),
+            ],
         )
 
     def assumed(self, run: Run) -> Mapping[str, Any]:
@@ -79,7 +82,7 @@ class Reauthenticate(Stage):
         shown = self.settings.factors == "all" and guarded(int(run.signed_in or 0))
         return {name: fact for name, fact in facts.items() if shown or name != "second_factor"}
 
-    def _asked(self, run: Run) -> tuple[str, ...] | None:
+    def _fields(self, run: Run) -> tuple[str, ...] | None:
         """Return the fields that are asked for now; None where there is nothing to ask for."""
         everything = self.settings.factors == "all"
         return proving.asked(

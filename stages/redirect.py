@@ -11,7 +11,7 @@ from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Leave, Outcome, Stage
 
-_HERE = ("localhost", "127.0.0.1", "[::1]")
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # Host names in lower case, IPv6 in brackets; no user, percent signs or other alphabets (an international
 # name is written xn--…).
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -34,7 +34,7 @@ def checked(target: str) -> str:
         raise ValueError(
             "enter https://host/path without a username, or a path on this server that starts with a slash"
         )
-    if scheme == "http" and host[1] not in _HERE:
+    if scheme == "http" and host[1] not in _LOCAL_HOSTS:
         raise ValueError("http:// is allowed for this machine only; use https://")
     if "//" in urlsplit(target).path or not _is_port(target):
         raise ValueError("the path has two slashes in a row, or the port isn't valid")
