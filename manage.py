@@ -29,12 +29,12 @@ NO_VENV = (
 
 
 def main() -> None:
-    if not inside() and not elsewhere():
-        create()
-        again()
-    if inside() and not installed("requirements.lock"):
-        provide("requirements.lock")
-        again()
+    if not in_venv() and not in_other_environment():
+        create_venv()
+        restart_in_venv()
+    if in_venv() and not is_installed("requirements.lock"):
+        install_locks("requirements.lock")
+        restart_in_venv()
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
     from idp.runtime.command_line import main as run
@@ -42,11 +42,11 @@ def main() -> None:
     run(sys.argv)
 
 
-def inside() -> bool:
+def in_venv() -> bool:
     return os.path.realpath(sys.prefix) == os.path.realpath(VENV)
 
 
-def elsewhere() -> bool:
+def in_other_environment() -> bool:
     """Return whether this runs in another environment, which its owner keeps up to date."""
     if sys.prefix == sys.base_prefix:
         return False
@@ -55,14 +55,14 @@ def elsewhere() -> bool:
     return find_spec("django") is not None
 
 
-def again() -> None:
+def restart_in_venv() -> None:
     """Restart this command line in .venv."""
-    if os.path.abspath(sys.executable) == PYTHON and not inside():
+    if os.path.abspath(sys.executable) == PYTHON and not in_venv():
         sys.exit(f"Foyer: {VENV} is damaged. Remove it and start again.")
     os.execv(PYTHON, [PYTHON, *sys.orig_argv[1:]])  # noqa: S606 - our own interpreter, no shell
 
 
-def create() -> None:
+def create_venv() -> None:
     """Create an empty .venv, also where the Python of an existing one is gone."""
     if os.path.exists(PYTHON):
         return
@@ -70,15 +70,15 @@ def create() -> None:
         from venv import EnvBuilder
     except ImportError:
         sys.exit(NO_VENV)
-    with one_at_a_time():
+    with lock_startup():
         if not os.path.exists(PYTHON):
             EnvBuilder(symlinks=True, clear=True).create(VENV)
 
 
-def provide(*locks: str) -> None:
+def install_locks(*locks: str) -> None:
     """Install what the lock files name into .venv, in which this runs."""
-    with one_at_a_time():
-        if all(map(installed, locks)):
+    with lock_startup():
+        if all(map(is_installed, locks)):
             return
         print(
             f"Foyer: installing {' and '.join(locks)} into .venv (once, takes about half a minute)…",
@@ -86,12 +86,12 @@ def provide(*locks: str) -> None:
             flush=True,
         )
         for lock in locks:
-            install(os.path.join(ROOT, lock))
+            install_lock(os.path.join(ROOT, lock))
         with open(STAMP, "w", encoding="ascii") as stamp:
             stamp.writelines(f"{digest(lock)}\n" for lock in locks)
 
 
-def installed(lock: str) -> bool:
+def is_installed(lock: str) -> bool:
     try:
         with open(STAMP, encoding="ascii") as stamp:
             return f"{digest(lock)}\n" in stamp
@@ -110,7 +110,7 @@ def digest(lock: str) -> str:
         return f"{sha256(file.read()).hexdigest()} {sys.implementation.cache_tag}"
 
 
-def install(lock: str) -> None:
+def install_lock(lock: str) -> None:
     """Install exactly what a lock file names: with uv if it exists, which takes a second, else with pip."""
     from importlib.util import find_spec
     from shutil import which
@@ -128,7 +128,7 @@ def install(lock: str) -> None:
         sys.exit(f"Foyer: {lock} could not be installed; see the lines above. Fix that and start again.")
 
 
-def one_at_a_time() -> io.BufferedReader:
+def lock_startup() -> io.BufferedReader:
     """Return a lock that makes concurrent starts take turns.
 
     It is on this file, so that none is left behind.

@@ -12,23 +12,23 @@ DEVICES = 200
 AT_ONCE = 25
 
 
-async def pushed(product: Product, http: httpx.AsyncClient, person: Person) -> float:
+async def measure_push(product: Product, http: httpx.AsyncClient, person: Person) -> float:
     """Return the seconds from the approval's request to the tokens of one device that listens."""
     started = await begin(http)
     reader, writer = await listen(product, started["device_code"])
     approved = time.perf_counter()
     approval = asyncio.create_task(person.approve(started["user_code"]))
     await asyncio.wait_for(heard(reader), 30)
-    told = await poll(http, started["device_code"])
+    received = await poll(http, started["device_code"])
     taken = time.perf_counter() - approved
     await approval
     writer.close()
-    if not told:
+    if not received:
         raise SystemExit("the wake-up came before the decision")
     return taken
 
 
-async def polled(http: httpx.AsyncClient, person: Person) -> float:
+async def measure_poll(http: httpx.AsyncClient, person: Person) -> float:
     """Return the seconds from the approval to the tokens of one device that polls every five seconds.
 
     It is approved at a random moment of that interval.
@@ -55,11 +55,11 @@ async def measure(product: Product) -> tuple[list[float], list[float]]:
 
         async def push() -> float:
             async with gate, approving:
-                return await pushed(product, http, person)
+                return await measure_push(product, http, person)
 
         async def wait() -> float:
             async with gate:
-                return await polled(http, person)
+                return await measure_poll(http, person)
 
         by_push = await asyncio.gather(*(push() for _ in range(DEVICES)))
         by_poll = await asyncio.gather(*(wait() for _ in range(DEVICES)))

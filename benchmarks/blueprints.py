@@ -31,30 +31,30 @@ LAUGHS = "\n".join(
 )
 
 
-def objects(tenant: str, many: int, word: str) -> str:
+def objects(tenant: str, count: int, title: str) -> str:
     """Return a tenant with this many objects.
 
     Most of them are people, then applications, groups, scopes and up to ten flows.
     """
     texts = [f"tenant: {tenant}\n", "scope: s\ntitle: S\n", "group: g\n"]
-    flows = min(10, many // 10)
+    flows = min(10, count // 10)
     texts += [
-        f"flow: f{at}\ntitle: {word}\nfor: part\nsteps: [{{stage: identification}}, {{stage: password}}]\n"
+        f"flow: f{at}\ntitle: {title}\nfor: part\nsteps: [{{stage: identification}}, {{stage: password}}]\n"
         for at in range(flows)
     ]
-    for at in range(many - flows - 3):
+    for at in range(count - flows - 3):
         if at % 10 < 7:
             texts.append(
-                f"person: p{at}\nname: {word} {at}\nemail: p{at}@{tenant}.test\nemail_verified: "
+                f"person: p{at}\nname: {title} {at}\nemail: p{at}@{tenant}.test\nemail_verified: "
                 "true\ngroups: [g]\n"
             )
         elif at % 10 < 9:
             texts.append(
-                f"application: a{at}\ntitle: {word} {at}\nclient_id: a{at}\ngrants: [device_code, "
+                f"application: a{at}\ntitle: {title} {at}\nclient_id: a{at}\ngrants: [device_code, "
                 "refresh_token]\nscopes: [s, openid]\n"
             )
         else:
-            texts.append(f"scope: s{at}\ntitle: {word} {at}\n")
+            texts.append(f"scope: s{at}\ntitle: {title} {at}\n")
     return "---\n".join(texts)
 
 
@@ -73,13 +73,13 @@ def sizes() -> None:
 
     files.prepare()
     call_command("migrate", verbosity=0)
-    file, held = Path(os.environ["FOYER_DATA"]) / "b.yaml", [0.0]
+    file, lock_seconds = Path(os.environ["FOYER_DATA"]) / "b.yaml", [0.0]
     write = applying._write_all
 
     def timed(*arguments: object) -> None:
         begun = time.perf_counter()
         write(*arguments)  # type: ignore[arg-type]
-        held[0] = time.perf_counter() - begun
+        lock_seconds[0] = time.perf_counter() - begun
 
     applying._write_all = timed
 
@@ -91,20 +91,20 @@ def sizes() -> None:
             taken.append(time.perf_counter() - begun)
         return statistics.median(taken)
 
-    for many in SIZES:
-        file.write_text(objects(f"t{many}", many, "old"))
-        created = [seconds(make_plan, 3), seconds(applying.apply), held[0]]
+    for count in SIZES:
+        file.write_text(objects(f"t{count}", count, "old"))
+        created = [seconds(make_plan, 3), seconds(applying.apply), lock_seconds[0]]
         with CaptureQueriesContext(connection) as queries:
             unchanged = [seconds(make_plan), len(queries)]
         unchanged[0] = seconds(make_plan, 3)
-        file.write_text(objects(f"t{many}", many, "new"))
-        changed = [seconds(make_plan, 3), seconds(applying.apply), held[0]]
-        told = [
-            f"{many:,}",
+        file.write_text(objects(f"t{count}", count, "new"))
+        changed = [seconds(make_plan, 3), seconds(applying.apply), lock_seconds[0]]
+        cells = [
+            f"{count:,}",
             *(f"{each:.2f}" for each in (*created, *changed, unchanged[0])),
             str(unchanged[1]),
         ]
-        print(f"| {' | '.join(told)} |", flush=True)
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def laughs() -> None:
@@ -168,21 +168,21 @@ def polls() -> None:
     with Product() as product:
         product.start()
         file = product.folder / "many.yaml"
-        deeds: dict[str, Callable[[], object]] = {"nothing else": lambda: time.sleep(15)}
-        for word, what in (("old", "10,000 objects are created"), ("new", "10,000 objects are changed")):
-            deeds[f"while {what}"] = lambda word=word: (  # type: ignore[misc]
+        tasks: dict[str, Callable[[], object]] = {"nothing else": lambda: time.sleep(15)}
+        for word, title in (("old", "10,000 objects are created"), ("new", "10,000 objects are changed")):
+            tasks[f"while {title}"] = lambda word=word: (  # type: ignore[misc]
                 file.write_text(objects("many", 10_000, word)),
                 product.manage("blueprint", "apply", str(file)),
             )
-        for what, deed in deeds.items():
-            taken, errors, seconds = asyncio.run(polled(product, deed))
+        for title, task in tasks.items():
+            taken, errors, seconds = asyncio.run(polled(product, task))
             print(
-                f"| {what} | {seconds:.0f} | {quantiles(taken)} | {1000 * max(taken):.0f} | {errors} |",
+                f"| {title} | {seconds:.0f} | {quantiles(taken)} | {1000 * max(taken):.0f} | {errors} |",
                 flush=True,
             )
 
 
-def alone(part: str) -> None:
+def run_alone(name: str) -> None:
     """Run one benchmark in its own process, on its own folder."""
     folder = tempfile.mkdtemp(prefix="foyer-benchmark-")
     environment = {
@@ -192,7 +192,7 @@ def alone(part: str) -> None:
         "DJANGO_SETTINGS_MODULE": "idp.settings",
     }
     try:
-        command = [sys.executable, "-m", "benchmarks.blueprints", part]
+        command = [sys.executable, "-m", "benchmarks.blueprints", name]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -205,10 +205,10 @@ def main() -> None:
         "unchanged: s | its queries |"
     )
     print("|" + " --- |" * 9, flush=True)
-    alone("sizes")
+    run_alone("sizes")
     polls()
     print("\n| a billion laughs | ms | MiB | said |\n| --- | --- | --- | --- |", flush=True)
-    alone("laughs")
+    run_alone("laughs")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ HOST = "seeded.localhost"
 LINK = re.compile(r'(?:href|src)="(/console/[^"#]*)"')
 # In addition to linked pages: deep pages, searches with many, few and no results, every kind of filter,
 # orders.
-HARD = [
+EXTRA_PAGES = [
     "people/?page=200",
     "people/?q=a",
     "people/?q=alice-0500",
@@ -101,7 +101,7 @@ def sign_in(http: httpx.Client) -> None:
         raise SystemExit(f"not signed in: {page.url}")
 
 
-def found(http: httpx.Client, folder: Path) -> list[str]:
+def linked_pages(http: httpx.Client, folder: Path) -> list[str]:
     """Return one address of each page that can be reached by links, the console's first page first."""
     os.environ |= {"DJANGO_SETTINGS_MODULE": "idp.settings", "FOYER_DATA": str(folder)}
     django.setup()
@@ -135,17 +135,19 @@ def main() -> None:
     parser.add_argument("--data", default="")
     for name, size in {"people": "100000", "events": "1000000", "applications": "1000"}.items():
         parser.add_argument(f"--{name}", default=size)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     sizes = [
-        word for name in ("people", "events", "applications") for word in (f"--{name}", getattr(asked, name))
+        word
+        for name in ("people", "events", "applications")
+        for word in (f"--{name}", getattr(arguments, name))
     ]
     with (
-        Seeded(asked.data, sizes) as product,
+        Seeded(arguments.data, sizes) as product,
         httpx.Client(base_url=product.url, headers={"Host": HOST}, timeout=60) as http,
     ):
         http.follow_redirects = True
         sign_in(http)
-        addresses = [*found(http, product.folder), *(f"/console/{each}" for each in HARD)]
+        addresses = [*linked_pages(http, product.folder), *(f"/console/{each}" for each in EXTRA_PAGES)]
         taken: dict[str, list[float]] = {address: [] for address in addresses}
         for _ in range(ROUNDS):  # in turns, so that other work of the machine affects all of them
             for address in addresses:

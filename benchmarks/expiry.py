@@ -13,7 +13,7 @@ STALE = 200_000
 POLLERS = 20
 
 
-def seed(product: Product) -> None:
+def insert_overdue(product: Product) -> None:
     """Insert overdue rows directly, as copies of one that the product created."""
     with sqlite3.connect(product.folder / "foyer.sqlite3") as database:
         names = [
@@ -31,7 +31,7 @@ def seed(product: Product) -> None:
         database.execute(statement, [overdue])
 
 
-def left(product: Product) -> int:
+def count_overdue(product: Product) -> int:
     """Return how many codes are still to be expired."""
     with sqlite3.connect(product.folder / "foyer.sqlite3") as database:
         overdue = (
@@ -49,7 +49,7 @@ async def measure(product: Product, sweeping: bool) -> tuple[list[float], float]
     async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
         started = [await begin(http) for _ in range(POLLERS)]
         if sweeping:
-            await asyncio.to_thread(seed, product)
+            await asyncio.to_thread(insert_overdue, product)
         begun = time.perf_counter()
         done = asyncio.Event()
 
@@ -63,7 +63,7 @@ async def measure(product: Product, sweeping: bool) -> tuple[list[float], float]
         devices = [asyncio.create_task(device(each["device_code"])) for each in started]
         while time.perf_counter() - begun < (600 if sweeping else 15):
             await asyncio.sleep(1)
-            if sweeping and not await asyncio.to_thread(left, product):
+            if sweeping and not await asyncio.to_thread(count_overdue, product):
                 break
         done.set()
         await asyncio.gather(*devices)

@@ -22,37 +22,37 @@ from benchmarks.product import ROOT
 from tests.modes.kit import HOST, Cluster
 
 AT_ONCE = 8
-MOST = 200  # journeys per fault
+MAX_JOURNEYS = 200  # journeys per fault
 OVER_SECONDS = 8
 AFTER_SECONDS = 2
 AWAY_SECONDS = 8
-TOLD = {"approved": "device.approved", "denied": "device.denied", "redeemed": "device.redeemed"}
+EVENT_OF_STATE = {"approved": "device.approved", "denied": "device.denied", "redeemed": "device.redeemed"}
 
 
-def kill(cluster: Cluster, part: str) -> None:
+def kill(cluster: Cluster, process: str) -> None:
     """Kill one process as the kernel does when memory runs out, and wait until it was restarted."""
-    cluster.again(part, cluster.kill(part))
+    cluster.again(process, cluster.kill(process))
 
 
-def away(cluster: Cluster, part: str) -> None:
+def pause(cluster: Cluster, process: str) -> None:
     """Pause one process, so that it neither responds nor refuses, and let it continue."""
-    os.kill(pid := cluster.pid(part), signal.SIGSTOP)
+    os.kill(pid := cluster.pid(process), signal.SIGSTOP)
     time.sleep(AWAY_SECONDS)
     os.kill(pid, signal.SIGCONT)
 
 
-def nothing(cluster: Cluster) -> None:
+def no_fault(cluster: Cluster) -> None:
     """Break nothing, for comparison."""
 
 
 FAULTS: dict[str, Callable[[Cluster], None]] = {
-    "none": nothing,
-    "kill -9 of a web process": partial(kill, part="web 1"),
-    "kill -9 of the worker": partial(kill, part="worker"),
-    "kill -9 of beat": partial(kill, part="beat"),
-    "kill -9 of PostgreSQL": partial(kill, part="postgres"),
-    "kill -9 of Redis": partial(kill, part="redis"),
-    f"Redis stopped for {AWAY_SECONDS} s": partial(away, part="redis"),
+    "none": no_fault,
+    "kill -9 of a web process": partial(kill, process="web 1"),
+    "kill -9 of the worker": partial(kill, process="worker"),
+    "kill -9 of beat": partial(kill, process="beat"),
+    "kill -9 of PostgreSQL": partial(kill, process="postgres"),
+    "kill -9 of Redis": partial(kill, process="redis"),
+    f"Redis stopped for {AWAY_SECONDS} s": partial(pause, process="redis"),
 }
 
 
@@ -74,8 +74,8 @@ def main(count: int) -> int:
         wrong = 0
         for number, (name, fault) in enumerate(FAULTS.items()):
             begun = time.monotonic()
-            ended = asyncio.run(_under(cluster, range(number * count, (number + 1) * count), fault))
-            found = sum((_judge(cluster, journey) for journey in ended), Counter[str]())
+            ended = asyncio.run(_run_under_fault(cluster, range(number * count, (number + 1) * count), fault))
+            found = sum((_compare(cluster, journey) for journey in ended), Counter[str]())
             columns = [found[each] for each in ("lost", "doubled", "turned", "differ", "gave up")]
             wrong += sum(columns)
             repeated = sum(journey.faults for journey in ended)
@@ -90,20 +90,22 @@ def main(count: int) -> int:
         cluster.close()
 
 
-async def _under(cluster: Cluster, numbers: range, fault: Callable[[Cluster], None]) -> list[Journey]:
+async def _run_under_fault(
+    cluster: Cluster, numbers: range, fault: Callable[[Cluster], None]
+) -> list[Journey]:
     """Run these journeys while the fault happens."""
 
     async def break_it() -> None:
         await asyncio.sleep(AFTER_SECONDS)
         await asyncio.to_thread(fault, cluster)
 
-    walked, _ = await asyncio.gather(
+    ended, _ = await asyncio.gather(
         walk_all(list(cluster.webs), numbers, host=HOST, at_once=AT_ONCE, over=OVER_SECONDS), break_it()
     )
-    return walked
+    return ended
 
 
-def _judge(cluster: Cluster, journey: Journey) -> Counter[str]:
+def _compare(cluster: Cluster, journey: Journey) -> Counter[str]:
     """Compare what a journey's client saw with the row and the events of its device."""
     found = Counter[str]()
     hashed = sha256(journey.device_code.encode()).hexdigest()
@@ -111,20 +113,25 @@ def _judge(cluster: Cluster, journey: Journey) -> Counter[str]:
     if not rows or not journey.decision:
         return Counter(["gave up"])
     [(pk, state)] = rows
-    told = Counter(
+    events = Counter(
         kind for (kind,) in cluster.sql("SELECT kind FROM events_event WHERE topic = %s", f"device:{pk}")
     )
     approved, tokens = journey.decision == "approve", "tokens" in journey.answers
     found["lost"] = int(approved and not (tokens and journey.used))
-    found["doubled"] = int(told["device.redeemed"] > 1 or told["device.approved"] + told["device.denied"] > 1)
+    found["doubled"] = int(
+        events["device.redeemed"] > 1 or events["device.approved"] + events["device.denied"] > 1
+    )
     found["turned"] = int(approved == (state == "denied") or (tokens and not approved))
-    expected = {"device.approved", "device.redeemed"} if state == "redeemed" else {TOLD.get(state, "")}
+    expected = (
+        {"device.approved", "device.redeemed"} if state == "redeemed" else {EVENT_OF_STATE.get(state, "")}
+    )
     # Anyone can cause start events, so a tenant stores at most 300 a minute.
     found["differ"] = int(
-        {kind for kind in told if kind in TOLD.values()} != expected or told["device.started"] > 1
+        {kind for kind in events if kind in EVENT_OF_STATE.values()} != expected
+        or events["device.started"] > 1
     )
     return found
 
 
 if __name__ == "__main__":
-    sys.exit(main(min(int(sys.argv[1]) if len(sys.argv) > 1 else 10, MOST)))
+    sys.exit(main(min(int(sys.argv[1]) if len(sys.argv) > 1 else 10, MAX_JOURNEYS)))

@@ -49,7 +49,7 @@ _WHEN = (
 )
 
 
-def drawing(size: int) -> FlowDocument:
+def build_flow(size: int) -> FlowDocument:
     """Return a flow of this many steps, all decided before the last one.
 
     Three in four have a condition that is evaluated and does not apply. The others are known before.
@@ -65,16 +65,16 @@ def drawing(size: int) -> FlowDocument:
     )
 
 
-def warm(size: int) -> Callable[[], None]:
+def cached_decision(size: int) -> Callable[[], None]:
     """Return one decision on a version that has run before, as a request makes it.
 
     It finds the layout and decides up to the last step.
     """
-    version, facts = Version(document=drawing(size).as_json(), parts={}), known()
+    version, facts = Version(document=build_flow(size).as_json(), parts={}), session_facts()
 
     def decide() -> None:
         state = State(facts=facts, seeds=sorted(facts))
-        step = next_step(layout_of(version), state, about(facts))
+        step = next_step(layout_of(version), state, office_context(facts))
         assert step is not None
         assert step.id == "device_code"
         assert len(state.decided) == size - 1
@@ -82,11 +82,11 @@ def warm(size: int) -> Callable[[], None]:
     return decide
 
 
-def cold() -> None:
+def compile_flow() -> None:
     """Lay out a version of 20 steps and compile every condition, as its first run does once."""
-    for kept in (expressions.compile_condition, expressions._environment, planner._layout, planner._built):
-        kept.cache_clear()
-    layout = lay_out(drawing(20), {})
+    for cached in (expressions.compile_condition, expressions._environment, planner._layout, planner._built):
+        cached.cache_clear()
+    layout = lay_out(build_flow(20), {})
     assert [box.condition for box in layout.boxes]
 
 
@@ -94,46 +94,46 @@ def dry_run() -> None:
     """Run the same flow as a dry run, by the same person."""
     alice = InventedPerson(username="alice", groups=("staff",))
     reports = simulate(
-        drawing(20), person=alice, request=Circumstances(address="10.1.2.3", signed_in=("pwd",))
+        build_flow(20), person=alice, request=Circumstances(address="10.1.2.3", signed_in=("pwd",))
     )
     assert (len(reports), reports[-1].decision) == (20, "asks")
 
 
-def check() -> None:
+def lint_flow() -> None:
     """Lint the same flow, as before it is published."""
-    lint(drawing(20))
+    lint(build_flow(20))
 
 
-def known() -> dict[str, Any]:
+def session_facts() -> dict[str, Any]:
     """Return the facts that a living session proves."""
     now = timezone.now()
     return proved(PK, "alice", 1, now, {"pwd": now})
 
 
-def about(facts: dict[str, Any]) -> About:
+def office_context(facts: dict[str, Any]) -> About:
     """Return the context of a request from the office."""
     return About(facts, "10.1.2.3", "Mozilla/5.0 (X11; Linux x86_64)")
 
 
-def milliseconds(work: Callable[[], None], times: int) -> float:
+def cpu_milliseconds(function: Callable[[], None], times: int) -> float:
     """Return the average processor time of one call; other programs on the machine do not count."""
     begun = time.thread_time()
     for _ in range(times):
-        work()
+        function()
     return 1000 * (time.thread_time() - begun) / times
 
 
-def medians(works: dict[str, Callable[[], None]], times: int) -> dict[str, float]:
+def medians(functions: dict[str, Callable[[], None]], times: int) -> dict[str, float]:
     """Return the medians of ``ROUNDS`` rounds.
 
     Every function has its turn in each round, so that a busy moment affects all of them.
     """
-    rounds: dict[str, list[float]] = {name: [] for name in works}
-    for work in works.values():
-        work()
+    rounds: dict[str, list[float]] = {name: [] for name in functions}
+    for function in functions.values():
+        function()
     for _ in range(ROUNDS):
-        for name, work in works.items():
-            rounds[name].append(milliseconds(work, times))
+        for name, function in functions.items():
+            rounds[name].append(cpu_milliseconds(function, times))
     return {name: statistics.median(found) for name, found in rounds.items()}
 
 
@@ -152,20 +152,20 @@ def over_http(product: Product) -> tuple[list[float], list[float], list[float]]:
     return alive, pages, answers
 
 
-def _timed(ask: Callable[[], httpx.Response], status: int) -> tuple[float, httpx.Response]:
+def _timed(request: Callable[[], httpx.Response], status: int) -> tuple[float, httpx.Response]:
     begun = time.perf_counter()
-    answer = ask()
+    response = request()
     taken = time.perf_counter() - begun
-    assert answer.status_code == status, answer.text
-    return taken, answer
+    assert response.status_code == status, response.text
+    return taken, response
 
 
 def main() -> None:
     """Print the tables."""
     person = Invented("alice", groups=("staff",), credentials=("password",))
     with tenant_scope(Tenant(name="acme", networks=["10.0.0.0/8"])), inventing(person):
-        decisions = medians({str(size): warm(size) for size in SIZES}, 100)
-        others = medians({"compile": cold, "dry run": dry_run, "lint": check}, 3)
+        decisions = medians({str(size): cached_decision(size) for size in SIZES}, 100)
+        others = medians({"compile": compile_flow, "dry run": dry_run, "lint": lint_flow}, 3)
     print("| steps | one decision, ms of processor time | µs a step |\n| --- | --- | --- |")
     for size in SIZES:
         print(f"| {size} | {decisions[str(size)]:.3f} | {1000 * decisions[str(size)] / size:.1f} |")

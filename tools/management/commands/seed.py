@@ -54,12 +54,12 @@ class Command(BaseCommand):
         )
         logging.disable(logging.INFO)  # progress is printed instead
         try:
-            with tenant_scope(self._made(name, domain)):
+            with tenant_scope(self._create_tenant(name, domain)):
                 self._fill(seed, f"https://{domain}")
         finally:
             logging.disable(logging.NOTSET)
 
-    def _made(self, name: str, domain: str) -> Tenant:
+    def _create_tenant(self, name: str, domain: str) -> Tenant:
         """Create the tenant with the shipped flows and return it; raise CommandError with nothing created."""
         if tenants.by_name(name):
             raise CommandError(
