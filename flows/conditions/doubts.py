@@ -16,17 +16,29 @@ from itertools import combinations
 from typing import Any
 
 from flows.conditions.expressions import Condition
-from flows.conditions.syntax import Failed, Node, Tree
+from flows.conditions.implied_keys import implied_keys, lookup_key
+from flows.conditions.syntax import (
+    AND,
+    EQUAL,
+    IF,
+    IN,
+    INDEX,
+    NOT,
+    NOT_EQUAL,
+    OR,
+    ORDERING,
+    Failed,
+    Node,
+    Tree,
+    operands,
+)
 from idp.foundation.condition_variables import WordType
 
 _ADDRESSES = ("request.ip", "device.address")
 _NETWORKS = "tenant.networks"
 _COUNTRY = "request.country"
 _CLOCK = "request.time"
-_AND, _OR, _NOT, _IF = "_&&_", "_||_", "!_", "_?_:_"
-_IN, _EQUAL, _NOT_EQUAL, _INDEX = "@in", "_==_", "_!=_", "_[_]"
-_COMPARING = {_AND, _OR, _NOT, _IF, _IN, _EQUAL, _NOT_EQUAL}
-_ORDERING = {"_<_", "_<=_", "_>_", "_>=_"}
+_COMPARING = {AND, OR, NOT, IF, IN, EQUAL, NOT_EQUAL}
 _DAY = "getDayOfWeek"
 _HOURLY = {"getHours", _DAY}
 _MINUTES = {"getMinutes"}
@@ -77,23 +89,16 @@ def comparisons(condition: Condition) -> list[Comparison]:
     return list(_iter_comparisons(condition.tree, condition.tree.root, {}))
 
 
-def asks_after(condition: Condition) -> frozenset[str]:
-    """Return the keys that exist wherever this condition is true, such as ``person.attributes["team"]``."""
-    return _implied_keys(condition.tree, condition.tree.root, positive=True)
-
-
 def _iter_comparisons(tree: Tree, node: Node, items: Mapping[str, str]) -> Iterator[Comparison]:
     """Yield the comparisons in this expression.
 
     ``items``: for the item variable of each enclosing macro, the list variable that the macro iterates over.
     """
-    if node.kind == "call" and node.name in (_EQUAL, _NOT_EQUAL, _IN):
+    if node.kind == "call" and node.name in (EQUAL, NOT_EQUAL, IN):
         for one, other in (node.children, node.children[::-1]):
             variable = tree.word(one) or items.get(one.name if one.kind == "name" else "", "")
             for each in (
-                (other.children if other.kind == "list" and node.name == _IN else (other,))
-                if variable
-                else ()
+                (other.children if other.kind == "list" and node.name == IN else (other,)) if variable else ()
             ):
                 if isinstance(each.constant, str):
                     yield Comparison(variable, each.constant, tree.begins(each))
@@ -120,7 +125,7 @@ def _value_warning(each: Comparison) -> Doubt | None:
 def _network_warnings(tree: Tree) -> Iterator[Doubt]:
     """Yield a warning for each address that is searched among networks with ``in``."""
     for node in tree.root.every():
-        if node.kind == "call" and node.name == _IN and tree.word(node.children[1]) == _NETWORKS:
+        if node.kind == "call" and node.name == IN and tree.word(node.children[1]) == _NETWORKS:
             variable = tree.word(node.children[0]) or "request.ip"
             yield Doubt(
                 f"{_NETWORKS} contains networks, but in compares text. Use {variable}.within({_NETWORKS}).",
@@ -133,26 +138,26 @@ def _lookup_warnings(tree: Tree, node: Node, known_keys: frozenset[str]) -> Iter
 
     Such a lookup is an untested key of a map, or an item of a list that may be shorter.
     """
-    if node.kind == "call" and node.name in (_AND, _OR):
+    if node.kind == "call" and node.name in (AND, OR):
         left, right = node.children
         for part, beside in ((left, right), (right, left)):
             yield from _lookup_warnings(
-                tree, part, known_keys | _implied_keys(tree, beside, positive=node.name == _AND)
+                tree, part, known_keys | implied_keys(tree, beside, positive=node.name == AND)
             )
         return
-    if node.kind == "call" and node.name == _IF:
+    if node.kind == "call" and node.name == IF:
         condition, yes, no = node.children
         yield from _lookup_warnings(tree, condition, known_keys)
-        yield from _lookup_warnings(tree, yes, known_keys | _implied_keys(tree, condition, positive=True))
-        yield from _lookup_warnings(tree, no, known_keys | _implied_keys(tree, condition, positive=False))
+        yield from _lookup_warnings(tree, yes, known_keys | implied_keys(tree, condition, positive=True))
+        yield from _lookup_warnings(tree, no, known_keys | implied_keys(tree, condition, positive=False))
         return
-    if (key := _lookup_key(tree, node)) and key not in known_keys:
+    if (key := lookup_key(tree, node)) and key not in known_keys:
         variable, text = key.split("[", 1)
         message = (
             f"This fails if {variable} has no {text[:-1]}. Add {text[:-1]} in {variable} && … before it."
         )
         yield Doubt(message, tree.begins(node))
-    variable = tree.word(node.children[0]) if node.kind == "call" and node.name == _INDEX else ""
+    variable = tree.word(node.children[0]) if node.kind == "call" and node.name == INDEX else ""
     if variable and isinstance(at := node.children[1].constant, int) and f"{variable}[]" not in known_keys:
         yield Doubt(
             f"This fails if {variable} has {at} or fewer items. Add size({variable}) > {at} && … before it.",
@@ -160,123 +165,6 @@ def _lookup_warnings(tree: Tree, node: Node, known_keys: frozenset[str]) -> Iter
         )
     for child in (*node.children, *node.loops):
         yield from _lookup_warnings(tree, child, known_keys)
-
-
-def _lookup_key(tree: Tree, node: Node) -> str:
-    """Return the lookup as ``person.attributes["team"]`` in any spelling; "" for anything else."""
-    if node.kind == "call" and node.name == _INDEX and isinstance(text := node.children[1].constant, str):
-        variable = tree.word(node.children[0])
-    elif node.kind == "member" and not node.tests and not tree.word(node):
-        variable, text = tree.word(node.children[0]), node.name
-    else:
-        return ""
-    return f'{variable}["{text}"]' if variable else ""
-
-
-def _implied_keys(tree: Tree, node: Node, *, positive: bool) -> frozenset[str]:
-    """Return the keys that exist where this expression is true, or where it is false."""
-    found = _implied_keys_if_possible(tree, node, positive=positive)
-    return found or frozenset()
-
-
-def _implied_keys_if_possible(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
-    """Return the keys that exist where this expression is true, or where it is false.
-
-    Return None where that never happens, as ``false`` is never true.
-    """
-    if isinstance(node.constant, bool):
-        return frozenset() if node.constant is positive else None
-    if node.kind == "member" and node.tests and positive and (variable := tree.word(node.children[0])):
-        return frozenset({f'{variable}["{node.name}"]'})
-    if node.kind == "macro" and positive:
-        return _keys_of_exists(tree, node)
-    if node.kind != "call":
-        return frozenset()
-    if node.name == _NOT:
-        return _implied_keys_if_possible(tree, node.children[0], positive=not positive)
-    if node.name in (_AND, _OR):
-        return _combine(
-            [_implied_keys_if_possible(tree, child, positive=positive) for child in node.children],
-            every=(node.name == _AND) is positive,
-        )
-    if node.name == _IF:
-        condition, *branches = node.children
-        possible = [
-            [
-                _implied_keys_if_possible(tree, condition, positive=yes),
-                _implied_keys_if_possible(tree, branch, positive=positive),
-            ]
-            for yes, branch in zip((True, False), branches, strict=True)
-        ]
-        return _combine([_combine(each, every=True) for each in possible], every=False)
-    if node.name == _IN and positive:
-        return _keys_of_in(tree, *node.children)
-    return _keys_of_comparison(tree, node, positive=positive)
-
-
-def _combine(found: Sequence[frozenset[str] | None], *, every: bool) -> frozenset[str] | None:
-    """Combine the keys of several expressions: all of them hold, or one of them and it is unknown which."""
-    if every:
-        return None if None in found else frozenset().union(*(each for each in found if each is not None))
-    possible = [each for each in found if each is not None]
-    return frozenset.intersection(*possible) if possible else None
-
-
-def _keys_of_in(tree: Tree, key: Node, among: Node) -> frozenset[str]:
-    """Return the keys that ``"team" in person.attributes`` implies.
-
-    A list that contains a value is not empty.
-    """
-    variable = tree.word(among)
-    if not variable:
-        return frozenset()
-    return frozenset(
-        {f"{variable}[]", *([f'{variable}["{key.constant}"]'] if isinstance(key.constant, str) else [])}
-    )
-
-
-def _keys_of_exists(tree: Tree, node: Node) -> frozenset[str]:
-    """Return the keys that ``person.attributes.exists(key, key == "team")`` implies.
-
-    ``all`` implies none, because it is true for an empty list too.
-    """
-    variable = tree.word(node.children[0])
-    if not variable or node.children[1].constant is not False:
-        return frozenset()
-    found = [
-        each
-        for part in node.loops
-        for each in _chain(part, _OR)
-        if part.name == _OR and each.name != node.name
-    ]
-    keys = {
-        f'{variable}["{text.constant}"]'
-        for call in (_chain(found[0], _AND) if len(found) == 1 else ())
-        if call.kind == "call" and call.name == _EQUAL
-        for name, text in (call.children, call.children[::-1])
-        if name.kind == "name" and name.name == node.variable and isinstance(text.constant, str)
-    }
-    return frozenset({f"{variable}[]", *keys})
-
-
-def _keys_of_comparison(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
-    """Return the keys that a comparison implies, such as ``… == true``.
-
-    How long a list must be is left to the author.
-    """
-    if node.name in (_EQUAL, _NOT_EQUAL):
-        for one, other in (node.children, node.children[::-1]):
-            if isinstance(other.constant, bool):
-                return _implied_keys_if_possible(
-                    tree, one, positive=(other.constant is positive) is (node.name == _EQUAL)
-                )
-    if node.name in (*_ORDERING, _EQUAL, _NOT_EQUAL):
-        lists = (
-            child.children[0] if child.kind == "call" and child.name == "size" else child
-            for child in node.children
-        )
-        return frozenset(f"{variable}[]" for each in lists if (variable := tree.word(each)))
-    return frozenset()
 
 
 def _constant_warnings(tree: Tree, types: Mapping[str, WordType]) -> Iterator[Doubt]:
@@ -287,7 +175,7 @@ def _constant_warnings(tree: Tree, types: Mapping[str, WordType]) -> Iterator[Do
 def _iter_constant_warnings(
     tree: Tree, node: Node, types: Mapping[str, WordType], budget: list[int]
 ) -> Iterator[Doubt]:
-    chain = _chain(node, node.name) if node.kind == "call" and node.name in (_AND, _OR) else [node]
+    chain = operands(node, node.name) if node.kind == "call" and node.name in (AND, OR) else [node]
     groups: dict[frozenset[str], list[Node]] = {}
     for each in chain:
         groups.setdefault(tree.reads(each), []).append(each)
@@ -297,30 +185,23 @@ def _iter_constant_warnings(
         budget[0] -= len(values) * len(parts)
         if not values or budget[0] < 0:
             continue
-        value = _constant_value(tree, parts, values, all if node.name == _AND else any)
+        value = _constant_value(tree, parts, values, all if node.name == AND else any)
         if value is not None:
             constant |= {part.id for part in parts}
-            whole = node is tree.root and (len(parts) == len(chain) or value is (node.name == _OR))
+            whole = node is tree.root and (len(parts) == len(chain) or value is (node.name == OR))
             message = _describe_constant(next(iter(variables), ""), value=value, whole=whole)
             yield Doubt(message, min(map(tree.begins, parts)), value if whole else None)
     for each in chain:
         inner = (
             each.children
-            if each.kind == "call" and each.name in (_NOT, _IF)
+            if each.kind == "call" and each.name in (NOT, IF)
             else ()
             if each is node
             else (each,)
         )
         for part in inner if each.id not in constant else ():
-            if part.kind == "call" and part.name in (_AND, _OR, _NOT, _IF):
+            if part.kind == "call" and part.name in (AND, OR, NOT, IF):
                 yield from _iter_constant_warnings(tree, part, types, budget)
-
-
-def _chain(node: Node, operator: str) -> list[Node]:
-    """Return the operands of ``a && b && c``."""
-    if node.kind == "call" and node.name == operator:
-        return [part for child in node.children for part in _chain(child, operator)]
-    return [node]
 
 
 def _describe_constant(variable: str, *, value: bool, whole: bool) -> str:
@@ -360,29 +241,21 @@ def _relevant_values(
     if not variable:
         return [{}]
     nodes = [each for part in parts for each in part.every()]
-    calls, constants = (
-        {each.name for each in nodes if each.kind == "call"},
-        [each.constant for each in nodes if each.kind == "constant"],
-    )
+    calls = {each.name for each in nodes if each.kind == "call"}
+    constants = [each.constant for each in nodes if each.kind == "constant"]
+    texts = list(dict.fromkeys(each for each in constants if isinstance(each, str)))
     type_ = types.get(variable)
+    if variable == _CLOCK and not _is_periodic(tree, nodes, calls):
+        return []
     if variable == _CLOCK:
-        return (
-            _times_of_week(days=7 if _DAY in calls else 1, minutes=bool(calls & _MINUTES))
-            if _is_periodic(tree, nodes, calls)
-            else []
-        )
+        return _times_of_week(days=7 if _DAY in calls else 1, minutes=bool(calls & _MINUTES))
     if any(each.kind in ("macro", "member", "map") and not tree.word(each) for each in nodes):
         return []
     if type_ == "bool" and calls <= _COMPARING:
         return [{variable: value} for value in (True, False)]
     if type_ == "string" and calls <= _COMPARING:
-        return [
-            {variable: text}
-            for text in dict.fromkeys(
-                [*(each for each in constants if isinstance(each, str)), "", _UNMENTIONED_TEXT]
-            )
-        ]
-    if type_ == "int" and calls <= _COMPARING | _ORDERING:
+        return [{variable: text} for text in dict.fromkeys([*texts, "", _UNMENTIONED_TEXT])]
+    if type_ == "int" and calls <= _COMPARING | ORDERING:
         numbers = {
             each + more
             for each in constants
@@ -391,12 +264,9 @@ def _relevant_values(
             if abs(each) < 2**62
         }
         return [{variable: number} for number in sorted(numbers | {0})]
-    if type_ == "list(string)" and calls <= _COMPARING - {_EQUAL, _NOT_EQUAL}:
-        texts = list(dict.fromkeys(each for each in constants if isinstance(each, str)))
-        if len(texts) <= _MAX_TEXTS:
-            return [
-                {variable: list(some)} for size in range(len(texts) + 1) for some in combinations(texts, size)
-            ]
+    if type_ == "list(string)" and calls <= _COMPARING - {EQUAL, NOT_EQUAL}:
+        sizes = range(len(texts) + 1) if len(texts) <= _MAX_TEXTS else ()
+        return [{variable: list(some)} for size in sizes for some in combinations(texts, size)]
     return []
 
 
@@ -404,7 +274,7 @@ def _is_periodic(tree: Tree, nodes: Sequence[Node], calls: set[str]) -> bool:
     """Return whether the clock is only used for values that repeat every week."""
     reads = sum(each.kind == "call" and each.name in _HOURLY | _MINUTES for each in nodes)
     return reads == sum(tree.word(each) == _CLOCK for each in nodes) and calls <= (
-        _COMPARING | _ORDERING | _HOURLY | _MINUTES | _NUMERIC
+        _COMPARING | ORDERING | _HOURLY | _MINUTES | _NUMERIC
     )
 
 

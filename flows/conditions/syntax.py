@@ -15,6 +15,10 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+# the names of operators in calls
+AND, OR, NOT, IF = "_&&_", "_||_", "!_", "_?_:_"
+IN, EQUAL, NOT_EQUAL, INDEX = "@in", "_==_", "_!=_", "_[_]"
+ORDERING = {"_<_", "_<=_", "_>_", "_>=_"}
 Fields = Mapping[int, list[Any]]
 _OVERLOADS, _TYPES, _EXPRESSION, _SOURCE = 2, 3, 4, 5  # field numbers of CheckedExpr
 
@@ -164,6 +168,13 @@ def tree(program: Any, environment: Any) -> Tree:
         ),
         environment=environment,
     )
+
+
+def operands(node: Node, operator: str) -> list[Node]:
+    """Return the operands of ``a && b && c``."""
+    if node.kind == "call" and node.name == operator:
+        return [part for child in node.children for part in operands(child, operator)]
+    return [node]
 
 
 def _read_fields(raw: bytes) -> Fields:

@@ -6,8 +6,9 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
-from flows.conditions.doubts import Doubt, asks_after, comparisons, doubts
+from flows.conditions.doubts import Doubt, comparisons, doubts
 from flows.conditions.expressions import DECISION, STEPS, BadCondition, Condition, place, vocabulary
+from flows.conditions.implied_keys import guaranteed_keys
 from flows.documents.designations import DESIGNATIONS, PART
 from flows.documents.document import TYPED, FlowDocument
 from flows.documents.layout import Box, Layout, TooLarge, lay_out, symbol
@@ -243,7 +244,7 @@ def _condition_warnings(layout: Layout, names: Mapping[str, Collection[str]] | N
             continue
         if condition is None or node.prefix:
             continue
-        found = [*doubts(condition, frozenset[str]().union(*map(asks_after, around)))]
+        found = [*doubts(condition, frozenset[str]().union(*map(guaranteed_keys, around)))]
         if names is not None:
             hints = (
                 word.hint() for name in condition.names if (word := vocabulary().get(name)) and word.hint
