@@ -77,18 +77,18 @@ def sizes() -> None:
     write = applying._write_all
 
     def timed(*arguments: object) -> None:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         write(*arguments)  # type: ignore[arg-type]
-        lock_seconds[0] = time.perf_counter() - begun
+        lock_seconds[0] = time.perf_counter() - start
 
     applying._write_all = timed
 
     def seconds(verb: Callable[..., object], times: int = 1) -> float:
         taken = []
         for _ in range(times):
-            begun = time.perf_counter()
+            start = time.perf_counter()
             verb([file])
-            taken.append(time.perf_counter() - begun)
+            taken.append(time.perf_counter() - start)
         return statistics.median(taken)
 
     for count in SIZES:
@@ -117,12 +117,12 @@ def laughs() -> None:
 
     file = Path(os.environ["FOYER_DATA"]) / "laughs.yaml"
     file.write_text(LAUGHS)
-    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
     try:
         read([file])
     except BadBlueprint as bad:
         taken, grown = (
-            time.perf_counter() - begun,
+            time.perf_counter() - start,
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before,
         )
         print(
@@ -140,7 +140,7 @@ async def polled(product: Product, while_: Callable[[], object]) -> tuple[list[f
     async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
         codes = [(await begin(http))["device_code"] for _ in range(POLLERS)]
         thread = threading.Thread(target=while_)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         thread.start()
 
         async def device(code: str) -> None:
@@ -155,7 +155,7 @@ async def polled(product: Product, while_: Callable[[], object]) -> tuple[list[f
                 await asyncio.sleep(0.5)
 
         await asyncio.gather(*map(device, codes))
-    return taken, errors, time.perf_counter() - begun
+    return taken, errors, time.perf_counter() - start
 
 
 def polls() -> None:

@@ -151,9 +151,9 @@ def main() -> None:
         taken: dict[str, list[float]] = {address: [] for address in addresses}
         for _ in range(ROUNDS):  # in turns, so that other work of the machine affects all of them
             for address in addresses:
-                begun = time.perf_counter()
+                start = time.perf_counter()
                 status = http.get(address).status_code
-                taken[address].append(1000 * (time.perf_counter() - begun))
+                taken[address].append(1000 * (time.perf_counter() - start))
                 if status != 200:
                     raise SystemExit(f"{address}: {status}")
     print("| page | median ms | p95 ms |\n| --- | --- | --- |")

@@ -50,7 +50,7 @@ async def measure(product: Product, sweeping: bool) -> tuple[list[float], float]
         started = [await begin(http) for _ in range(POLLERS)]
         if sweeping:
             await asyncio.to_thread(insert_overdue, product)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         done = asyncio.Event()
 
         async def device(code: str) -> None:
@@ -61,13 +61,13 @@ async def measure(product: Product, sweeping: bool) -> tuple[list[float], float]
                 await asyncio.sleep(0.5)
 
         devices = [asyncio.create_task(device(each["device_code"])) for each in started]
-        while time.perf_counter() - begun < (600 if sweeping else 15):
+        while time.perf_counter() - start < (600 if sweeping else 15):
             await asyncio.sleep(1)
             if sweeping and not await asyncio.to_thread(count_overdue, product):
                 break
         done.set()
         await asyncio.gather(*devices)
-    return taken, time.perf_counter() - begun
+    return taken, time.perf_counter() - start
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ def main(count: int) -> int:
         print(f"|{' --- |' * 9}")
         wrong = 0
         for number, (name, fault) in enumerate(FAULTS.items()):
-            begun = time.monotonic()
+            start = time.monotonic()
             ended = asyncio.run(_run_under_fault(cluster, range(number * count, (number + 1) * count), fault))
             found = sum((_compare(cluster, journey) for journey in ended), Counter[str]())
             columns = [found[each] for each in ("lost", "doubled", "turned", "differ", "gave up")]
@@ -81,7 +81,7 @@ def main(count: int) -> int:
             repeated = sum(journey.faults for journey in ended)
             print(
                 "|",
-                " | ".join(map(str, [name, len(ended), *columns, repeated, round(time.monotonic() - begun)])),
+                " | ".join(map(str, [name, len(ended), *columns, repeated, round(time.monotonic() - start)])),
                 "|",
                 flush=True,
             )

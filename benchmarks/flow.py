@@ -117,10 +117,10 @@ def office_context(facts: dict[str, Any]) -> About:
 
 def cpu_milliseconds(function: Callable[[], None], times: int) -> float:
     """Return the average processor time of one call; other programs on the machine do not count."""
-    begun = time.thread_time()
+    start = time.thread_time()
     for _ in range(times):
         function()
-    return 1000 * (time.thread_time() - begun) / times
+    return 1000 * (time.thread_time() - start) / times
 
 
 def medians(functions: dict[str, Callable[[], None]], times: int) -> dict[str, float]:
@@ -153,9 +153,9 @@ def over_http(product: Product) -> tuple[list[float], list[float], list[float]]:
 
 
 def _timed(request: Callable[[], httpx.Response], status: int) -> tuple[float, httpx.Response]:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     response = request()
-    taken = time.perf_counter() - begun
+    taken = time.perf_counter() - start
     assert response.status_code == status, response.text
     return taken, response
 

@@ -99,8 +99,8 @@ async def _decide(client: Client, number: int, user_code: str, decision: str) ->
         "device_code": {"user_code": user_code},
         "consent": {"decision": decision},
     }
-    begun = await client.send("POST", "/api/runs/", json={"for": "device_code"})
-    challenge, secret = begun.json(), begun.json().get("secret", "")
+    created = await client.send("POST", "/api/runs/", json={"for": "device_code"})
+    challenge, secret = created.json(), created.json().get("secret", "")
     url = challenge.get("url", "")
     headers = {"Authorization": f"Run {secret}"}
     while challenge.get("kind") in ("ask", "continue"):

@@ -27,10 +27,10 @@ async def measure(product: Product) -> dict[str, str]:
     after, threads = product.memory()
     taken = []
     for index in random.sample(range(LISTENERS), APPROVED):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         approval = asyncio.create_task(person.approve(started[index]["user_code"]))
         await asyncio.wait_for(heard(streams[index][0]), 30)
-        taken.append(time.perf_counter() - begun)
+        taken.append(time.perf_counter() - start)
         await approval
     stopping = await asyncio.to_thread(product.stop)
     for _, writer in streams:

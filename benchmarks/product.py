@@ -73,7 +73,7 @@ class Product:
 
     def start(self) -> float:
         """Start the server and return the seconds until it responds."""
-        begun = time.perf_counter()
+        start = time.perf_counter()
         self.log = open(self.folder / "log", "a")  # noqa: SIM115  closed in stop()
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up"],
@@ -82,21 +82,21 @@ class Product:
             stdout=self.log,
             stderr=self.log,
         )
-        while time.perf_counter() - begun < 60:
+        while time.perf_counter() - start < 60:
             try:
                 if httpx.get(self.url + "/health/ready").status_code == 200:
-                    return time.perf_counter() - begun
+                    return time.perf_counter() - start
             except httpx.TransportError:
                 time.sleep(0.02)
         raise SystemExit(f"the server does not answer: {(self.folder / 'log').read_text()[-2000:]}")
 
     def stop(self) -> float:
         """Stop the server as Ctrl-C does and return the seconds that takes."""
-        begun = time.perf_counter()
+        start = time.perf_counter()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(30)
         self.log.close()
-        return time.perf_counter() - begun
+        return time.perf_counter() - start
 
     def memory(self) -> tuple[float, int]:
         """Return the proportional set size in MiB, and the number of threads."""

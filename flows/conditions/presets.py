@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from django.utils.translation import gettext as now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from flows.conditions import hours
@@ -245,7 +245,7 @@ def fill(name: str, values: Mapping[str, str]) -> str:
     try:
         return preset.writes(written)
     except ValueError:
-        raise BadSlot("end", now("The end must differ from the start.")) from None
+        raise BadSlot("end", gettext("The end must differ from the start.")) from None
 
 
 def recognise(source: str) -> Filled | None:
@@ -270,7 +270,7 @@ def split(source: str) -> list[str]:
     operators = list(_iter_operators(_mask_literals(text)))
     if not text or "//" in _mask_literals(text) or any(operator != "&&" for operator, _at in operators):
         return [text] if text else []
-    edges = [-2, *(at for _mark, at in operators), len(text)]
+    edges = [-2, *(at for _operator, at in operators), len(text)]
     parts = [text[start + 2 : end].strip() for start, end in pairwise(edges)]
     return [_strip_brackets(part) for part in parts] if all(parts) else [text]
 
@@ -306,10 +306,10 @@ def _mask_literals(text: str) -> str:
 def _iter_operators(masked: str) -> Iterator[tuple[str, int]]:
     """Yield each ``&&``, ``||`` and ``?`` outside all brackets, with its position."""
     depth = 0
-    for at, letter in enumerate(masked):
-        depth += (letter in "([{") - (letter in ")]}")
-        if depth == 0 and (masked[at : at + 2] in ("&&", "||") or letter == "?"):
-            yield ("?" if letter == "?" else masked[at : at + 2]), at
+    for at, char in enumerate(masked):
+        depth += (char in "([{") - (char in ")]}")
+        if depth == 0 and (masked[at : at + 2] in ("&&", "||") or char == "?"):
+            yield ("?" if char == "?" else masked[at : at + 2]), at
 
 
 def _strip_brackets(part: str) -> str:
@@ -317,8 +317,8 @@ def _strip_brackets(part: str) -> str:
     masked, depth = _mask_literals(part), 0
     if not (masked.startswith("(") and masked.endswith(")")):
         return part
-    for at, letter in enumerate(masked):
-        depth += (letter == "(") - (letter == ")")
+    for at, char in enumerate(masked):
+        depth += (char == "(") - (char == ")")
         if depth == 0:
             return part[1:-1].strip() if at == len(masked) - 1 else part
     return part

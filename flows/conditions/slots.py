@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from django.utils.translation import gettext as now
+from django.utils.translation import gettext
 
 from flows.conditions import hours
 from flows.settings import Text, parse_duration
@@ -51,22 +51,22 @@ class Slot:
 def write(slot: Slot, value: str) -> str:
     """Return the typed value as a CEL literal; raise BadSlot."""
     if not value:
-        raise BadSlot(slot.name, now("This field is required."))
+        raise BadSlot(slot.name, gettext("This field is required."))
     if slot.kind == "texts":
         texts = list(dict.fromkeys(part for each in value.split(",") if (part := each.strip())))
         if not 0 < len(texts) <= _MAX_TEXTS:
             raise BadSlot(
-                slot.name, now("Enter 1 to %(most)d values, separated by commas.") % {"most": _MAX_TEXTS}
+                slot.name, gettext("Enter 1 to %(most)d values, separated by commas.") % {"most": _MAX_TEXTS}
             )
         return f"[{', '.join(literal(_check_text(slot, each)) for each in texts)}]"
     if slot.kind == "time":
         try:
             return hours.shown(hours.minutes(value))
         except ValueError:
-            raise BadSlot(slot.name, now("Enter a time such as 8:00 or 17:30.")) from None
+            raise BadSlot(slot.name, gettext("Enter a time such as 8:00 or 17:30.")) from None
     if slot.kind == "symbol":
         if not re.fullmatch(WRITTEN["symbol"], value):
-            raise BadSlot(slot.name, now("Choose a step."))
+            raise BadSlot(slot.name, gettext("Choose a step."))
         return value
     return literal(_duration(slot, value) if slot.kind == "duration" else _check_text(slot, value))
 
@@ -76,7 +76,7 @@ def _duration(slot: Slot, value: str) -> str:
     try:
         seconds = int(parse_duration(value).total_seconds())
     except ValueError:
-        raise BadSlot(slot.name, now("Enter a duration like 30s, 10m, 2h or 7d.")) from None
+        raise BadSlot(slot.name, gettext("Enter a duration like 30s, 10m, 2h or 7d.")) from None
     unit, length = next(
         (unit, length) for unit, length in (("h", 3600), ("m", 60), ("s", 1)) if seconds % length == 0
     )
@@ -86,13 +86,15 @@ def _duration(slot: Slot, value: str) -> str:
 def _check_text(slot: Slot, value: str) -> str:
     """Return the text if it is valid for the slot; raise BadSlot."""
     if len(value) > 200 or "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise BadSlot(slot.name, now("Enter at most 200 printable characters."))
+        raise BadSlot(slot.name, gettext("Enter at most 200 printable characters."))
     if slot.source == "networks":
         return _network(slot, value)
     if slot.source == "countries" and not re.fullmatch("[A-Z]{2}", value):
-        raise BadSlot(slot.name, now("Use two-letter country codes in capitals, such as DE."))
+        raise BadSlot(slot.name, gettext("Use two-letter country codes in capitals, such as DE."))
     if slot.source == "zones" and value not in hours.every_zone():
-        raise BadSlot(slot.name, now("Unknown time zone. Choose one from the list, such as Europe/Berlin."))
+        raise BadSlot(
+            slot.name, gettext("Unknown time zone. Choose one from the list, such as Europe/Berlin.")
+        )
     return value
 
 
@@ -103,7 +105,7 @@ def _network(slot: Slot, value: str) -> str:
     except ValueError:
         raise BadSlot(
             slot.name,
-            now("%(value)s isn't a valid network. Enter one like 10.0.0.0/8 or 2001:db8::/32.")
+            gettext("%(value)s isn't a valid network. Enter one like 10.0.0.0/8 or 2001:db8::/32.")
             % {"value": value[:50]},
         ) from None
 
@@ -133,7 +135,7 @@ def spoken(slot: Slot, value: str) -> str:
     """Return the typed value as descriptions show it."""
     if slot.kind == "text" and slot.source != "zones":
         return f"“{value}”"
-    return now(" or ").join(each.strip() for each in value.split(",")) if slot.kind == "texts" else value
+    return gettext(" or ").join(each.strip() for each in value.split(",")) if slot.kind == "texts" else value
 
 
 def literal(text: str) -> str:

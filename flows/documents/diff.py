@@ -79,13 +79,13 @@ def _moved(before: Mapping[str, _Place], after: Mapping[str, _Place]) -> set[str
 
     They are the steps outside of the longest sequence that kept its order.
     """
-    place, best = {name: at for at, name in enumerate(before)}, dict[str, list[list[str]]]()
-    stayed = [name for name in after if name in before and before[name].within == after[name].within]
-    for name in stayed:
+    positions, best = {name: at for at, name in enumerate(before)}, dict[str, list[list[str]]]()
+    common = [name for name in after if name in before and before[name].within == after[name].within]
+    for name in common:
         runs = best.setdefault(after[name].within, [])
-        longest = max((run for run in runs if place[run[-1]] < place[name]), key=len, default=[])
+        longest = max((run for run in runs if positions[run[-1]] < positions[name]), key=len, default=[])
         runs.append([*longest, name])
-    return set(stayed) - {name for runs in best.values() for name in max(runs, key=len)}
+    return set(common) - {name for runs in best.values() for name in max(runs, key=len)}
 
 
 def _key_changes(step: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

@@ -83,8 +83,8 @@ def looked_for(document: FlowDocument) -> Iterator[tuple[str, str, tuple[str | i
         except BadCondition:
             continue
         for each in found:
-            if (word := vocabulary().get(each.word)) and word.thing:
-                yield word.thing, nfc(each.text), (*node.path, "when")
+            if (declaration := vocabulary().get(each.word)) and declaration.thing:
+                yield declaration.thing, nfc(each.text), (*node.path, "when")
 
 
 def _text_findings(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Finding]:
@@ -107,15 +107,15 @@ def _id_findings(layout: Layout, document: FlowDocument) -> Iterator[Finding]:
 
     Otherwise the decision of one step would also decide another one, perhaps in a sub-flow.
     """
-    seen: dict[str, Box] = {}
+    first_of_name: dict[str, Box] = {}
     for node in layout.boxes:
-        like = seen.setdefault(symbol(node.id), node)
-        if like is node or (node.prefix and node.prefix == like.prefix):
+        first = first_of_name.setdefault(symbol(node.id), node)
+        if first is node or (node.prefix and node.prefix == first.prefix):
             continue  # reported when the sub-flow itself is published
         message = (
             f"Two steps have the ID {node.id}."
-            if like.id == node.id
-            else f"Step ID {node.id} is too similar to {like.id}: conditions can't tell them apart."
+            if first.id == node.id
+            else f"Step ID {node.id} is too similar to {first.id}: conditions can't tell them apart."
         )
         finding = Finding((*node.path, "id"), message)
         yield _at_reference(finding, node, layout) if node.prefix else finding
@@ -247,7 +247,9 @@ def _condition_warnings(layout: Layout, names: Mapping[str, Collection[str]] | N
         found = [*doubts(condition, frozenset[str]().union(*map(guaranteed_keys, around)))]
         if names is not None:
             hints = (
-                word.hint() for name in condition.names if (word := vocabulary().get(name)) and word.hint
+                declaration.hint()
+                for name in condition.names
+                if (declaration := vocabulary().get(name)) and declaration.hint
             )
             found += [Doubt(hint, 0) for hint in hints if hint]
         for compared in comparisons(condition):

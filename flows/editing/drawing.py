@@ -100,8 +100,8 @@ def in_lane(when: str | None, old: str, new: str) -> str | None:
     """
     if old == new:
         return when
-    kept = [part for part in split(when or "") if part != old]
-    return join([new, *kept]) or None
+    remaining = [part for part in split(when or "") if part != old]
+    return join([new, *remaining]) or None
 
 
 def way(found: Spot, where: str) -> tuple[Place, str]:

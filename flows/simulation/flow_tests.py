@@ -57,13 +57,13 @@ def _run(
             )
     if (end := ending(reports)) != test.ends:
         last = reports[-1] if reports else None
-        where = f" at {last.step}" if last and last.step else ""
+        place = f" at {last.step}" if last and last.step else ""
         message = f": {last.message}" if last and last.message else ""
         yield Finding(
             ("tests", at, "ends"),
             (
                 f"{test.name}: should have ended as {test.ends}, but ended as "
-                f"{end}{where}{message.removesuffix('.')}."
+                f"{end}{place}{message.removesuffix('.')}."
             ),
         )
 
