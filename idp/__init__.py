@@ -1,1 +1,1 @@
-"""The identity provider's domain, in small apps; imports go down only."""
+"""The identity provider's domain in small apps; imports only go downward."""

@@ -1,4 +1,4 @@
-"""The wiring's own app: start-up checks and the command that runs everything."""
+"""The Django app of the project itself: start-up checks and the commands that run everything."""
 
 from django.apps import AppConfig
 

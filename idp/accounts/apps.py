@@ -1,10 +1,10 @@
-"""People, groups, credentials and sessions."""
+"""The Django app of people, groups, credentials and sessions."""
 
 from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Tables ``accounts_*``."""
+    """The app configuration; its tables begin with ``accounts_``."""
 
     name = "idp.accounts"
     label = "accounts"

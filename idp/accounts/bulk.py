@@ -1,4 +1,4 @@
-"""The verbs of many people and groups at once, in a handful of statements: what a blueprint writes."""
+"""Bulk changes of people and groups in a handful of statements, for blueprints."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -23,9 +23,9 @@ class LastAdministrator(Conflict):
 
 
 def checked(person: Person) -> Person:
-    """The same; raises ValidationError for a value that no person may have.
+    """Return the person unchanged, or raise ValidationError for a value that no person may have.
 
-    Whether the names are taken, the database says.
+    The database checks whether the names are taken.
     """
     person.clean_fields(exclude=["tenant"])
     return person
@@ -33,14 +33,14 @@ def checked(person: Person) -> Person:
 
 @transaction.atomic
 def create_groups(names: Collection[str], *, by: str) -> None:
-    """Makes the groups that are missing."""
+    """Create the groups that are missing."""
     Group.objects.bulk_create([Group(name=name) for name in names], ignore_conflicts=True, batch_size=_BATCH)
     publish_many("group.created", [(name, "", "") for name in names], actor=by)
 
 
 @transaction.atomic
 def delete_groups(names: Collection[str], *, by: str) -> None:
-    """Takes the groups away; their people stay."""
+    """Delete the groups but not their members."""
     Group.objects.filter(name__in=names).delete()
     publish_many("group.deleted", [(name, "", "") for name in names], actor=by)
 
@@ -53,10 +53,12 @@ def save_people(
     *,
     by: str,
 ) -> None:
-    """Changes people and then creates others, who may get what the first give up; raises LastAdministrator
-    for all of it together.
+    """Change existing people, then create new ones; raise LastAdministrator.
 
-    ``changes``: columns by username; ``memberships``: all groups of a person, by username.
+    New people may receive usernames and addresses that the changed ones give up. The check for an
+    administrator covers all changes together.
+
+    ``changes``: columns by username. ``memberships``: all groups of a person, by username.
     """
     administered, added = has_admin(), {person.username for person in new}
     _change(changes, {name: groups for name, groups in memberships.items() if name not in added}, by=by)
@@ -66,7 +68,7 @@ def save_people(
 
 
 def _create(people: Sequence[Person], memberships: Mapping[str, Collection[str]], *, by: str) -> None:
-    """Stores people who were :func:`checked`, each in the groups that stand under their username."""
+    """Store people that passed :func:`checked`, each in the groups listed under their username."""
     Person.objects.bulk_create(people, batch_size=_BATCH)
     _join({person.username: person.pk for person in people}, memberships)
     publish_many("person.created", [(person.username, "", "") for person in people], actor=by)
@@ -75,7 +77,7 @@ def _create(people: Sequence[Person], memberships: Mapping[str, Collection[str]]
 def _change(
     changes: Mapping[str, Mapping[str, Any]], memberships: Mapping[str, Collection[str]], *, by: str
 ) -> None:
-    """Sets these columns of people, by username, and makes ``memberships`` all of their groups."""
+    """Set these columns of people, by username, and replace all of their groups by ``memberships``."""
     people = {
         person.username: person
         for person in Person.objects.select_for_update().filter(username__in=[*changes, *memberships])
@@ -111,7 +113,7 @@ def _change(
 
 @transaction.atomic
 def delete_people(usernames: Collection[str], *, by: str) -> None:
-    """Ends their sessions and deletes them; raises LastAdministrator."""
+    """End the sessions of these people and delete them; raise LastAdministrator."""
     people, administered = (
         list(Person.objects.select_for_update().filter(username__in=usernames)),
         has_admin(),
@@ -142,12 +144,12 @@ def _join(keys: Mapping[str, int], memberships: Mapping[str, Collection[str]]) -
 
 
 def release_emails(people: QuerySet[Person]) -> None:
-    """Make the addresses of these free for others, until they are written or deleted."""
+    """Free the email addresses of these people for others, until the people are saved or deleted."""
     people.update(email="")
 
 
 def owners_of_emails(emails: Collection[str]) -> dict[str, str]:
-    """Who has these addresses: username by folded address."""
+    """Return the usernames of the people who have these addresses, by folded address."""
     wanted = {mailboxes.key(email) for email in emails} - {""}
     if len(wanted) > _BATCH:  # all of them in one query, rather than many in its condition
         return {

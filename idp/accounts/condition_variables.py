@@ -1,4 +1,4 @@
-"""The words about people, proofs, sessions and the tenant that a condition may use."""
+"""Condition variables about people, proofs, sessions and the tenant."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ def _fact(about: About, name: str) -> Mapping[str, Any]:
 
 
 def _person(type_: WordType, read: Callable[[Person], Any], doc: str) -> Word:
-    """A word about whoever was claimed; somebody who does not exist has the same words with empty values."""
+    """Return a variable about the claimed person; it is empty where no such person exists."""
 
     def load(about: About) -> Any:
         person = about.once("person", _fact(about, "person").get("id"), find)
@@ -39,7 +39,7 @@ def _person(type_: WordType, read: Callable[[Person], Any], doc: str) -> Word:
 
 
 def as_words(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """A person's attributes as conditions read them."""
+    """Return a person's attributes as conditions read them: values that are not text are JSON."""
     return {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in attributes.items()

@@ -1,4 +1,7 @@
-"""What people prove themselves with: verifying is a read, changing is a verb."""
+"""What people prove their identity with: passwords and other credentials.
+
+Verifying a credential never writes. Every change is a function of its own.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,8 +32,10 @@ LONGEST_PASSWORD = 1000
 
 @dataclass(frozen=True)
 class Verdict:
-    """``correct`` only for an active person with this password; ``stale`` when the hash wants to be made
-    anew.
+    """The result of a password check.
+
+    ``correct``: the person is active and this is their password. ``stale``: the hash should be created again
+    with the current parameters.
     """
 
     correct: bool
@@ -38,11 +43,10 @@ class Verdict:
 
 
 def opaque(password: str) -> str:
-    """Return the form in which a password is hashed, measured and compared: OpaqueString of RFC 8265 section
-    4.2.
+    """Return a password normalized by the OpaqueString profile (RFC 8265 section 4.2).
 
-    Composed (NFC), and every blank is U+0020; nothing else of it is changed: neither case nor width nor white
-    space around it.
+    This form is hashed, measured and compared. It is composed (NFC), and every space character is U+0020.
+    Nothing else changes: neither case nor width nor surrounding white space.
     """
     return (
         password
@@ -52,7 +56,7 @@ def opaque(password: str) -> str:
 
 
 class PasswordField(forms.CharField):
-    """A password as it was typed. ``autocomplete``: what a browser may fill in."""
+    """A form field that keeps a password as it was typed; ``autocomplete`` is what a browser may fill in."""
 
     def __init__(self, *, label: Any, autocomplete: str, help_text: Any = "") -> None:
         widget = forms.PasswordInput({"autocomplete": autocomplete})
@@ -70,9 +74,10 @@ def _not_too_long(password: str) -> None:
 
 
 def _verified(password: str, encoded: str) -> tuple[bool, bool]:
-    """Return whether the password is right, and whether its hash is to be made once more.
+    """Return whether the password is right, and whether its hash should be created again.
 
-    A hash that is older than :func:`opaque` was made of what was typed: that is tried too, where it differs.
+    Hashes that are older than :func:`opaque` were computed from the password as typed. Where that differs
+    from the normalized form, it is tried too.
     """
     plain = opaque(password)
     correct, stale = verify_password(plain, encoded)
@@ -82,9 +87,10 @@ def _verified(password: str, encoded: str) -> tuple[bool, bool]:
 
 
 def check_password(person: Person | None, password: str) -> Verdict:
-    """Judges a password.
+    """Check a password of a person, or of None for an unknown name.
 
-    Nobody, an inactive person and one without a password cost the same time as a wrong one.
+    An unknown name, an inactive person and a person without a password cost the same time as a wrong
+    password.
     """
     # made before anything is looked at, so that the first call after a start tells nothing either
     nobody = _nobody()
@@ -95,21 +101,26 @@ def check_password(person: Person | None, password: str) -> Verdict:
 
 
 def is_password(person: Person, password: str) -> bool:
-    """Whether this is what is stored, for configuration that says so again; signing in asks
-    :func:`check_password`.
+    """Return whether this is the person's stored password.
+
+    This is for configuration that repeats a password. Sign-ins use :func:`check_password`.
     """
     return bool(person.password) and _verified(password, person.password)[0]
 
 
 def hash_password(password: str) -> str:
-    """The Argon2id hash that is stored. Costly on purpose: never inside a transaction."""
+    """Return the Argon2id hash to store.
+
+    Hashing is expensive by design, so never call it inside a transaction.
+    """
     return make_password(opaque(password))
 
 
 @dataclass(frozen=True)
 class UpgradeHash(Effect):
-    """Replaces a password's old hash by one in the current profile; does nothing when it was changed
-    meanwhile.
+    """Replaces an old password hash by one with the current parameters.
+
+    It does nothing if the password was changed in the meantime.
     """
 
     person: int
@@ -121,9 +132,7 @@ class UpgradeHash(Effect):
 
 
 def weaknesses(person: Person, password: str) -> list[str]:
-    """Return what is wrong with a new password for this person by AUTH_PASSWORD_VALIDATORS, as sentences; []
-    for a good one.
-    """
+    """Return what AUTH_PASSWORD_VALIDATORS reject about a new password, as sentences; [] for a good one."""
     try:
         _check_strength(person, password)
     except ValidationError as weak:
@@ -132,9 +141,9 @@ def weaknesses(person: Person, password: str) -> list[str]:
 
 
 def prepare_password(person: Person, password: str) -> str:
-    """The hash of a new password for this person; raises ValidationError when it is too weak.
+    """Return the hash of a new password for this person; raise ValidationError when it is too weak.
 
-    Not inside a transaction.
+    Do not call it inside a transaction.
     """
     _check_strength(person, password)
     return hash_password(password)
@@ -147,19 +156,17 @@ def _check_strength(person: Person, password: str) -> None:
 
 @transaction.atomic
 def store_password(person: Person, encoded: str, *, by: str) -> None:
-    """Sets a new password, ends the person's sessions and makes every earlier proof worthless (checklist
-    B15).
-    """
+    """Set a new password, end the person's sessions and invalidate every earlier proof (checklist B15)."""
     Person.objects.filter(pk=person.pk).update(password=encoded)
     sessions.end_everything(person, why="password changed", by=by)
     publish("person.password_changed", actor=by, target=person.username)
 
 
 def change_own_password(person: Person, session: int, password: str) -> sessions.Opened:
-    """Set the password that a person chose in this session, which alone goes on, under a new key; everything
-    else of theirs ends.
+    """Set the password that a person chose in this session, and return the session under its new key.
 
-    Raises ValidationError where it is too weak, or EffectLost.
+    All other sessions and proofs of the person end. Raises ValidationError where the password is too weak, or
+    EffectLost.
     """
     encoded = prepare_password(person, password)
     with transaction.atomic():
@@ -169,15 +176,15 @@ def change_own_password(person: Person, session: int, password: str) -> sessions
 
 
 def outdated(person: Person, proved_at: datetime) -> bool:
-    """Whether a proof given at ``proved_at`` is older than the person's last change of credentials."""
+    """Return whether a proof from ``proved_at`` is older than the person's last change of credentials."""
     return person.outdated(proved_at)
 
 
 @dataclass(frozen=True)
 class Held:
-    """One credential as its holder sees it: nothing secret.
+    """One credential as its holder sees it, without secrets.
 
-    ``left``: how many of it are unused, where they are used up.
+    ``left``: how many recovery codes are unused, None for other kinds.
     """
 
     pk: int
@@ -189,7 +196,7 @@ class Held:
 
 
 def held(person: Person) -> list[Held]:
-    """What this person proves themselves with besides a password; their recovery codes count as one."""
+    """Return the person's credentials besides the password; all recovery codes count as one."""
     members = ("pk", "kind", "name", "created_at", "used_at")
     rows = [
         Held(*row) for row in Credential.objects.filter(person=person).order_by("pk").values_list(*members)
@@ -205,11 +212,11 @@ def held(person: Person) -> list[Held]:
 
 
 def kinds_of(pk: int | None) -> list[str]:
-    """The kinds by which this person is asked to prove themselves, sorted: "password" where one is set,
-    "recovery_code" while any is left.
+    """Return the sorted kinds of credential that this person is asked for.
 
-    Used-up codes that nothing else stands beside count too: a condition that asks for a code must not let in
-    whoever has none left.
+    "password" is included where one is set, "recovery_code" while any code is left. Used codes count where
+    the person has no other second factor: a condition that requires a code must not admit a person who has
+    none left.
     """
     if not pk:
         return []
@@ -225,8 +232,9 @@ def kinds_of(pk: int | None) -> list[str]:
 
 
 def guarded(pk: int) -> bool:
-    """Whether this person was ever given more than a password, used up or not: a password alone may not add
-    to it or change it.
+    """Return whether this person was ever given more than a password, even if it is used up.
+
+    Such a person may not add or change credentials with the password alone.
     """
     if pretended := simulated.by_key(pk):
         return bool(set(pretended.credentials) - {PASSWORD})
@@ -234,26 +242,25 @@ def guarded(pk: int) -> bool:
 
 
 def unguarded_staff(most: int = 20) -> list[str]:
-    """Return the usernames of active people who may change something and have nothing but a
-    password, sorted.
-    """
+    """Return the sorted usernames of active people who may change something and have only a password."""
     people = Person.objects.filter(is_active=True, credentials=None, role__in=changing())
     return list(people.order_by("username").values_list("username", flat=True)[:most])
 
 
 def topic_of(person: int, kind: str) -> str:
-    """The topic of the events about what a person has of this kind: one that is replaced takes its story
-    along.
+    """Return the topic of the events about a person's credentials of one kind.
+
+    A credential that replaces another of its kind continues the same topic.
     """
     return f"credential:{person}:{kind}"
 
 
 def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool) -> None:
-    """Stores ``fresh`` in place of all that the person had of ``kind``. To be called within a transaction.
+    """Store ``fresh`` in place of all of the person's credentials of ``kind``; call it in a transaction.
 
-    ``first``: the person has shown no second factor, so this may only be their first one. Raises EffectLost,
-    for good, when it is not, and when the person is not active: whoever knows no more than the password never
-    replaces what guards it.
+    ``first``: the person has not proved a second factor, so this may only be their first one. Raises a final
+    EffectLost when it is not, and when the person is not active: knowing the password alone is never enough
+    to replace a second factor.
     """
     person = active_locked(pk)
     kinds = set(Credential.objects.filter(person=person).values_list("kind", flat=True))
@@ -271,8 +278,9 @@ def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool
 
 @transaction.atomic
 def remove(pk: int, *, of: int, by: str) -> bool:
-    """Removes a credential of the person ``of``, recovery codes all together; False when they have no such
-    one. Sessions go on.
+    """Remove a credential of the person ``of``, and return False when they have no such one.
+
+    Recovery codes are removed all together. Sessions continue.
     """
     person = Person.objects.select_for_update().filter(pk=of).first()
     kind = (
@@ -293,11 +301,10 @@ def remove(pk: int, *, of: int, by: str) -> bool:
 
 @transaction.atomic
 def remove_all(person: Person, *, by: str) -> int:
-    """Remove whatever guards the account beside a password, for a person who has lost it, and return how many
-    kinds.
+    """Remove all credentials besides the password, and return how many kinds there were.
 
-    Sessions end, and tokens with them: whoever found the phone may be signed in with it, and may have
-    connected a device.
+    This is for a person who has lost their second factors. Their sessions and tokens end too: a person who
+    found the phone may be signed in with it, and may have connected a device.
     """
     gone = sum(remove(each.pk, of=person.pk, by=by) for each in held(person))
     if gone:
@@ -307,8 +314,9 @@ def remove_all(person: Person, *, by: str) -> int:
 
 @transaction.atomic
 def take_away(pk: int, *, of: int, by: str) -> bool:
-    """Remove one credential of another person, who may have lost it: everything that was proved with it ends
-    too.
+    """Remove one credential of another person and end everything that was proved with it.
+
+    Returns False when the person has no such credential.
     """
     if not remove(pk, of=of, by=by):
         return False

@@ -1,4 +1,4 @@
-"""Argon2id in OWASP's smaller profile, with a bound on how many hashes run at once."""
+"""Argon2id with OWASP's smaller parameters and a limit on concurrent hashes."""
 
 import os
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ class Overloaded(Exception):
 
 
 class Argon2id(Argon2PasswordHasher):
-    """19 MiB, two passes, one lane (OWASP password storage cheat sheet); other Argon2 hashes are upgraded at
-    sign-in.
+    """Argon2id with 19 MiB, two passes and one lane (OWASP password storage cheat sheet).
 
-    The semaphore keeps a burst of sign-ins from taking 19 MiB for each thread of the server.
+    Argon2 hashes with other parameters are upgraded at sign-in. The semaphore prevents a burst of sign-ins
+    from taking 19 MiB for each thread of the server.
     """
 
     time_cost = 2
@@ -38,8 +38,9 @@ class Argon2id(Argon2PasswordHasher):
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """One of the places; raises Overloaded when none was free in time, so that a thread of the server is not
-    held for longer.
+    """Hold one of the hashing slots; raise Overloaded when none is free in time.
+
+    The timeout frees the server's thread.
     """
     if not _AT_ONCE.acquire(timeout=_WAIT_SECONDS):
         raise Overloaded

@@ -1,5 +1,6 @@
-"""Browsers in which people have signed in before: strangers' guesses are not in their way (the device cookies
-of OWASP).
+"""Browsers in which people have signed in before (OWASP device cookies).
+
+Failed attempts from other browsers do not throttle a known one.
 """
 
 import json
@@ -20,8 +21,9 @@ _MOST_PEOPLE, _MOST_SESSIONS = 5, 50
 
 @dataclass(frozen=True)
 class KnownBrowser:
-    """What a browser brings along: a name of its own, and who signed in there and when (by key, in seconds
-    since 1970).
+    """The content of a browser's cookie: its identifier, and who signed in there and when.
+
+    ``people``: the time of the last sign-in, in seconds since 1970, by the person's key.
     """
 
     identifier: str = field(default="", repr=False)
@@ -29,7 +31,7 @@ class KnownBrowser:
 
     @classmethod
     def read(cls, cookie: str) -> "KnownBrowser":
-        """Return what the cookie says; one that this server did not seal says nothing."""
+        """Return the content of the cookie, or an empty one unless this server sealed it."""
         try:
             identifier, people = json.loads(unseal(cookie[:4000])) if cookie else ("", {})
         except (Unsealable, ValueError):
@@ -37,16 +39,18 @@ class KnownBrowser:
         return cls(identifier, people)
 
     def after_sign_in(self, person: int) -> str:
-        """Return the cookie once this person has signed in: under a new name, so that a planted one is worth
-        nothing.
+        """Return the new cookie after this person has signed in.
+
+        It has a new identifier, so that a planted cookie is useless.
         """
         latest = {**self.people, str(person): timezone.now().timestamp()}
         kept = sorted(latest.items(), key=lambda each: each[1])[-_MOST_PEOPLE:]
         return seal(json.dumps([new_token()[:32], dict(kept)]))
 
     def name_for(self, person: Person | None) -> str:
-        """Return the browser's name if this person signed in there lately, and since their last change of
-        credentials; else "".
+        """Return the browser's identifier if this person signed in there recently, or "".
+
+        Sign-ins before the person's last change of credentials do not count.
         """
         seconds = self.people.get(str(person.pk)) if person else None
         if person is None or seconds is None:
@@ -56,10 +60,10 @@ class KnownBrowser:
 
 
 def signed_in_from(person: Person | None, address: str) -> bool:
-    """Whether this person has signed in from this network lately: within a day and a half, as long as
-    sessions are kept.
+    """Return whether this person has recently signed in from this network.
 
-    Asked for nobody, too, so that the time of an answer does not tell whether there is such a person.
+    Sessions are stored for a day and a half, and no earlier sign-in is known. The query also runs for an
+    unknown person, so that the response time does not reveal whether the person exists.
     """
     rows = Session.objects.filter(person=person.pk if person else 0).order_by("-pk")
     addresses = set(rows.values_list("address", flat=True)[:_MOST_SESSIONS])

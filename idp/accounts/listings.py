@@ -24,8 +24,9 @@ def _sessions(rows: QuerySet[Session], value: str) -> QuerySet[Session]:
 
 
 def _groups() -> QuerySet[Group]:
-    """Each with the number of its people, counted in the index of memberships rather than by joining all of
-    them.
+    """Return the groups, each with the number of its people.
+
+    The people are counted in the index of the membership table instead of joining all of them.
     """
     through: Any = Person.groups.through.objects.filter(group=OuterRef("pk")).order_by().values("group")
     return Group.objects.annotate(

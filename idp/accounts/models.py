@@ -1,6 +1,4 @@
-"""People, the groups that they are in, what they prove themselves with, their sessions, and links for the
-locked-out.
-"""
+"""People, groups, credentials, sessions and recovery links."""
 
 from datetime import datetime
 from uuid import uuid4
@@ -13,9 +11,7 @@ from idp.tenancy.models import TenantModel
 
 
 def new_subject() -> str:
-    """A ``sub`` that is never reassigned and says nothing about the person (OpenID Connect Core
-    section 8).
-    """
+    """Return a ``sub`` that is never reassigned and reveals nothing (OpenID Connect Core section 8)."""
     return uuid4().hex
 
 
@@ -32,7 +28,7 @@ class Group(TenantModel):
 
 
 class Role(models.TextChoices):
-    """What somebody may do beside signing in: idp/accounts/roles.py has the matrix."""
+    """What a person may do besides signing in; the matrix is in idp/accounts/roles.py."""
 
     OWNER = "owner", "Owner"
     ADMIN = "admin", "Administrator"
@@ -45,11 +41,11 @@ ADMINISTRATORS = (Role.OWNER, Role.ADMIN)
 
 
 class Person(TenantModel):
-    """Somebody who signs in.
+    """A user account.
 
-    ``username`` and ``email`` are stored folded, so that spelling never makes two people of one.
+    ``username`` and ``email`` are stored folded, so that two spellings never make two people.
 
-    ``email`` is for look-ups alone: mail goes to :attr:`mailbox`. ``email_written`` is empty in rows that are
+    ``email`` is for look-ups only; mail goes to :attr:`mailbox`. ``email_written`` is empty in rows that are
     older than the column.
     """
 
@@ -87,37 +83,35 @@ class Person(TenantModel):
         return self.username
 
     def outdated(self, proved_at: datetime) -> bool:
-        """Whether a proof given then is older than the last change of what this person proves themselves
-        with.
-        """
+        """Return whether a proof from ``proved_at`` is older than the last change of credentials."""
         return bool(self.proofs_valid_after and proved_at < self.proofs_valid_after)
 
     @property
     def mailbox(self) -> str:
-        """The address as it was written."""
+        """Return the email address as it was written."""
         return mailboxes.as_written(self.email, self.email_written)
 
     def set_email(self, written: str) -> None:
-        """Take over an address, or "" for none."""
+        """Set the email address, or remove it with ""."""
         self.email, self.email_written = mailboxes.key(written), written
 
     @property
     def administers(self) -> bool:
-        """Whether the tenant is in this person's hands."""
+        """Return whether this person is an owner or administrator of the tenant."""
         return self.role in ADMINISTRATORS
 
     @property
     def display_name(self) -> str:
-        """The name, or the username where none was given."""
+        """Return the name, or the username without one."""
         return self.name or self.username
 
 
 class Credential(TenantModel):
-    """Something else than a password that proves a person; a new kind of credential needs no new table.
+    """Proof of a person other than a password; a new kind of credential needs no new table.
 
-    ``data`` is public. ``secret`` is encrypted under the server's key. ``lookup`` is the mac of a short code,
-    under the key in ``secret``. ``counter`` is the last one that was accepted, for kinds that count (the time
-    step of RFC 6238 section 5.2).
+    ``data`` is public. ``secret`` is encrypted under the server's key. ``lookup`` is the MAC of a short code
+    under the key in ``secret``. ``counter`` is the last accepted value, for kinds that count (the time step
+    of RFC 6238 section 5.2).
     """
 
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="credentials")
@@ -141,11 +135,12 @@ class Credential(TenantModel):
 
 
 class Session(TenantModel):
-    """A person signed in in one browser or one client; the database is the truth, the cookie only names the
-    row.
+    """A person signed in with one browser or one client.
 
-    ``proofs``: the moment of each of ``methods``, as ISO 8601; in rows that are older than the column all
-    count as ``authenticated_at``.
+    The cookie only names the row; the database is authoritative.
+
+    ``proofs``: the time of each of ``methods``, in ISO 8601. In rows that are older than the column, all
+    methods count as proved at ``authenticated_at``.
     """
 
     key_hash = models.CharField(max_length=64, unique=True)
@@ -172,7 +167,7 @@ class Session(TenantModel):
 
     @property
     def moments(self) -> dict[str, datetime]:
-        """When each method was last proved, in the order in which they came."""
+        """Return when each method was last proved, in the order of their first use."""
         proofs = self.proofs
         return {
             each: datetime.fromisoformat(proofs[each]) if each in proofs else self.authenticated_at
@@ -180,13 +175,13 @@ class Session(TenantModel):
         }
 
     def proved(self, method: str, at: datetime) -> None:
-        """Note, without saving it, that ``method`` was proved at this moment."""
+        """Record, without saving, that ``method`` was proved at this time."""
         self.proofs = {each: moment.isoformat() for each, moment in {**self.moments, method: at}.items()}
         self.methods = [*self.methods, *({method} - set(self.methods))]
 
 
 class RecoveryLink(TenantModel):
-    """A one-time link that lets its holder set a new password; only its hash is stored."""
+    """A one-time link with which its holder sets a new password; only its hash is stored."""
 
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="recovery_links")
     token_hash = models.CharField(max_length=64, unique=True)

@@ -1,4 +1,4 @@
-"""The verbs of people and groups."""
+"""Reading and changing people and groups."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -27,8 +27,9 @@ FIRST_ADMINISTRATOR = "admin"
 
 
 def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
-    """The ``person`` fact of somebody who says that this is their name: whether such a person exists shows
-    nowhere else.
+    """Return the ``person`` fact of a person who enters this name.
+
+    Nothing else in the response reveals whether such a person exists.
     """
     folded, pretended = fold(name), simulated.known()
     wanted = {field: mailboxes.key(name) if field == "email" else folded for field in fields}
@@ -50,8 +51,9 @@ def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
 
 
 def find(pk: int | None) -> Person | None:
-    """The person of this tenant with this key, active or not; looked for also where there is no key, which
-    takes as long.
+    """Return the tenant's person with this key, active or not.
+
+    The query also runs without a key, so that it takes the same time.
     """
     if pretended := simulated.by_key(pk):
         return pretended.person()
@@ -59,26 +61,26 @@ def find(pk: int | None) -> Person | None:
 
 
 def active(pk: int | None) -> Person | None:
-    """The same, if active."""
+    """Return the tenant's active person with this key."""
     if pretended := simulated.by_key(pk):
         return pretended.person()
     return Person.objects.filter(pk=pk, is_active=True).first() if pk else None
 
 
 def by_username(username: str) -> Person | None:
-    """The person with this username."""
+    """Return the person with this username, or None."""
     return Person.objects.filter(username=fold(username)).first()
 
 
 def groups_of(pk: int | None) -> list[str]:
-    """The names of the person's groups, sorted."""
+    """Return the sorted names of the person's groups."""
     if pretended := simulated.by_key(pk):
         return sorted(pretended.groups)
     return sorted(Group.objects.filter(people__pk=pk).values_list("name", flat=True)) if pk else []
 
 
 def save_group(name: str, *, by: str) -> Group:
-    """The group with this name, made when missing."""
+    """Return the group with this name, and create it if it is missing."""
     group, made = Group.objects.get_or_create(name=name, tenant=current_tenant())
     if made:
         publish("group.created", actor=by, target=name)
@@ -87,9 +89,9 @@ def save_group(name: str, *, by: str) -> Group:
 
 @transaction.atomic
 def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, **values: object) -> Person:
-    """Creates or changes a person; ``password`` among the values is a hash.
+    """Create or change a person; ``password`` among the values is a hash.
 
-    Raises ValidationError; writes nothing when all is so already.
+    Raises ValidationError. Writes nothing when nothing changes.
     """
     person = by_username(username)
     created = person is None
@@ -120,16 +122,15 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
 
 
 def _told(columns: Iterable[str]) -> list[str]:
-    """Return what was changed in the words of the event: an address is one thing, of which two columns are
-    kept.
-    """
+    """Return the changed fields as the event lists them: the two columns of an address are one field."""
     return sorted({column.removesuffix("_written") for column in columns})
 
 
 @dataclass(frozen=True)
 class KeepAttributes(Effect):
-    """Keeps what a person told about themselves beside what was kept before; ``values`` are JSON and never
-    secret.
+    """Saves a person's answers as attributes besides the existing ones.
+
+    ``values`` are JSON and never secret.
     """
 
     person: int
@@ -141,11 +142,10 @@ class KeepAttributes(Effect):
 
 @transaction.atomic
 def keep_attributes(pk: int, values: Mapping[str, Any]) -> None:
-    """Merges ``values`` into the person's attributes: 50 names and 4 KB of JSON in all.
+    """Merge ``values`` into the person's attributes, up to 50 names and 4 KB of JSON in all.
 
-    The event tells names only.
-
-    Raises EffectLost: for good when the person is not active, and when there would be too much of it.
+    The event lists only the names. Raises EffectLost when there would be too much, and a final one when the
+    person is not active.
     """
     person = active_locked(pk)
     merged = {**person.attributes, **values}
@@ -161,7 +161,7 @@ def keep_attributes(pk: int, values: Mapping[str, Any]) -> None:
 
 
 def active_locked(pk: int) -> Person:
-    """The active person, whom nobody else changes until the transaction ends; raises EffectLost, for good."""
+    """Return the active person, locked until the transaction ends; raise a final EffectLost."""
     person = Person.objects.select_for_update().filter(pk=pk, is_active=True).first()
     if person is None:
         raise EffectLost(_("This account can't be used right now."), final=True)
@@ -169,17 +169,17 @@ def active_locked(pk: int) -> Person:
 
 
 def has_admin() -> bool:
-    """Whether the tenant has an active administrator."""
+    """Return whether the tenant has an active administrator."""
     return Person.objects.filter(role__in=ADMINISTRATORS, is_active=True).exists()
 
 
 def group_names() -> list[str]:
-    """Every group of the tenant."""
+    """Return the sorted names of all groups of the tenant."""
     return list(Group.objects.order_by("name").values_list("name", flat=True))
 
 
 def administrators() -> list[str]:
-    """The usernames of the tenant's active administrators, sorted."""
+    """Return the sorted usernames of the tenant's active administrators."""
     return list(
         Person.objects.filter(role__in=ADMINISTRATORS, is_active=True)
         .order_by("username")

@@ -1,6 +1,4 @@
-"""Proving oneself once more: what an account is asked for before how it signs in is changed, and what a right
-answer does.
-"""
+"""Reauthentication before a person changes how they sign in: what is asked for, and its effects."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,9 +27,7 @@ _WRONG = _("Incorrect. Check it and try again.")
 
 @dataclass(frozen=True)
 class Moments:
-    """When a person last proved themselves in a first way (a password, a key), and when by a second factor;
-    None for never.
-    """
+    """When a person last proved a first factor (a password, a key) and a second one; None for never."""
 
     first: datetime | None
     second: datetime | None
@@ -40,11 +36,12 @@ class Moments:
 def asked(
     person: int, proved: Moments, now: datetime, *, max_age: timedelta = FRESH, everything: bool = True
 ) -> tuple[str, ...] | None:
-    """Return the fields of :class:`Again` that must be filled in, () where nothing must; None where the
-    account has nothing to ask for.
+    """Return the fields of :class:`Again` that must be filled in; () where none must.
 
-    ``everything``: all that the account holds, so that a password alone never changes what guards it; else
-    one proof is enough.
+    Returns None where the account has nothing to ask for.
+
+    ``everything``: ask for all factors of the account, so that a password alone never changes a second
+    factor. Otherwise one proof is enough.
     """
 
     def stale(*moments: datetime | None) -> bool:
@@ -61,7 +58,7 @@ def asked(
 
 
 class Again(forms.Form):
-    """Asks for these fields of this person: the password, and a code of whatever they hold."""
+    """The form for reauthentication: the password, and a code of any kind that the person has."""
 
     password = PasswordField(label=_("Password"), autocomplete="current-password")
     code = forms.CharField(label=_("Authenticator or recovery code"), max_length=64)
@@ -75,8 +72,10 @@ class Again(forms.Form):
 
 @dataclass(frozen=True)
 class Judged:
-    """What an answer is worth: ``wrong`` by field, or the ``methods`` that it proved and what must be done
-    with them.
+    """The result of reauthentication: errors, or what was proved.
+
+    ``wrong``: messages by field. ``methods``: the methods that were proved (RFC 8176). ``effects``: what must
+    be done.
     """
 
     wrong: Mapping[str, Any] = field(default_factory=dict)
@@ -87,15 +86,16 @@ class Judged:
 def budgets(
     person: Person | None, session: int, address: str, browser: KnownBrowser, answer: Mapping[str, Any]
 ) -> Sequence[Spend]:
-    """Return what one answer costs: a budget of the session for a password, and the same as when signing in
-    for a code.
+    """Return what one answer costs.
+
+    A password costs a budget of the session, a code the same as at sign-in.
     """
     password = session_budgets(session) if PASSWORD in answer else ()
     return (*password, *(second_factor_budgets(person, address, browser) if CODE in answer else ()))
 
 
 def judge(person: Person | None, key: int, answer: Mapping[str, Any], now: datetime) -> Judged:
-    """Judge a valid answer of :class:`Again`; every field must be right, else nothing is used up."""
+    """Check a valid answer of :class:`Again`; unless every field is right, no code is used up."""
     wrong, methods, effects = dict[str, Any](), list[str](), list[Effect]()
     if PASSWORD in answer:
         methods.append(PASSWORD_METHOD)
@@ -129,7 +129,11 @@ def _code_field(person: int) -> forms.Field:
 
 
 def _used(person: int, typed: str, now: datetime) -> Effect | None:
-    """Six digits are a code of an app, anything else a recovery code: these are ten characters long."""
+    """Return the effect of using this code, or None for a wrong one.
+
+    Six digits are a code of an authenticator app. Everything else is a recovery code, which has ten
+    characters.
+    """
     try:
         return totp.use(person, totp.CodeField().clean(typed), now)
     except ValidationError:

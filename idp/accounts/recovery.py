@@ -1,4 +1,4 @@
-"""Recovery links: how an administrator lets somebody back in who is locked out."""
+"""Recovery links, with which an administrator restores a person's access."""
 
 from datetime import datetime, timedelta
 
@@ -16,9 +16,9 @@ LIFETIME = timedelta(minutes=15)
 
 
 def make_link(person: Person, *, by: str) -> str:
-    """A one-time token for this person, good for 15 minutes; only its hash is stored.
+    """Return a one-time token for this person that is valid for 15 minutes; only its hash is stored.
 
-    Older links of theirs end.
+    Older links of the person end.
     """
     token = new_token()
     with transaction.atomic():
@@ -36,9 +36,9 @@ class NoAddress(Conflict):
 
 @transaction.atomic
 def mail_link(person: Person, site: str, *, by: str) -> None:
-    """Makes a link as :func:`make_link` does and owes it to the person's mail address; raises NoAddress.
+    """Create a link like :func:`make_link` and post it to the person's email address; raise NoAddress.
 
-    ``site``: scheme and host of the tenant. The mail is dropped rather than sent when the link has ended.
+    ``site``: scheme and host of the tenant. The mail is dropped when the link has expired before delivery.
     """
     if not person.mailbox:
         raise NoAddress
@@ -48,15 +48,15 @@ def mail_link(person: Person, site: str, *, by: str) -> None:
 
 
 def holder(token: str) -> Person | None:
-    """Whom this link is for; None when it is unknown, used or expired, or the person is inactive."""
+    """Return the person of this link; None unless the link is valid and the person active."""
     link = _living(token).select_related("person").first()
     return link.person if link and link.person.is_active else None
 
 
 def redeem(token: str, password: str) -> bool:
-    """Sets the password and uses the link up, both or neither; False when the link is no longer good.
+    """Set the password and use up the link in one transaction; return False when the link is invalid.
 
-    Raises ValidationError when the password is too weak; the link stays good then.
+    Raises ValidationError when the password is too weak; the link then stays valid.
     """
     person = holder(token)
     if person is None:
@@ -70,7 +70,7 @@ def redeem(token: str, password: str) -> bool:
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:
-    """Deletes one batch of links that expired over a day ago; answers how many."""
+    """Delete one batch of links that expired more than a day ago, and return how many."""
     stale = list(
         RecoveryLink.objects.filter(expires_at__lt=now - timedelta(days=1)).values_list("pk", flat=True)[
             :batch

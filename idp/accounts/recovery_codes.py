@@ -1,7 +1,7 @@
-"""Recovery codes: ten one-time codes for the day on which everything else is lost.
+"""Recovery codes: ten one-time codes for a person who has lost every other second factor.
 
-Of each only the mac is stored, under a random key of its own that is sealed beside it: so they outlive a
-change of the server's key.
+Only the MAC of each code is stored, under a random key of its own that is sealed beside it. So the codes
+survive a change of the server's key.
 """
 
 import secrets
@@ -30,29 +30,29 @@ _PURPOSE = "recovery_code"
 
 
 class SavedForm(forms.Form):
-    """The one button under codes that were just made."""
+    """The single button below codes that were just created."""
 
     saved = forms.ChoiceField(choices=[("yes", _("I've saved my codes"))])
 
 
 def new_codes() -> list[str]:
-    """Ten codes, written like ``abcde-fghjk``."""
+    """Return ten codes, formatted like ``abcde-fghjk``."""
     return [shown("".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))) for _ in range(HOW_MANY)]
 
 
 def shown(code: str) -> str:
-    """In two groups of five."""
+    """Return the code in two groups of five."""
     return f"{code[:_GROUP]}-{code[_GROUP:]}"
 
 
 def normalised(typed: str) -> str:
-    """A code in any spelling: case, width, dashes and spaces do not matter, nor i and l for 1 or o for 0."""
+    """Return the code without its spelling: case, width, dashes and spaces; i and l are 1, o is 0."""
     plain = read_code(typed).lower().translate(_READ_AS)
     return "".join(letter for letter in plain if letter in _ALPHABET)[: _LENGTH + 1]
 
 
 def left(person: int) -> int:
-    """How many unused codes this person has."""
+    """Return how many unused codes this person has."""
     if pretended := simulated.by_key(person):
         return HOW_MANY if RECOVERY_CODE in pretended.credentials else 0
     return (
@@ -62,7 +62,7 @@ def left(person: int) -> int:
 
 @dataclass(frozen=True)
 class UseRecoveryCode(Effect):
-    """Uses one code up."""
+    """Uses up one code."""
 
     credential: int
 
@@ -82,7 +82,7 @@ class UseRecoveryCode(Effect):
 
 
 def use(person: int, typed: str) -> UseRecoveryCode | None:
-    """What must be done if this is an unused code of this person."""
+    """Return the effect of using this code, or None unless it is an unused code of this person."""
     code = normalised(typed)
     under_the_servers = macs(_PURPOSE, code)
     try:
@@ -102,9 +102,7 @@ def use(person: int, typed: str) -> UseRecoveryCode | None:
 
 
 def tied_to_the_servers_key() -> int:
-    """How many unused codes are of the kind that was hashed under the server's own key, and is lost
-    with it.
-    """
+    """Return how many unused codes were hashed under the server's own key and are lost with it."""
     return Credential.objects.filter(kind=RECOVERY_CODE, used_at=None, secret="").count()
 
 
@@ -112,7 +110,7 @@ def tied_to_the_servers_key() -> int:
 class SaveRecoveryCodes(Effect):
     """Stores these codes in place of all earlier ones.
 
-    ``first``: only when the person holds no second factor yet.
+    ``first``: only if the person has no second factor yet.
     """
 
     person: int

@@ -1,6 +1,4 @@
-"""Who may do what in a tenant: roles by operations, laid out as the matrix that it is; pages and the API ask
-here.
-"""
+"""Who may do what in a tenant: the matrix of roles and operations, for pages and the API."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -72,7 +70,7 @@ class OwnPassword(NotAllowed):
 
 @lru_cache(maxsize=1)
 def allowed() -> dict[str, frozenset[str]]:
-    """The roles that may, by operation."""
+    """Return the roles that may perform each operation, by operation."""
     head, *rows = [line.split() for line in MATRIX.strip().splitlines()]
     return {
         row[0]: frozenset(role for role, mark in zip(head, row[1:], strict=True) if mark == "x")
@@ -81,12 +79,12 @@ def allowed() -> dict[str, frozenset[str]]:
 
 
 def role_titles() -> dict[str, str]:
-    """Return what each role is called, in the order of the matrix."""
+    """Return the title of each role, in the order of the matrix."""
     return {role.value: str(role.label) for role in Role}
 
 
 def changing() -> frozenset[str]:
-    """Return the roles that may change something, which is more than to look."""
+    """Return the roles that may change something, as opposed to only reading."""
     return frozenset(
         role
         for operation, roles in allowed().items()
@@ -101,9 +99,9 @@ EVERYTHING = frozenset({*allowed(), SHARED_SECRETS})
 
 
 def may(person: Person | None, operation: str) -> bool:
-    """Whether this person may do this now.
+    """Return whether this person may now perform this operation.
 
-    An operation that is not in the matrix is an error of ours: KeyError.
+    An operation outside the matrix is a programming error and raises KeyError.
     """
     roles = allowed()[operation]
     if person is None or not person.is_active or person.role not in roles:
@@ -112,24 +110,26 @@ def may(person: Person | None, operation: str) -> bool:
 
 
 def require(person: Person | None, operation: str) -> None:
-    """Raises NotAllowed unless this person may."""
+    """Raise NotAllowed unless this person may perform the operation."""
     if not may(person, operation):
         raise NotAllowed
 
 
 def require_over(person: Person, role: str) -> None:
-    """Raises NotAllowed where somebody with ``role`` may do anything that this person may not: nobody
-    changes, helps or makes one who may do more than they do themselves, else a recovery link would be a
-    way up.
+    """Raise NotAllowed if ``role`` may do anything that this person may not.
+
+    No one changes, helps or creates a person with more permissions than their own: otherwise a recovery link
+    would escalate their privileges.
     """
     if any(role in roles and person.role not in roles for roles in allowed().values()):
         raise NotAllowed
 
 
 def require_to_let_in(person: Person, whom: Person) -> None:
-    """Raises NotAllowed where this person may not give the other a way in: neither to somebody who may do
-    more, nor to themselves. One's own account is changed where one proves oneself anew, so that a session
-    or a token that somebody else got hold of is not enough.
+    """Raise NotAllowed where this person may not give the other one access.
+
+    That is so for a person with more permissions, and for oneself. One's own account is changed only after
+    reauthentication, so that a stolen session or token is not enough.
     """
     require_over(person, whom.role)
     if person.pk == whom.pk:
@@ -137,13 +137,14 @@ def require_to_let_in(person: Person, whom: Person) -> None:
 
 
 def require_own_page(person: Person, username: str) -> None:
-    """Raise OwnPassword where the person would set their own password: a session or a token that was stolen
-    must not be enough for that.
+    """Raise OwnPassword where the person would set their own password.
+
+    A stolen session or token must not be enough for that.
     """
     if person.username == username:
         raise OwnPassword
 
 
 def operations_of(person: Person | None) -> list[str]:
-    """Everything that this person may do here, in the order of the matrix."""
+    """Return all operations that this person may perform here, in the order of the matrix."""
     return [operation for operation in allowed() if may(person, operation)]

@@ -1,4 +1,4 @@
-"""Sessions: a row of our own for each person signed in; the cookie holds a random key, the table its hash."""
+"""Sessions: one row for each; the cookie holds a random key, the table its hash."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +19,9 @@ from idp.foundation.sealing import digest, new_token
 
 @dataclass(frozen=True)
 class Opened:
-    """A session that has just begun; ``key`` goes to the browser once the transaction is committed, and
-    nowhere else.
+    """A session that was just started or renewed, with its new key.
+
+    ``key`` is sent to the browser after the transaction is committed, and nowhere else.
     """
 
     session: int
@@ -31,12 +32,11 @@ class Opened:
 
 @dataclass(frozen=True)
 class SignIn(Effect):
-    """Signs ``person`` in after ``methods`` proved them (RFC 8176 names); ``current`` is the session that the
-    client has now.
+    """Signs ``person`` in after ``methods`` proved them (RFC 8176 names).
 
-    ``proofs``: the moment of each method, as ISO 8601; one that is not said was proved just now.
-    ``lifetime``: how many seconds the session lasts, at most as long as the installation lets any session
-    last; None: as long as that.
+    ``current`` is the client's current session. ``proofs``: the time of each method, in ISO 8601; a missing
+    one was proved just now. ``lifetime``: how many seconds the session lasts. The installation's maximum
+    limits it, and applies where it is None.
     """
 
     person: int
@@ -63,14 +63,14 @@ class SignIn(Effect):
 
 @dataclass(frozen=True)
 class Closed:
-    """A session that has just ended: whoever holds its key may forget it."""
+    """A session that has just ended, so that its client can forget the key."""
 
     session: int
 
 
 @dataclass(frozen=True)
 class SignOut(Effect):
-    """Ends a session, at once and on every node; one that had ended already stays ended."""
+    """Ends a session at once and on every node; one that has already ended stays so."""
 
     session: int
 
@@ -81,9 +81,7 @@ class SignOut(Effect):
 
 @dataclass(frozen=True)
 class StepUp(Effect):
-    """Adds ``method`` (RFC 8176) to those that proved the person of a living session: a second factor asked
-    for after signing in.
-    """
+    """Adds ``method`` (RFC 8176), a second factor proved after the sign-in, to an active session."""
 
     session: int
     method: str
@@ -102,7 +100,7 @@ class StepUp(Effect):
 
 @dataclass(frozen=True)
 class ProvedAgain(Effect):
-    """Notes that ``person`` has proved themselves anew in their living session, by ``method`` (RFC 8176)."""
+    """Records that ``person`` reauthenticated by ``method`` (RFC 8176) in their active session."""
 
     session: int
     person: int
@@ -136,11 +134,11 @@ class ProvedAgain(Effect):
 
 
 def sign_in(request: SignIn) -> Opened:
-    """Opens a session; the same person in the same client keeps their row, under a new key (no fixation, no
-    lost tabs).
+    """Start a session; the same person in the same client keeps the row, under a new key.
 
-    Raises EffectLost when the person is no longer active, or what proved them no longer counts. The row of
-    the person is locked: what ends everything either finds this session or is found by it.
+    The new key prevents session fixation, and keeping the row means that open tabs stay signed in. Raises
+    EffectLost when the person is no longer active, or when a proof no longer counts. The person's row is
+    locked: a concurrent call that ends all sessions either finds this session or is seen by it.
     """
     now, key = timezone.now(), new_token()
     person = Person.objects.select_for_update().filter(pk=request.person, is_active=True).first()
@@ -169,21 +167,19 @@ def sign_in(request: SignIn) -> Opened:
 
 
 def renew(pk: int) -> Opened:
-    """Give a living session a new key, so that a copy of its cookie opens nothing any more; raises
-    EffectLost.
-    """
+    """Give an active session a new key, so that copies of its cookie become useless; raise EffectLost."""
     session, key = _locked(pk), new_token()
     Session.objects.filter(pk=pk).update(key_hash=digest(key))
     return Opened(pk, session.person_id, session.authenticated_at, key)
 
 
 def topic_of(session: int) -> str:
-    """The topic of the events about a session."""
+    """Return the topic of the events about a session."""
     return f"session:{session}"
 
 
 def find(key: str) -> Session | None:
-    """The living session with this key, of an active person, with the person loaded."""
+    """Return the active session with this key, of an active person, with the person loaded."""
     now = timezone.now()
     return (
         _living(now).filter(key_hash=digest(key), person__is_active=True).select_related("person").first()
@@ -193,15 +189,15 @@ def find(key: str) -> Session | None:
 
 
 def alive(pk: int | None) -> Session | None:
-    """The living session with this number, of an active person, with the person loaded."""
+    """Return the active session with this ID, of an active person, with the person loaded."""
     now = timezone.now()
     return _living(now).filter(pk=pk, person__is_active=True).select_related("person").first() if pk else None
 
 
 def end(pk: int, *, why: str, by: str = "") -> bool:
-    """Ends one session, at once and on every node; answers whether it was alive.
+    """End one session at once and on every node, and return whether it was active.
 
-    ``by``: who did it, "" for the person themselves.
+    ``by``: who ended it, "" for the person themselves.
     """
     session = Session.objects.filter(pk=pk, ended_at=None).select_related("person").first()
     if session is None or not Session.objects.filter(pk=pk, ended_at=None).update(ended_at=timezone.now()):
@@ -215,7 +211,7 @@ def end(pk: int, *, why: str, by: str = "") -> bool:
 def end_all(*people: Person, why: str, by: str = "", keep: int | None = None) -> int:
     """End every session of these people but ``keep``, publish an event for each, and return how many.
 
-    Tokens live on.
+    Tokens stay valid.
     """
     rows = Session.objects.filter(person__in=people, ended_at=None).exclude(pk=keep or 0)
     ending = list(rows.select_for_update().order_by("pk").values_list("pk", "person__username"))
@@ -226,11 +222,11 @@ def end_all(*people: Person, why: str, by: str = "", keep: int | None = None) ->
 
 @transaction.atomic
 def end_everything(*people: Person, why: str, by: str = "", keep: int | None = None) -> int:
-    """Make every earlier proof of these people worthless and return how many sessions ended.
+    """Invalidate every earlier proof of these people, and return how many sessions ended.
 
-    Their sessions end at once; refresh tokens, access tokens, approved devices and runs under way are refused
-    from now on, because what they rest on was proved before. ``keep``: the session in which a person does
-    this to themselves; it counts as proved now.
+    Their sessions end at once. Refresh tokens, access tokens, approved devices and current runs are refused
+    from now on, because they rest on earlier proofs. ``keep``: the session in which a person does this to
+    themselves; it counts as proved now.
     """
     now = timezone.now()
     for person in people:
@@ -245,24 +241,23 @@ def end_everything(*people: Person, why: str, by: str = "", keep: int | None = N
 
 @transaction.atomic
 def end_elsewhere(person: Person, session: int, *, why: str) -> Opened:
-    """End everything of this person but one session, which goes on under a new key: a copy of its cookie ends
-    too. Raises EffectLost.
+    """End everything of this person but one session, and return that session under a new key.
+
+    The new key makes copies of its cookie useless. Raises EffectLost.
     """
     end_everything(person, why=why, by=person.username, keep=session)
     return renew(session)
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:
-    """Deletes one batch of sessions that ended or expired over a day ago; answers how many."""
+    """Delete one batch of sessions that expired more than a day ago, and return how many."""
     long_ago = now - timedelta(days=1)
     stale = list(Session.objects.filter(expires_at__lt=long_ago).values_list("pk", flat=True)[:batch])
     return Session.objects.filter(pk__in=stale).delete()[0] if stale else 0
 
 
 def _locked(pk: int, person: int | None = None) -> Session:
-    """The living session, which nobody else changes until the transaction ends; raises EffectLost,
-    for good.
-    """
+    """Return the active session, locked until the transaction ends; raise a final EffectLost."""
     session = Session.objects.select_for_update().filter(pk=pk).first()
     living = alive(pk) if session else None
     if living is None or (person is not None and living.person_id != person):

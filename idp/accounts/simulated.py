@@ -1,5 +1,6 @@
-"""Somebody who does not exist, for a dry run: within the block the reading verbs know this person, and nobody
-can sign in as them.
+"""The simulated person of a dry run.
+
+Within the block, the functions that read people know this person. It is impossible to sign in as them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ PK = -1  # no row has it
 
 @dataclass(frozen=True)
 class Invented:
-    """What is pretended of them. ``username`` folded; ``credentials``: the kinds that they hold."""
+    """The assumed properties of the person; ``username`` is folded, ``credentials`` are their kinds."""
 
     username: str
     name: str = ""
@@ -28,7 +29,7 @@ class Invented:
     role: str = ""
 
     def person(self) -> Person:
-        """As the row that they do not have; it cannot be proved by any password."""
+        """Return an unsaved row for the person, which no password can prove."""
         values = {"username": self.username, "name": self.name, "attributes": dict(self.attributes)}
         flags = {"role": self.role, "email_verified": bool(self.email), "created_at": timezone.now()}
         person = Person(pk=PK, tenant=current_tenant(), **flags, **values)
@@ -41,7 +42,7 @@ _current: ContextVar[Invented | None] = ContextVar("invented", default=None)
 
 @contextmanager
 def inventing(invented: Invented | None) -> Iterator[None]:
-    """Pretends in this block, on this thread, that the person exists; None pretends nothing."""
+    """Simulate the person within the block, on this thread; None simulates no one."""
     token = _current.set(invented)
     try:
         yield
@@ -50,10 +51,10 @@ def inventing(invented: Invented | None) -> Iterator[None]:
 
 
 def known() -> Invented | None:
-    """Whoever is pretended at the moment."""
+    """Return the simulated person, if any."""
     return _current.get()
 
 
 def by_key(pk: int | None) -> Invented | None:
-    """The same, if this is their key."""
+    """Return the simulated person if this is their key."""
     return known() if pk == PK else None

@@ -1,4 +1,4 @@
-"""Deletes sessions and recovery links that nobody can use any more."""
+"""Deletes expired sessions and recovery links."""
 
 from django.utils import timezone
 
@@ -8,6 +8,6 @@ from idp.tenancy.tasks import in_batches, tenant_task
 
 @tenant_task
 def sweep_sessions() -> None:
-    """In batches, so that no write holds the database for long."""
+    """Delete expired sessions and links in batches, so that no write locks the database for long."""
     in_batches(lambda: sessions.sweep(timezone.now()))
     in_batches(lambda: recovery.sweep(timezone.now()))

@@ -1,8 +1,7 @@
-"""How often guesses are judged: the budgets of passwords and of second factors, whichever stage asks for
-them.
+"""Budgets for guesses of passwords and second factors, whichever stage asks for them.
 
-They slow whoever guesses and not whoever is guessed at: what a stranger can exhaust does not count for a
-browser, or for a network, in which the person has signed in lately. These have budgets of their own.
+They slow down the attacker and not the account's owner. What a stranger can exhaust does not count for a
+browser, or for a network, in which the person has recently signed in. These have budgets of their own.
 """
 
 from datetime import timedelta
@@ -28,11 +27,13 @@ def password_budgets(
     free: int = 4,
     window: timedelta = HOUR,
 ) -> tuple[Spend, ...]:
-    """For one password typed for this name: ``free`` at once and then ever longer waits; bounds for the
-    network and the account.
+    """Return what one password attempt for this name costs.
+
+    ``free`` attempts are immediate, then the waits grow; there are limits for the network and for the
+    account.
 
     The account is counted by its person, whichever of their names was typed. The short waits go by what was
-    typed: otherwise five guesses would tell that two names are one person's, and so that they exist.
+    typed: otherwise five guesses would reveal that two names belong to one person, and so that they exist.
     """
     known, near = browser.name_for(person), signed_in_from(person, address)
     if known:
@@ -50,15 +51,14 @@ def password_budgets(
 
 
 def session_budgets(session: int) -> tuple[Spend, ...]:
-    """For one password typed within a living session: nobody outside of it is in the way, and it is in
-    nobody's.
-    """
+    """Return what one password attempt within an active session costs, independently of all others."""
     return (Spend(Budget("password.session", 20, HOUR, free=4), str(session)),)
 
 
 def second_factor_budgets(person: Person | None, address: str, browser: KnownBrowser) -> tuple[Spend, ...]:
-    """For one code of any kind typed for this person: five at once and then ever longer waits, 100 a day; 100
-    an hour for a network.
+    """Return what one attempt with a code of any kind costs.
+
+    Five are immediate, then the waits grow; 100 a day for the person; 100 an hour for a network.
     """
     key, known = str(person.pk if person else 0), browser.name_for(person)
     if known:

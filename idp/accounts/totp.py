@@ -1,6 +1,4 @@
-"""Codes of an authenticator app: time-based one-time passwords (RFC 6238), six digits every thirty
-seconds.
-"""
+"""Codes of an authenticator app: six-digit time-based one-time passwords (RFC 6238)."""
 
 import re
 from dataclasses import dataclass, field
@@ -35,7 +33,7 @@ _FAR_AHEAD = LEEWAY // timedelta(seconds=_SECONDS) + 2
 
 
 class CodeField(forms.CharField):
-    """Six digits of any script; white space and dashes do no harm."""
+    """A form field for six digits in any script; white space and dashes are ignored."""
 
     def __init__(self, *, label: Any = None) -> None:
         hints = {
@@ -54,14 +52,12 @@ class CodeField(forms.CharField):
 
 
 def new_secret() -> str:
-    """160 random bits in base 32, as long as the hash (RFC 4226 section 4, requirement 6)."""
+    """Return 160 random bits in base 32, as long as the hash (RFC 4226 section 4, requirement 6)."""
     return pyotp.random_base32(32)
 
 
 def enrolment(secret: str, account: str) -> dict[str, str]:
-    """What an authenticator app takes over: the address, a picture of it, and the secret in groups of four to
-    be typed.
-    """
+    """Return what an authenticator app needs: the URI, its QR code, and the secret in groups of four."""
     issuer = current_tenant().title.replace(":", " ")  # it separates issuer and account in the label
     address = pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
     groups = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
@@ -69,7 +65,7 @@ def enrolment(secret: str, account: str) -> dict[str, str]:
 
 
 def matched(secret: str, code: str, now: datetime) -> int | None:
-    """The time step whose code this is, of the current one and its two neighbours; None for a wrong one."""
+    """Return the time step of this code: the current one or a neighbor; None for a wrong code."""
     totp, current = pyotp.TOTP(secret, interval=_SECONDS), int(now.timestamp()) // _SECONDS
     found = [step for step in (current + away for away in _WINDOW) if same(totp.generate_otp(step), code)]
     return found[0] if found else None
@@ -77,10 +73,10 @@ def matched(secret: str, code: str, now: datetime) -> int | None:
 
 @dataclass(frozen=True)
 class UseTotp(Effect):
-    """Uses up a time step, and with it all before: no code is accepted twice (RFC 6238 section 5.2).
+    """Uses up a time step and all steps before it: no code is accepted twice (RFC 6238 section 5.2).
 
-    A step that no clock could have accepted by now was used before the clock was set back: it bars nobody
-    until then.
+    A step that no clock can have accepted by now was used before the clock was set back. It does not block
+    codes until that time comes again.
     """
 
     credential: int
@@ -102,8 +98,9 @@ class UseTotp(Effect):
 
 
 def use(person: int, code: str, now: datetime) -> UseTotp | None:
-    """What must be done if this is a code of this person's app; None if it is not, or its secret can no
-    longer be read.
+    """Return the effect of using this code; None unless it is a code of the person's app.
+
+    It is also None if the app's secret can no longer be decrypted.
     """
     for pk in Credential.objects.filter(person_id=person, kind=TOTP).values_list("pk", flat=True):
         try:
@@ -117,9 +114,9 @@ def use(person: int, code: str, now: datetime) -> UseTotp | None:
 
 @dataclass(frozen=True)
 class SaveTotp(Effect):
-    """Stores an app's secret after its code of ``step`` proved it, in place of the person's earlier app.
+    """Stores an app's secret, proved by its code of ``step``, in place of the person's earlier app.
 
-    ``first``: only when the person holds no second factor yet, because none was shown.
+    ``first``: only if the person has no second factor yet, because none was proved.
     """
 
     person: int

@@ -1,4 +1,4 @@
-"""``manage.py person``: lets somebody back in who forgot the password or lost every second factor."""
+"""``manage.py person``: restores access after a forgotten password or lost second factors."""
 
 import re
 from typing import Any
@@ -74,7 +74,7 @@ class Command(BaseCommand):
 
 
 def _site(url: str) -> str:
-    """What was given, without the slash at its end; raise CommandError for what no browser opens."""
+    """Return the URL without a trailing slash; raise CommandError unless it is a scheme and a host."""
     given = url.rstrip("/")
     if given and not re.fullmatch(r"https?://[^/?#\s]+", given):
         raise CommandError(f"--url {url} isn't a scheme and host, such as https://login.example.com.")
@@ -82,6 +82,6 @@ def _site(url: str) -> str:
 
 
 def _address(tenant: Any) -> str:
-    """The tenant's first exact domain over TLS; the default tenant without one is on this machine."""
+    """Return the https URL of the tenant's first exact domain, or the local address without one."""
     exact = tenant.domains.filter(approved=True).exclude(name__startswith="*").order_by("name").first()
     return f"https://{exact.name}" if exact else f"http://localhost:{settings.PORT}"
