@@ -1,4 +1,4 @@
-"""The ASGI application: start-up, static files and Django, in this order; composition only."""
+"""The ASGI application: start-up, static files and Django, in this order."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The Celery application; tasks are ``@shared_task`` and live in the rooms."""
+"""The Celery application; tasks are ``@shared_task`` and live in the apps."""
 
 import os
 from typing import Any
@@ -25,13 +25,16 @@ app.set_default()
 
 @setup_logging.connect
 def _keep_our_logging(**options: Any) -> None:
-    """Being connected is enough: Celery then leaves the loggers as Django configured them."""
+    """Do nothing: with this signal connected, Celery leaves the loggers as Django configured them."""
 
 
 @worker_init.connect
 @beat_init.connect
 def _refuse_bad_mixes(**options: Any) -> None:
-    """What stops a web process stops a worker and a beat too; a plain exception would only be logged here."""
+    """Stop a worker or beat on the errors that also stop a web process.
+
+    A plain exception would only be logged here.
+    """
     try:
         BaseCommand().check()
         refuse_foreign_key()

@@ -1,10 +1,10 @@
-"""The device authorization grant."""
+"""The Django app of the device authorization grant."""
 
 from django.apps import AppConfig
 
 
 class DevicesConfig(AppConfig):
-    """Tables ``devices_*``."""
+    """The app configuration; its tables begin with ``devices_``."""
 
     name = "idp.devices"
     label = "devices"

@@ -1,4 +1,4 @@
-"""How many devices may wait at once, for an application and from one network."""
+"""Limits on pending devices, for an application and for a network."""
 
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -14,11 +14,10 @@ from idp.ratelimit.budgets import network_ranges
 
 
 def check_room(application: Application, address: str, now: datetime) -> None:
-    """Raise TooManyRequests where this network has too many waiting, or where the application is full and no
-    network has more.
+    """Raise TooManyRequests when the network or the application has too many pending devices.
 
-    Of a full application the network with the most waiting devices gives up its oldest one, so that strangers
-    crowd nobody out.
+    In a full application the network with the most pending devices gives up its oldest one, so that an
+    attacker does not crowd out others. The application only refuses where no network has more than this one.
     """
     rows = DeviceCode.objects.filter(state=State.PENDING, application=application, expires_at__gt=now)
     limit, own = application.device_pending_limit, application.device_pending_limit_per_address
@@ -36,8 +35,9 @@ def _within(rows: models.QuerySet[DeviceCode], network: str) -> models.QuerySet[
 
 
 def _evict(rows: models.QuerySet[DeviceCode], mine: str, now: datetime) -> bool:
-    """Expire the oldest device of the network (IPv6: /48) that has the most waiting, if that is more than
-    ``mine`` has.
+    """Expire the oldest device of the network (IPv6: /48) with the most pending ones.
+
+    Returns False, and expires nothing, unless that network has more of them than ``mine``.
     """
     sites = (
         rows.annotate(site=Left("network", 12))
@@ -74,4 +74,5 @@ def _refuse(application: Application) -> NoReturn:
 
 
 def network_of(address: str) -> str:
+    """Return the network of an address as it is stored with a device."""
     return network_ranges(address)[0][0]

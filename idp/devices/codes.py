@@ -10,27 +10,28 @@ LENGTH, LONG = 8, 12
 
 
 def new_user_code(length: int = LENGTH) -> str:
-    """Random letters, each one of the twenty with the same chance (checklist D36)."""
+    """Return random letters, each of the twenty with the same probability (checklist D36)."""
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
 def shown(code: str) -> str:
-    """In groups of four, as a device displays it: XXXX-XXXX."""
+    """Return the code in groups of four, as a device displays it: XXXX-XXXX."""
     return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
 
 
 def normalised(typed: str) -> str:
-    """What a person typed, without case, width, dashes, spaces and anything else outside the alphabet
-    (checklist D22).
+    """Return the letters of a typed code.
+
+    Case, width, dashes, spaces and everything else outside the alphabet are ignored (checklist D22).
     """
     return "".join(letter for letter in read_code(typed) if letter in ALPHABET)[: LONG + 1]
 
 
 def user_code_hash(code: str) -> str:
-    """What is stored: keyed, because 35 bits would be guessed from a plain hash in seconds."""
+    """Return the keyed hash to store; 35 bits could be guessed from a plain hash in seconds."""
     return mac("user_code", code)
 
 
 def user_code_hashes(code: str) -> list[str]:
-    """The same under every key of the server that is still accepted."""
+    """Return the hash under every key of the server that is still accepted."""
     return macs("user_code", code)

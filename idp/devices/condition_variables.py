@@ -1,4 +1,4 @@
-"""The words about the waiting device that a condition may use."""
+"""Condition variables about the pending device."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,8 +11,9 @@ from idp.ratelimit.budgets import same_network
 
 
 def _device(type_: WordType, read: Callable[[Waiting, About], Any], doc: str) -> Word:
-    """A word about the device whose code was entered; one on which somebody has decided, or whose code
-    expired, has empty values.
+    """Return a variable about the device whose code was entered.
+
+    It is empty for a device whose request was decided or has expired.
     """
 
     def load(about: About) -> Any:

@@ -17,12 +17,14 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def authorize_device(authorization: str, form: Form, issuer: str) -> dict[str, Any]:
-    """The answer's members: client authentication, the application's switch for the grant, and scopes come
-    first, as at the token endpoint.
+    """Return the members of the endpoint's response.
+
+    Client authentication, the application's grants and its scopes are checked first, as at the token
+    endpoint.
 
     Beside RFC 8628's parameters: ``scopes`` as an alias of ``scope``, ``nonce`` (echoed in the ID token),
-    ``code_challenge`` with S256 (RFC 7636), ``device_name`` (what the device calls itself: one line, 40
-    characters, quoted to the person).
+    ``code_challenge`` with S256 (RFC 7636), and ``device_name`` (the name that the device gives itself: one
+    line of 40 characters, shown to the person in quotes).
     """
     application = clients.authenticate(parse_credentials(authorization, form))
     clients.require_grant(application, DEVICE_CODE)

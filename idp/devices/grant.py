@@ -25,9 +25,9 @@ from idp.oauth.tokens import Entitlement
 
 
 class DeviceGrant(Grant):
-    """Answers a poll.
+    """The grant with which a device polls for its tokens.
 
-    A decision is told at once, however early the poll came: slow_down never hides one (D32).
+    A decision is returned at once, however early the poll came: slow_down never hides one (D32).
     """
 
     grant_type = DEVICE_CODE
@@ -73,8 +73,9 @@ class DeviceGrant(Grant):
 
 
 def _check_verifier(row: DeviceCode, verifier: str | None) -> None:
-    """PKCE, where the device began with a challenge: neither a missing verifier nor one without a challenge
-    passes (B7, B8).
+    """Check PKCE for a device that began with a challenge.
+
+    Neither a missing verifier nor one without a challenge is accepted (B7, B8).
     """
     if bool(row.code_challenge) != bool(verifier):
         raise InvalidGrant("The code_verifier does not match the code_challenge.")

@@ -1,4 +1,4 @@
-"""The list of devices that asked to be signed in."""
+"""The list of devices."""
 
 from typing import Any
 

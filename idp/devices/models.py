@@ -1,4 +1,4 @@
-"""One row for each device that asked to be signed in (RFC 8628)."""
+"""The tables of the device authorization grant (RFC 8628)."""
 
 from django.db import models
 
@@ -6,7 +6,9 @@ from idp.tenancy.models import TenantModel
 
 
 class State(models.TextChoices):
-    """``pending → approved | denied | expired``, ``approved → redeemed | expired | revoked``, ``redeemed →
+    """The states of a device and their transitions.
+
+    ``pending → approved | denied | expired``, ``approved → redeemed | expired | revoked``, ``redeemed →
     revoked``.
     """
 
@@ -19,8 +21,9 @@ class State(models.TextChoices):
 
 
 class DeviceCode(TenantModel):
-    """A device authorization request: both codes only as hashes, and every fact that the person who decides
-    must see.
+    """A device authorization request, with every fact that the deciding person must see.
+
+    Both codes are stored only as hashes.
     """
 
     device_code_hash = models.CharField(max_length=64, unique=True)

@@ -1,4 +1,4 @@
-"""The device's state machine (RFC 8628): every transition is one verb and one compare-and-set."""
+"""The state machine of a device (RFC 8628): each transition is one function and one compare-and-set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ _CLOSED = (State.DENIED, State.EXPIRED, State.REDEEMED, State.REVOKED)
 
 @dataclass(frozen=True)
 class Ask:
-    """What a device asks for: parsed, authenticated and filtered by the endpoint."""
+    """The request of a device, parsed, authenticated and filtered by the endpoint."""
 
     application: Application
     scopes: tuple[str, ...]
@@ -43,7 +43,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Started:
-    """The two codes, told once and stored only as hashes; times in seconds."""
+    """The two codes of a new request, which are stored only as hashes; times are in seconds."""
 
     expires_in: int
     interval: int
@@ -53,7 +53,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A device on which somebody may decide, as the person who decides sees it."""
+    """A pending device, as the deciding person sees it."""
 
     pk: int
     application: Application
@@ -65,13 +65,14 @@ class Waiting:
 
 
 def topic_of(device: int) -> str:
-    """The topic of a device's events."""
+    """Return the topic of a device's events."""
     return f"device:{device}"
 
 
 def start(ask: Ask) -> Started:
-    """Begins a request; raises TooManyRequests when the application or the address has too many waiting
-    (checklist D35).
+    """Start a request; raise TooManyRequests when too many devices are pending (checklist D35).
+
+    The limits are those of the application and of the address.
     """
     origin, now = current_origin(), timezone.now()
     check_room(ask.application, origin.address, now)
@@ -99,26 +100,27 @@ def start(ask: Ask) -> Started:
 
 
 def find_waiting(typed: str) -> Waiting | None:
-    """The waiting device with this user code, however it was typed; None when it is unknown, expired or
-    already decided.
+    """Return the pending device with this user code, in any spelling.
+
+    Returns None when the code is unknown, expired or already decided.
     """
     hashes = codes.user_code_hashes(codes.normalised(typed))
     return _waiting(DeviceCode.objects.filter(user_code_hash__in=hashes))
 
 
 def waiting(pk: int) -> Waiting | None:
-    """The device with this number, while nobody has decided and it has not expired."""
+    """Return the device with this ID while it is pending and has not expired."""
     return _waiting(DeviceCode.objects.filter(pk=pk))
 
 
 def connected(pk: int) -> bool:
-    """Whether the device has fetched its tokens."""
+    """Return whether the device has received its tokens."""
     return DeviceCode.objects.filter(pk=pk, state=State.REDEEMED).exists()
 
 
 @dataclass(frozen=True)
 class NoteEntry(Effect):
-    """Records that somebody entered this device's code: the audit trail tells a device's whole story."""
+    """Records that a person entered this device's code, so that the audit log is complete."""
 
     device: int
     person: int | None
@@ -131,10 +133,9 @@ class NoteEntry(Effect):
 
 @dataclass(frozen=True)
 class ApproveDevice(Effect):
-    """Approves a device on behalf of the person of a living session, within the scopes that the page showed.
+    """Approves a device for the person of an active session, within the scopes that the page showed.
 
-    ``flow``: the flow in which the person said so; refused unless it is the one that the application
-    requires.
+    ``flow``: the flow in which the person decided. It must be the one that the application requires.
     """
 
     device: int
@@ -151,7 +152,7 @@ class ApproveDevice(Effect):
 
 @dataclass(frozen=True)
 class DenyDevice(Effect):
-    """Denies a device: a decision is final."""
+    """Denies a device; a decision is final."""
 
     device: int
     session: int
@@ -161,7 +162,7 @@ class DenyDevice(Effect):
 
 
 def approve(decision: ApproveDevice) -> None:
-    """``pending → approved``; raises EffectLost when it is no longer pending, or the person may not."""
+    """Change ``pending`` to ``approved``; raise EffectLost when it is not pending or not permitted."""
     session, row = sessions.alive(decision.session), _row(decision.device)
     if session is None or row is None or not clients.may_use(session.person, row.application):
         raise EffectLost(_("You don't have permission to connect this device."), final=True)
@@ -178,7 +179,7 @@ def approve(decision: ApproveDevice) -> None:
 
 
 def deny(decision: DenyDevice) -> None:
-    """``pending → denied``; raises EffectLost when it is no longer pending."""
+    """Change ``pending`` to ``denied``; raise EffectLost when it is no longer pending."""
     session, row = sessions.alive(decision.session), _row(decision.device)
     if session is None or row is None:
         raise EffectLost(_("You don't have permission to approve or deny this device."), final=True)
@@ -187,8 +188,9 @@ def deny(decision: DenyDevice) -> None:
 
 
 def find_for_client(application: Application, device_code: str, issuer: str) -> DeviceCode:
-    """The row of this client's device code; raises InvalidGrant: another client's or tenant's code does not
-    exist (D14, D25).
+    """Return the row of this client's device code; raise InvalidGrant.
+
+    The code of another client or tenant does not exist (D14, D25).
     """
     row = DeviceCode.objects.filter(
         device_code_hash=digest(device_code), application=application, issuer=issuer
@@ -201,8 +203,9 @@ def find_for_client(application: Application, device_code: str, issuer: str) -> 
 
 
 def state_now(row: DeviceCode) -> State:
-    """The state that counts at this moment: expiry is judged when read, whether or not anything swept the
-    row.
+    """Return the current state.
+
+    Expiry is evaluated on each read and does not depend on the sweep.
     """
     if row.state in (State.PENDING, State.APPROVED) and row.expires_at <= timezone.now():
         return State.EXPIRED
@@ -210,12 +213,14 @@ def state_now(row: DeviceCode) -> State:
 
 
 def polled_too_early(row: DeviceCode) -> bool:
-    """Notes an accepted poll, or answers True for one that came too early, whose device then waits 5 s longer
-    for good.
+    """Record an accepted poll, or return True for one that came too early.
 
-    Measured from the last accepted poll, with a second of jitter allowed; a rejected poll does not move the
-    clock, so a client that obeys is always served. The time of the last poll lives in the cache: forgetting
-    it is only lenient (D38), so one in the future, after the clock was set back, counts as none.
+    The device of an early poll must wait 5 seconds longer from then on.
+
+    The time counts from the last accepted poll, with a tolerance of one second. A rejected poll does not move
+    it, so a client that respects the interval is always served. The time of the last poll is in the cache:
+    losing it only makes the check more lenient (D38). So a time in the future, after the clock was set back,
+    counts as none.
     """
     key, now = f"device-poll:{row.pk}", timezone.now()
     last = cache.get(key)
@@ -229,8 +234,9 @@ def polled_too_early(row: DeviceCode) -> bool:
 
 
 def redeem(row: DeviceCode, family: Any, now: datetime) -> None:
-    """``approved → redeemed``, for exactly one of any number of racing requests; raises InvalidGrant for the
-    others (D24).
+    """Change ``approved`` to ``redeemed`` for exactly one of any number of concurrent requests (D24).
+
+    Raises InvalidGrant for the others.
     """
     open_rows = DeviceCode.objects.filter(pk=row.pk, state=State.APPROVED, expires_at__gt=now)
     if not open_rows.update(state=State.REDEEMED, redeemed_at=now, family=family):
@@ -239,11 +245,10 @@ def redeem(row: DeviceCode, family: Any, now: datetime) -> None:
 
 
 def given(row: DeviceCode, device_code: str) -> Given:
-    """The answer that a redeemed code got and may get once more; otherwise ends what it gave, and raises
-    InvalidGrant (D27).
+    """Return the response that a redeemed code received if it may be repeated (D27).
 
-    Within the grace, and as long as nothing of it was used, this is the loser of a race or a client that lost
-    the answer.
+    Within the grace period, and while no token of it was used, the client lost a race or the response.
+    Otherwise the device is revoked, with its tokens, and InvalidGrant is raised.
     """
     found = retries.given(row.family, device_code, row.redeemed_at)
     if found is None:
@@ -253,17 +258,19 @@ def given(row: DeviceCode, device_code: str) -> Given:
 
 
 def given_now(row: DeviceCode, device_code: str) -> Given | None:
-    """The same for who saw the code unredeemed and came second: who loses a race ends nothing."""
+    """Return the response of a concurrent request that redeemed the code first, if it may be repeated.
+
+    Losing such a race revokes nothing.
+    """
     now = DeviceCode.objects.select_related("family").filter(pk=row.pk).first()
     return retries.given(now.family, device_code, now.redeemed_at) if now else None
 
 
 @transaction.atomic
 def revoke(pk: int, *, why: str, by: str = "") -> bool:
-    """``approved | redeemed → revoked``, with every token that came out of it; answers whether there was
-    anything to revoke.
+    """Change ``approved`` or ``redeemed`` to ``revoked``, with every token of the device.
 
-    ``by``: the administrator who did it, "" where the protocol did.
+    Returns whether there was anything to revoke. ``by``: the administrator who did it, "" for the protocol.
     """
     row = (
         DeviceCode.objects.filter(pk=pk)
@@ -281,7 +288,7 @@ def revoke(pk: int, *, why: str, by: str = "") -> bool:
 
 @transaction.atomic
 def turn_away(pk: int, *, by: str, why: str) -> bool:
-    """``pending → denied`` by an administrator; answers whether it was still waiting."""
+    """Change ``pending`` to ``denied`` for an administrator, and return whether it was still pending."""
     row, now = _row(pk), timezone.now()
     waiting_rows = DeviceCode.objects.filter(pk=pk, state=State.PENDING, expires_at__gt=now)
     if row is None or not waiting_rows.update(state=State.DENIED, decided_at=now):
@@ -292,8 +299,9 @@ def turn_away(pk: int, *, by: str, why: str) -> bool:
 
 @transaction.atomic
 def drop_all(*, why: str) -> int:
-    """Ends every device that has not been redeemed, when its codes can no longer be trusted; answers how
-    many.
+    """Expire every device that is not redeemed, and return how many.
+
+    This is for codes that can no longer be trusted.
     """
     waiting_rows = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED))
     dropped = waiting_rows.update(state=State.EXPIRED, expires_at=timezone.now())
@@ -302,12 +310,13 @@ def drop_all(*, why: str) -> int:
 
 
 def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
-    """Marks one batch of overdue codes as expired and deletes one batch whose grace period is over; answers
-    how many rows.
+    """Mark one batch of overdue codes as expired and delete one whose grace period is over.
 
-    Until it is deleted a code is reported as expired, after that as unknown (D37). What was redeemed is kept
-    as long as its token family is, so that the device can be looked at and revoked, and a code that comes
-    back is noticed (D27).
+    Returns how many rows were changed.
+
+    Until it is deleted a code is reported as expired, after that as unknown (D37). A redeemed code is stored
+    as long as its token family, so that the device can be inspected and revoked, and reuse of the code is
+    detected (D27).
     """
     overdue = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED), expires_at__lte=now)
     marked = _mark_expired(overdue, batch)
@@ -317,9 +326,9 @@ def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
 
 
 def _tell(kind: str, row: DeviceCode, **members: Any) -> None:
-    """An event of this device's story, on its topic.
+    """Publish an event on the device's topic.
 
-    Anybody can start a device, so of that there are only so many.
+    Anyone can start a device, so the number of those events is limited.
     """
     tell = publish_bounded if kind == "device.started" else publish
     tell(kind, target=f"device {row.pk}", application=row.application.name, topic=topic_of(row.pk), **members)
@@ -327,8 +336,9 @@ def _tell(kind: str, row: DeviceCode, **members: Any) -> None:
 
 @transaction.atomic
 def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
-    """Marks those of a batch that are still open and that no other request or worker is at, and tells of
-    exactly these.
+    """Mark the open codes of a batch as expired and publish an event for each of them.
+
+    Rows that are locked by another request or worker are skipped.
     """
     stale = list(overdue.select_for_update(skip_locked=True).values_list("pk", flat=True)[:batch])
     if not stale:

@@ -1,6 +1,4 @@
-"""The device that a dry run takes for granted: no row has its number, so nothing can ever be
-decided on it.
-"""
+"""The simulated device of a dry run; no row has its ID, so nothing can ever be decided about it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,8 +12,9 @@ from idp.oauth.models import Application
 
 
 def pretended(request: Mapping[str, Any]) -> Waiting | None:
-    """The device of this ``request`` fact, where it was assumed and never asked; without an application, for
-    one that is made up.
+    """Return the device of this ``request`` fact if it was assumed and never requested.
+
+    It has an unsaved application where none was chosen.
     """
     shows = request.get("shows")
     if request.get("device") or not shows:

@@ -12,7 +12,8 @@ GRACE = timedelta(hours=1)
 
 @tenant_task
 def expire_device_codes() -> None:
-    """In batches, so that no write holds the database for long; whether it runs never decides what a poll is
-    told.
+    """Expire device codes in batches, so that no write locks the database for long.
+
+    The response to a poll never depends on this task.
     """
     in_batches(lambda: expire(timezone.now(), GRACE))

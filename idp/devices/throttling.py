@@ -1,4 +1,4 @@
-"""Guards the entry of user codes: the budgets, and what they leave to an attacker (RFC 8628 section 5.1)."""
+"""Budgets for entering user codes, and what they leave to an attacker (RFC 8628 section 5.1)."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,11 +20,13 @@ PER_TENANT = 200
 def entry_budgets(
     *, person: int | None, browser: str, address: str, per_person: int = PER_PERSON
 ) -> list[Spend]:
-    """What one entered code costs. All budgets count over the longest lifetime of a code in the tenant.
+    """Return what entering one code costs.
 
-    Signed in: ``per_person`` for the account. Not signed in: five for the browser, which costs an attacker
-    nothing to change, so that it only stops the honest from trying on. Either way 30 for the address. The
-    tenant's budget refuses nobody: once it is exhausted, new codes are twelve letters long.
+    All budgets count over the longest lifetime of a code in the tenant.
+
+    Signed in: ``per_person`` for the account. Not signed in: five for the browser, which an attacker changes
+    at no cost, so that it only stops honest people from guessing on. In both cases 30 for the address. The
+    tenant's budget refuses no one: once it is exhausted, new codes have twelve letters.
     """
     window = longest_lifetime()
     own = (
@@ -36,9 +38,9 @@ def entry_budgets(
 
 
 def charge_unknown_device_code(address: str) -> None:
-    """Slows down whoever tries device codes (checklist D16); raises TooManyRequests.
+    """Throttle guesses of device codes (checklist D16); raise TooManyRequests.
 
-    The 256 bits would do without it.
+    The 256 bits of a device code would be sufficient without it.
     """
     unknown = Budget("device_code.unknown", 100, timedelta(minutes=10))
     refused = charge([Spend(unknown, address and address_key(address))])
@@ -48,10 +50,9 @@ def charge_unknown_device_code(address: str) -> None:
 
 
 def code_length() -> int:
-    """How long a new user code is: eight letters, or twelve while somebody is trying codes all over the
-    tenant.
+    """Return the length of a new user code: eight letters, or twelve during an attack on the tenant.
 
-    The first time that it answers twelve in a window, it raises an event.
+    The first time in a window that it returns twelve, it publishes an event.
     """
     window = longest_lifetime()
     if exhausted_until(_breaker(window)) is None:
@@ -67,15 +68,16 @@ def code_length() -> int:
 
 
 def longest_lifetime() -> timedelta:
-    """The longest lifetime that any application of the tenant gives its user codes."""
+    """Return the longest lifetime of a user code among the tenant's applications."""
     longest = Application.objects.aggregate(longest=Max("device_code_lifetime"))["longest"]
     return timedelta(seconds=longest or 600)
 
 
 @dataclass(frozen=True)
 class Attack:
-    """An attacker with ``addresses`` networks and ``accounts`` of the tenant, against ``live`` codes that
-    wait for a decision.
+    """An attacker with ``addresses`` networks and ``accounts`` of the tenant, against ``live`` codes.
+
+    The ``live`` codes are those waiting for a decision.
     """
 
     addresses: int
@@ -86,16 +88,16 @@ class Attack:
 
 
 def guesses(attack: Attack) -> int:
-    """How many codes the attacker may enter within the lifetime of a code."""
+    """Return how many codes the attacker may enter within the lifetime of a code."""
     by_address = attack.addresses * PER_ADDRESS
     return min(by_address, attack.accounts * attack.per_person) if attack.signs_in_first else by_address
 
 
 def chance(attack: Attack, alphabet: int = len(ALPHABET), length: int = LENGTH) -> float:
-    """The probability that at least one of the guesses within a code's lifetime hits one of the live codes.
+    """Return the probability that at least one guess within a code's lifetime hits a live code.
 
-    Guesses differ from each other, so this is drawing without replacement: 1 - Π (1 - live / (codes - i)). It
-    counts the eight-letter codes only, as if the breaker had never lengthened any: the figure is an upper
+    Guesses differ from each other, so this is sampling without replacement: 1 - Π (1 - live / (codes - i)).
+    It counts only eight-letter codes, as if the breaker had never lengthened any, so the result is an upper
     bound.
     """
     codes, miss = alphabet**length, 1.0

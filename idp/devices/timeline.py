@@ -1,6 +1,4 @@
-"""The whole story of one device, as an administrator reads it: asked, entered, decided, connected, refreshed,
-ended; and its end.
-"""
+"""The timeline of one device for an administrator, from the request to its end, and revoking it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,12 +24,12 @@ _TOLD = ("device.started", "device.code_entered", *sorted(NEWS), "tokens.revoked
 
 @dataclass(frozen=True)
 class Moment:
-    """One thing that happened.
+    """One entry of the timeline.
 
-    ``what``: ``asked``, ``entered``, ``approved`` … as the events say it, or ``refreshed``.
+    ``what``: ``started``, ``code_entered``, ``approved`` … like the kinds of event, or ``refreshed``.
 
-    ``by``: the username of who did it, "" for the device itself or the clock; ``address``: from where, ""
-    where that is not known.
+    ``by``: the username of the person who did it, "" for the device itself or the clock. ``address``: the
+    address it came from, "" where that is not known.
     """
 
     at: datetime
@@ -43,11 +41,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class Story:
-    """A device and all that happened to it, oldest first; neither codes nor tokens, nor anything made of
-    them.
+    """A device and its entries, oldest first, without codes, tokens or values derived from them.
 
-    ``state``: the one that counts now, "" when the request itself is no longer kept and only the events tell
-    of it. ``tokens_until``: when the last token expires that it could use, None where it has none.
+    ``state``: the current state, "" when the request itself was deleted and only its events are left.
+    ``tokens_until``: when the last usable token expires, None where there is none.
     """
 
     pk: int
@@ -67,7 +64,7 @@ class Story:
 
     @property
     def can_end(self) -> bool:
-        """Whether there is anything left to take away."""
+        """Return whether there is anything left to deny or revoke."""
         return self.state in (State.PENDING, State.APPROVED) or (
             self.state == State.REDEEMED and self.tokens_until is not None
         )
@@ -75,20 +72,23 @@ class Story:
 
 @dataclass(frozen=True)
 class Queue:
-    """The devices on which nobody has decided yet: how many there are, and those that asked last."""
+    """The pending devices: their number, and the most recent ones."""
 
     count: int
     rows: tuple[DeviceCode, ...]
 
 
 def topics_of(pk: int) -> tuple[str, ...]:
-    """What to listen to for news of this device of the tenant; nothing where there is none."""
+    """Return the topics of this device of the tenant, to subscribe to; () where there is none."""
     row = DeviceCode.objects.select_related("family").filter(pk=pk).first()
     return _topics(pk, row.family) if row else ()
 
 
 def story(pk: int) -> Story | None:
-    """The story of the tenant's device with this number; None when neither its row nor any event knows it."""
+    """Return the timeline of the tenant's device with this ID.
+
+    Returns None when there is neither a row nor an event of it.
+    """
     row = DeviceCode.objects.select_related("application", "person", "family").filter(pk=pk).first()
     family = row.family if row else None
     told = of_topics(_topics(pk, family), _TOLD)
@@ -115,17 +115,16 @@ def story(pk: int) -> Story | None:
 
 
 def waiting(most: int = 5) -> Queue:
-    """Who waits for a decision at this moment, the latest first."""
+    """Return the pending devices, the most recent first."""
     rows = DeviceCode.objects.filter(state=State.PENDING, expires_at__gt=timezone.now())
     return Queue(rows.count(), tuple(rows.select_related("application").order_by("-pk")[:most]))
 
 
 @transaction.atomic
 def end(pk: int, *, by: Person) -> bool:
-    """Take away from a device whatever it has, or waits for, at once, and return whether there was anything;
-    raise NotAllowed.
+    """Deny or revoke a device at once, and return whether there was anything to end; raise NotAllowed.
 
-    One that waits is denied and one that was approved is revoked, with every token that came out of it.
+    A pending device is denied. An approved one is revoked, with every token that resulted from it.
     """
     _require_over(pk, by)
     why = "ended by an administrator"
@@ -134,13 +133,13 @@ def end(pk: int, *, by: Person) -> bool:
 
 @transaction.atomic
 def revoke(pk: int, *, by: Person) -> bool:
-    """Take away what a connected device has, and return whether there was anything; raise NotAllowed."""
+    """Revoke a connected device, and return whether there was anything to revoke; raise NotAllowed."""
     _require_over(pk, by)
     return service.revoke(pk, by=by.username, why="revoked by an administrator")
 
 
 def _require_over(pk: int, by: Person) -> None:
-    """Raise NotAllowed where the device acts for somebody who may do more than ``by``."""
+    """Raise NotAllowed where the device acts for a person with more permissions than ``by``."""
     row = DeviceCode.objects.select_related("person").filter(pk=pk).first()
     if row and row.person:
         require_over(by, row.person.role)
@@ -151,7 +150,10 @@ def _topics(pk: int, family: TokenFamily | None) -> tuple[str, ...]:
 
 
 def _heard(told: list[dict[str, Any]]) -> list[Moment]:
-    """What the events tell. The tokens that end with their device are not told of once more."""
+    """Return the entries from events.
+
+    The tokens that were revoked together with their device are left out.
+    """
     ended = {event["data"].get("why") for event in told if event["kind"] == "device.revoked"}
     found = []
     for event in told:
@@ -163,8 +165,9 @@ def _heard(told: list[dict[str, Any]]) -> list[Moment]:
 
 
 def _kept(row: DeviceCode, told: list[dict[str, Any]]) -> list[Moment]:
-    """What the row itself remembers and no event tells: events may have been swept, the row's own times are
-    there as long as it is.
+    """Return the entries that only the row itself records.
+
+    Events may have been swept, but the row's own times exist as long as the row.
     """
     known = {event["kind"].removeprefix(_KIND) for event in told}
     person = row.person.username if row.person else ""

@@ -1,6 +1,6 @@
-"""Who may wait for news of a device: the return channel that RFC 8628 section 3.5 allows beside polling.
+"""The event stream of a device, beside polling, which RFC 8628 section 3.5 allows.
 
-It only ever says that something happened: the tokens are fetched by a poll, as always.
+It only ever says that something happened. The tokens are fetched by a poll, as always.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FINAL = {State.DENIED, State.EXPIRED, State.REVOKED}
 
 @dataclass(frozen=True)
 class Ticket:
-    """Leave to listen to ``topic`` until ``expires_at``, and the state at this moment."""
+    """Permission to listen to ``topic`` until ``expires_at``, and the current state."""
 
     device: int
     topic: str
@@ -26,16 +26,18 @@ class Ticket:
 
 
 def code_in(authorization: str) -> str:
-    """Return the device code of such a header, however it is spaced; empty for every other scheme, which a
-    proxy may have added.
+    """Return the device code of an Authorization header, in any spacing, or "".
+
+    It is empty for every other scheme, which a proxy may have added.
     """
     scheme, _, code = authorization.strip().partition(" ")
     return code.strip() if scheme.lower() == "device" else ""
 
 
 def ticket(authorization: str) -> Ticket | None:
-    """For ``Authorization: Device <device_code>``; None for whatever is wrong with it: nobody learns what
-    (checklist D43).
+    """Return the ticket for ``Authorization: Device <device_code>``, or None.
+
+    The response does not reveal what is wrong with the code (checklist D43).
     """
     code = code_in(authorization)
     if not code:
@@ -48,6 +50,6 @@ def ticket(authorization: str) -> Ticket | None:
 
 
 def state_of(device: int) -> State | None:
-    """The state that counts now; None once the row is gone."""
+    """Return the current state, or None once the row is deleted."""
     row = DeviceCode.objects.filter(pk=device).first()
     return state_now(row) if row else None

@@ -1,10 +1,10 @@
-"""The audit trail."""
+"""The Django app of the audit log."""
 
 from django.apps import AppConfig
 
 
 class EventsConfig(AppConfig):
-    """Tables ``events_*``."""
+    """The app configuration; its tables begin with ``events_``."""
 
     name = "idp.events"
     label = "events"

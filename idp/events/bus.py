@@ -1,5 +1,6 @@
-"""Publishes what happened: a row in the transaction of the change that it tells of; once that is committed, a
-log line and a wake-up.
+"""Publishing of events: a row in the transaction of the change, then a log line and a wake-up.
+
+The log line and the wake-up follow once the transaction is committed.
 """
 
 import logging
@@ -25,10 +26,10 @@ _MOST_ORIGINS = 100
 def publish(
     kind: str, *, actor: str = "", target: str = "", application: str = "", topic: str = "", **data: Any
 ) -> Event:
-    """Records an event of the tenant in scope, and wakes whoever listens once it is committed.
+    """Record an event of the tenant in scope, and wake its listeners once it is committed.
 
-    ``kind`` is ``area.what``; ``topic`` names the one thing whose watchers it concerns (``device:7``);
-    ``data`` is JSON and never holds a secret.
+    ``kind`` is ``area.what``. ``topic`` names the one object whose watchers it concerns (``device:7``).
+    ``data`` is JSON and never contains a secret.
     """
     origin = current_origin()
     event = Event.objects.create(
@@ -60,12 +61,12 @@ def publish_many(
     keys: Mapping[str, Collection[str]] | None = None,
     **data: Any,
 ) -> None:
-    """One event for each (target, application, topic), in one write: for work on many rows at once.
+    """Record an event for each (target, application, topic) in one write, for bulk changes.
 
     ``keys``: what was changed, by target.
 
-    It wakes nobody: so many wake-ups would hold up everything else, and whoever listens looks into the table
-    twice a second.
+    It wakes no listeners: so many wake-ups would delay everything else, and listeners poll the table twice a
+    second.
     """
     if not subjects:
         return
@@ -98,10 +99,11 @@ def publish_once(
     target: str = "",
     **members: Any,
 ) -> None:
-    """The same, unless it was recorded within ``window``: for what an attacker could cause without end.
+    """Publish an event unless it was recorded within ``window``: for what an attacker can repeat.
 
     ``each_origin``: once for each actor, target and address; otherwise once in the tenant. Addresses and
-    names cost an attacker nothing, so in the whole tenant it is told a hundred times in the window at most.
+    names cost an attacker nothing, so in the whole tenant it is recorded at most a hundred times within the
+    window.
     """
     told = Event.objects.filter(kind=kind, at__range=lately(window))
     mine = (actor[:150], target[:200], current_origin().address)
@@ -113,10 +115,9 @@ def publish_once(
 def publish_bounded(
     kind: str, *, most: int = 300, window: timedelta = timedelta(minutes=1), **members: Any
 ) -> None:
-    """The same, but within ``window`` only ``most`` times in the tenant: for each of many small things that
-    anybody can do.
+    """Publish an event at most ``most`` times within ``window`` in the tenant: for what anyone can do.
 
-    What is more is only in the log, and that there was more is told once.
+    Further ones are only logged, and one event records that there were more.
     """
     told = Event.objects.filter(kind=kind, at__range=lately(window))
     if told.values("pk")[:most].count() < most:
@@ -127,10 +128,10 @@ def publish_bounded(
 
 
 def _tell(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
-    """Log it, and wake who listens, when the transaction is committed, and never if it is rolled back.
+    """Log the event and wake listeners once the transaction is committed, never if it is rolled back.
 
-    The scope may be another one by then, and the line names tenant and request: so it is written in the
-    context of this moment. Neither may fail what is done already.
+    The scope may be a different one by then, and the log line names tenant and request. So it is written in
+    the context of this call. A failure of either does not affect what is already committed.
     """
 
     context = copy_context()
@@ -145,15 +146,15 @@ def _tell(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
 
 
 def latest() -> int:
-    """The number of the newest event of any tenant."""
+    """Return the ID of the newest event of any tenant, or 0."""
     return Event.unscoped.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def newer(mark: int, most: int = 1000) -> tuple[int, list[WakeUp]]:
-    """What was recorded in any tenant after ``mark``, and the next mark.
+    """Return the ID to continue from, and what was recorded in any tenant after ``mark``.
 
-    PostgreSQL may commit a smaller number after a larger one, so there the last two hundred are looked at
-    again; whoever calls knows what it has had already.
+    PostgreSQL may commit a smaller ID after a larger one, so there the last two hundred are included again.
+    Callers must ignore what they have already seen.
     """
     again = 200 if connection.vendor == "postgresql" else 0
     rows = (
@@ -166,13 +167,14 @@ def newer(mark: int, most: int = 1000) -> tuple[int, list[WakeUp]]:
 
 
 def newest() -> int:
-    """The number of the tenant's newest event."""
+    """Return the ID of the tenant's newest event, or 0."""
     return Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def known_kinds() -> list[str]:
-    """Every kind of event that the tenant has, sorted: one look into the index for each, not one row for each
-    event.
+    """Return the sorted kinds of event that the tenant has.
+
+    The query reads the index once for each kind and not once for each event.
     """
     table, owner = connection.ops.quote_name(Event._meta.db_table), current_tenant().pk
     least = f"SELECT MIN(kind) FROM {table} WHERE tenant_id = %s"  # noqa: S608 the name of our own model
@@ -190,8 +192,9 @@ def known_kinds() -> list[str]:
 def changes_since(
     when: datetime, kinds: Collection[str], *, but_by: str
 ) -> list[tuple[str, str, str, datetime]]:
-    """(kind, target, actor, at) of the tenant's events of these kinds from then on, oldest first, without
-    those of one actor.
+    """Return (kind, target, actor, at) of the tenant's events of these kinds, oldest first.
+
+    They begin at ``when``, without those of the actor ``but_by``.
     """
     rows = Event.objects.filter(at__gte=when, kind__in=kinds).exclude(actor=but_by).order_by("pk")
     return list(rows.values_list("kind", "target", "actor", "at"))

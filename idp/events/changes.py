@@ -1,4 +1,4 @@
-"""The verbs of tenants and of their mails that leave a trace: the rooms below know no events."""
+"""Changes of tenants and of their mail templates with an event; the apps below do not know events."""
 
 from collections.abc import Iterable
 
@@ -15,11 +15,11 @@ from idp.tenancy.tenants import asked_for, by_name, decide_on_domain, leads_to, 
 def change_tenant(
     *, by: str, domains: Iterable[str] | None = None, approved: bool = False, **values: object
 ) -> Tenant:
-    """Makes the tenant in scope, or changes it; writes nothing when all is so already.
+    """Create or change the tenant in scope; write nothing when nothing changes.
 
     Raises ValidationError.
 
-    ``approved``: whether ``domains`` and ``mail_from`` are said by somebody who may approve them.
+    ``approved``: whether the caller may approve ``domains`` and ``mail_from``.
     """
     name = current_tenant().name
     old = by_name(name)
@@ -43,8 +43,9 @@ def change_tenant(
 
 @transaction.atomic
 def decide_domain(name: str, *, approve: bool, by: str) -> bool:
-    """Approve or refuse a host name that the tenant in scope asked for; return whether it was still
-    waiting.
+    """Approve or reject a host name that the tenant in scope requested.
+
+    Returns whether it was still pending.
     """
     decided = decide_on_domain(current_tenant(), name, approve=approve)
     if decided:
@@ -59,7 +60,7 @@ def decide_domain(name: str, *, approve: bool, by: str) -> bool:
 
 @transaction.atomic
 def word_mail(name: str, *, by: str, **values: str) -> bool:
-    """Creates or changes the tenant's own wording of a mail; answers whether anything changed.
+    """Create or change the tenant's own template of a mail, and return whether anything changed.
 
     Raises ValidationError.
     """
@@ -71,7 +72,7 @@ def word_mail(name: str, *, by: str, **values: str) -> bool:
 
 @transaction.atomic
 def forget_wording(name: str, *, by: str) -> bool:
-    """Goes back to the shipped wording; answers whether there was another."""
+    """Delete the tenant's own template of a mail, and return whether there was one."""
     gone = delete_template(name)
     if gone:
         publish("mail.deleted", actor=by, target=name)

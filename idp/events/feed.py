@@ -1,6 +1,4 @@
-"""The events as a feed: what somebody wants to hear of, what came after a number, and the newest of the last
-day.
-"""
+"""Events as a feed: filters, what came after an ID, and the newest of the last day."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -21,9 +19,9 @@ _LONGEST = 400
 
 @dataclass(frozen=True)
 class Wanted:
-    """What somebody wants to hear of; "" is everything.
+    """A filter of events; "" matches everything.
 
-    ``kind``: one, or several with commas between them; ``person``: who did it or to whom it was done.
+    ``kind``: one, or several separated by commas. ``person``: the actor or the target.
     """
 
     area: str = ""
@@ -34,8 +32,9 @@ class Wanted:
 
     @classmethod
     def asked(cls, query: Mapping[str, str]) -> "Wanted":
-        """From the members of an address; what is not known is left out, what no event can hold
-        finds none.
+        """Return the filter of a query string.
+
+        Unknown parameters are ignored. A value that no event can have matches none.
         """
         return cls(
             **{
@@ -45,17 +44,17 @@ class Wanted:
         )
 
     def as_query(self) -> dict[str, str]:
-        """The members that narrow anything, to be written into an address."""
+        """Return the parameters that narrow the feed, for a query string."""
         return {name: value for name, value in asdict(self).items() if value}
 
     def may_want(self, kind: str) -> bool:
-        """Whether an event of this kind could be among them: for who would rather not read it at all."""
+        """Return whether an event of this kind can match, to avoid reading it otherwise."""
         return (not self.kind or kind in self.kind.split(",")) and (
             not self.area or kind.startswith(f"{self.area}.")
         )
 
     def among(self, rows: QuerySet[Event]) -> QuerySet[Event]:
-        """Those of these rows."""
+        """Return the matching ones of these rows."""
         exact = {
             "application": self.application,
             "address": str(addresses.parse(self.address) or self.address),
@@ -73,7 +72,7 @@ EVERYTHING = Wanted()
 
 @dataclass(frozen=True)
 class News:
-    """What came: the rows, the number after which to ask again, and how many more were left out."""
+    """A part of the feed: the rows, the ID to continue after, and how many more were left out."""
 
     rows: list[dict[str, Any]]
     last: int
@@ -88,10 +87,10 @@ def since(
     *,
     newest_only: bool = False,
 ) -> News:
-    """The tenant's events after this number, oldest first, and of the earlier ones those in ``late``.
+    """Return the tenant's events after this ID, oldest first, and those of the earlier ones in ``late``.
 
-    The first ``most`` of them, with more to come; or, ``newest_only``, the last ``most``, and how many were
-    passed over. ``last`` moves on over what nobody wanted, so that no stretch of the table is read twice.
+    They are the first ``most``, with more to come, or with ``newest_only`` the last ``most`` and how many were skipped.
+    ``last`` also advances past events that do not match, so that no part of the table is read twice.
     """
     end = max(newest(), after)
     fresh = wanted.among(Event.objects.filter(pk__gt=after, pk__lte=end))
@@ -104,30 +103,30 @@ def since(
 
 
 def recent(wanted: Wanted = EVERYTHING, most: int = 200) -> News:
-    """The newest events of the last day, newest first; ``last``: where to go on from there."""
+    """Return the newest events of the last day, newest first; ``last`` is the ID to continue after."""
     end = newest()
     rows = wanted.among(Event.objects.filter(at__gte=timezone.now() - _PAST, pk__lte=end))
     return News([as_json(row) for row in rows.order_by("-at", "-pk")[:most]], end)
 
 
 def numbers_before(last: int, many: int = 200) -> list[int]:
-    """The numbers of the tenant's events among the last ``many`` up to this one."""
+    """Return the IDs of the tenant's events among the last ``many`` up to this one."""
     return list(
         Event.objects.filter(pk__gt=last - many, pk__lte=last).order_by("pk").values_list("pk", flat=True)
     )
 
 
 def of_topics(topics: Collection[str], kinds: Collection[str], most: int = 200) -> list[dict[str, Any]]:
-    """Events of these kinds about these things, oldest first.
+    """Return events of these kinds on these topics, oldest first.
 
-    Sorted here: asked to sort, SQLite would rather read the whole table backwards than these few rows by
-    their index.
+    They are sorted here: for a sorted query, SQLite would read the whole table backwards instead of finding
+    these few rows by their index.
     """
     rows = Event.objects.filter(topic__in=topics, kind__in=kinds).order_by()[:most]
     return [as_json(row) for row in sorted(rows, key=lambda row: row.pk)]
 
 
 def as_json(row: Event) -> dict[str, Any]:
-    """An event as JSON shows it."""
+    """Return an event as JSON."""
     names = ("id", "kind", "actor", "target", "application", "address", "data")
     return {"at": row.at.isoformat(), **{name: getattr(row, name) for name in names}}

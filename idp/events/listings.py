@@ -1,4 +1,4 @@
-"""The audit trail as a list."""
+"""The audit log as a list."""
 
 from datetime import datetime
 from typing import Any
@@ -40,14 +40,12 @@ def _moment(path: str) -> Any:
 
 
 def _area(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
-    """By the kinds that there are: a beginning is looked for in no index, whatever the database's
-    collation.
-    """
+    """Filter by the existing kinds: a prefix uses no index, whatever the database's collation."""
     return rows.filter(kind__in=[kind for kind in known_kinds() if kind.startswith(f"{value}.")])
 
 
 def _one_of(path: str) -> Any:
-    """One value, or several with commas between them."""
+    """Filter by one value, or by several separated by commas."""
     return lambda rows, value: rows.filter(**{f"{path}__in": value.split(",")})
 
 

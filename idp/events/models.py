@@ -1,5 +1,6 @@
-"""The audit trail: append-only rows of plain text, so that nothing that is deleted later takes its history
-along.
+"""The table of the audit log.
+
+Its rows are append-only plain text, so that the history remains when an object is deleted.
 """
 
 from django.db import models
@@ -8,7 +9,7 @@ from idp.tenancy.models import TenantModel
 
 
 class Event(TenantModel):
-    """Who did what to what, through which application, from where."""
+    """Who did what to which object, through which application, from where."""
 
     at = models.DateTimeField()
     kind = models.CharField(max_length=60)

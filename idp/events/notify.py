@@ -1,7 +1,7 @@
-"""Tells every web process of an event at once: a wake-up over the channel layer, whose loss costs only time.
+"""Notifies every web process of an event: a wake-up over the channel layer.
 
-The database holds what happened; whoever listens also looks there by itself. So nothing here is ever waited
-for.
+The database has the events, and listeners also poll it. So a lost wake-up only costs time, and nothing here
+ever waits.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _SECONDS = 0.25
 
 @dataclass(frozen=True)
 class WakeUp:
-    """What travels: which event of which tenant, of what kind and about which topic; never more."""
+    """The message: which event of which tenant, of what kind and about which topic, and never more."""
 
     event: int
     tenant: int
@@ -29,17 +29,17 @@ class WakeUp:
     topic: str
 
     def as_message(self) -> dict[str, Any]:
-        """For the channel layer."""
+        """Return the message for the channel layer."""
         return {"type": "wake.up", **asdict(self)}
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> "WakeUp":
-        """From the channel layer."""
+        """Return the wake-up of a message from the channel layer."""
         return cls(**{name: message[name] for name in ("event", "tenant", "kind", "topic")})
 
 
 class _Loops:
-    """The event loop on which this process talks to the channel layer."""
+    """The event loops on which this process uses the channel layer."""
 
     serving: asyncio.AbstractEventLoop | None = None
     own: asyncio.AbstractEventLoop | None = None
@@ -47,14 +47,14 @@ class _Loops:
 
 
 def attach(loop: asyncio.AbstractEventLoop | None) -> None:
-    """Makes the web server's loop the one that sends; None when it stops."""
+    """Make the web server's event loop the one that sends; None when the server stops."""
     _Loops.serving = loop
 
 
 def send(wake_up: WakeUp) -> None:
-    """Sends from any thread.
+    """Send a wake-up from any thread.
 
-    In the embedded mode only the web process can: another process's events are found by looking.
+    In the embedded mode only the web process can send; it finds the events of other processes by polling.
     """
     loop = _Loops.serving or (None if settings.EMBEDDED else _own_loop())
     if loop is not None and not loop.is_closed():
@@ -62,7 +62,10 @@ def send(wake_up: WakeUp) -> None:
 
 
 async def _send(wake_up: WakeUp) -> None:
-    """Whether or not it arrives: a Redis that hangs must not gather what is never sent."""
+    """Send once, within a time limit, and ignore failures.
+
+    Otherwise wake-ups would pile up while Redis does not respond.
+    """
     layer = get_channel_layer()
     if layer is not None:
         with suppress(Exception), breaker.REDIS.asking(Exception):
@@ -70,7 +73,10 @@ async def _send(wake_up: WakeUp) -> None:
 
 
 def _own_loop() -> asyncio.AbstractEventLoop:
-    """A loop in a thread of its own, for workers and commands: the layer's connection belongs to one loop."""
+    """Return an event loop in its own thread, for workers and commands.
+
+    The layer's connection belongs to one loop.
+    """
     with _Loops.guard:
         if _Loops.own is None:
             _Loops.own = asyncio.new_event_loop()

@@ -1,5 +1,6 @@
-"""Where the work at hand came from: address, agent and id of the request, set only by a ``with`` block that
-resets it.
+"""The origin of the current work: address, user agent and request ID.
+
+It is set only by a ``with`` block, which resets it.
 """
 
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ LONGEST_AGENT = 200
 
 @dataclass(frozen=True)
 class Origin:
-    """``address``: an IP address, "unknown" where a proxy named none, or "" outside of a request; see
+    """The origin of a request.
+
+    ``address``: an IP address, "unknown" where a proxy named none, or "" outside of a request; see
     foundation/addresses.py.
 
-    ``agent``: its User-Agent on one line, cut to 200.
+    ``agent``: its User-Agent on one line, cut to 200 characters.
     """
 
     address: str = ""
@@ -29,7 +32,7 @@ _current: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
 
 @contextmanager
 def origin_of(origin: Origin) -> Iterator[Origin]:
-    """Runs the block on behalf of ``origin``."""
+    """Run the block on behalf of ``origin``."""
     token = _current.set(origin)
     try:
         yield origin
@@ -38,5 +41,5 @@ def origin_of(origin: Origin) -> Iterator[Origin]:
 
 
 def current_origin() -> Origin:
-    """The origin of the work at hand; empty in tasks and commands."""
+    """Return the origin of the current work; it is empty in tasks and commands."""
     return _current.get()

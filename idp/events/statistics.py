@@ -1,4 +1,4 @@
-"""How often what happened: the tenant's events counted by time, for the charts of an overview."""
+"""The tenant's events counted by time, for the charts of the overview."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from idp.events.models import Event
 
 @dataclass(frozen=True)
 class Span:
-    """``buckets`` stretches of ``seconds`` each; the last one is under way."""
+    """``buckets`` intervals of ``seconds`` each; the last one is in progress."""
 
     name: str
     title: str | Promise
@@ -23,7 +23,7 @@ class Span:
     buckets: int
 
     def begins(self, now: datetime) -> datetime:
-        """The first moment of the first bucket."""
+        """Return the start of the first bucket."""
         newest = int(now.timestamp()) // self.seconds
         return datetime.fromtimestamp((newest - self.buckets + 1) * self.seconds, UTC)
 
@@ -39,7 +39,7 @@ SPANS = {
 
 @dataclass(frozen=True)
 class Series:
-    """One line of the overview: which kinds of event are counted together, and what is said of them."""
+    """One line of the chart: which kinds of event are counted together, and their title."""
 
     name: str
     title: str | Promise
@@ -71,26 +71,27 @@ SERIES = (
 
 @dataclass(frozen=True)
 class Chart:
-    """Counts of each series, by its name, for each bucket from the oldest to the one under way."""
+    """The counts of each series by name, for each bucket from the oldest to the current one."""
 
     span: Span
     begins: datetime
     counts: Mapping[str, tuple[int, ...]]
 
     def total(self, series: str) -> int:
-        """All of it."""
+        """Return the sum of a series."""
         return sum(self.counts[series])
 
     def moments(self) -> list[datetime]:
-        """When each bucket begins."""
+        """Return the start of each bucket."""
         return [
             self.begins + timedelta(seconds=self.span.seconds * number) for number in range(self.span.buckets)
         ]
 
 
 class _Since(Func):
-    """Whole buckets between the epoch and a moment, counted by the database itself: Python functions in
-    SQLite take ten times as long.
+    """Whole buckets between the epoch and a time, counted by the database itself.
+
+    Python functions in SQLite take ten times as long.
     """
 
     output_field = IntegerField()
@@ -109,7 +110,7 @@ class _Since(Func):
 
 
 def chart(span: Span, now: datetime | None = None) -> Chart:
-    """The tenant's events within ``span`` up to ``now``: one query, which reads an index only."""
+    """Count the tenant's events within ``span`` up to ``now``, in one query that only reads an index."""
     now = now or timezone.now()
     begins = span.begins(now)
     owner = {kind: series.name for series in SERIES for kind in series.kinds}

@@ -1,4 +1,4 @@
-"""Deletes events that are older than the operator wants them kept."""
+"""Deletes events that are older than FOYER_EVENTS_DAYS."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from idp.tenancy.tasks import in_batches, tenant_task
 
 @tenant_task
 def sweep_events() -> None:
-    """In batches; with FOYER_EVENTS_DAYS at 0, never."""
+    """Delete old events in batches, or none if FOYER_EVENTS_DAYS is 0."""
     if settings.EVENTS_DAYS:
         before = timezone.now() - timedelta(days=settings.EVENTS_DAYS)
         in_batches(lambda: retention.sweep(before))

@@ -1,6 +1,4 @@
-"""``manage.py device``: a small real device in the terminal, which knows nothing but the provider's address
-(RFC 8628).
-"""
+"""``manage.py device``: a device in the terminal that only knows the provider's address (RFC 8628)."""
 
 import base64
 import contextlib
@@ -22,7 +20,7 @@ from idp.oauth.discovery import DEVICE_CODE
 
 
 class Command(BaseCommand):
-    """Starts, shows the code and a QR code, polls as the RFC says, prints the claims."""
+    """Requests a code, shows it with a QR code, polls according to the RFC, and prints the claims."""
 
     help = "Sign in like a TV: show a code, wait for approval, print the claims."
     requires_system_checks: list[str] = []
@@ -71,11 +69,11 @@ class Command(BaseCommand):
         self.stdout.write(f"or open {complete}. Waiting up to {_length(started['expires_in'])}…")
 
     def _wait(self, endpoint: str, client: dict[str, str], started: dict[str, Any]) -> dict[str, Any]:
-        """Polls at the interval, 5 s slower after each slow_down, twice as slowly when the network fails
-        (section 3.5).
+        """Poll at the interval until there are tokens (section 3.5), and return the response.
 
-        A provider that tells of news saves the wait; without it, or when it breaks off, polling goes on as it
-        was.
+        Each slow_down adds 5 seconds, and a network failure doubles the interval. If the provider offers an
+        event stream, an event ends the wait early; without it, or when it breaks off, polling continues as
+        before.
         """
         interval, end = started.get("interval", 5), time.monotonic() + started["expires_in"]
         news = (
@@ -102,8 +100,9 @@ class Command(BaseCommand):
 
 
 def _listen(url: str, device_code: str) -> threading.Event:
-    """Set whenever the provider says that something happened to the code (RFC 8628 section 3.5 allows such a
-    channel).
+    """Return an event that is set at each message of the provider's event stream for this code.
+
+    RFC 8628 section 3.5 allows such a channel.
     """
     news = threading.Event()
 
@@ -165,6 +164,9 @@ def _said(answer: dict[str, Any]) -> str:
 
 
 def _payload(token: str) -> dict[str, Any]:
-    """The claims of our own access token, for display: whoever trusts them verifies the signature first."""
+    """Return the claims of Foyer's own access token, for display.
+
+    The signature is not verified, so they must not be trusted.
+    """
     middle = token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4))))

@@ -1,4 +1,4 @@
-"""``manage.py events export``: the audit trail as JSON lines, for an archive of one's own."""
+"""``manage.py events export``: the audit log as JSON lines, for an external archive."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from idp.tenancy.argument import add_tenant, chosen_scope
 
 
 class Command(BaseCommand):
-    """One line an event, oldest first."""
+    """Writes one line for each event, oldest first."""
 
     help = "export: write all events of a tenant to standard output, one JSON object per line, oldest first."
 
