@@ -1,6 +1,4 @@
-"""IP addresses, networks and host names in their one spelling, whichever way proxies, clients and people
-wrote them.
-"""
+"""IP addresses, networks and host names, normalized from any spelling of proxies, clients and people."""
 
 import ipaddress
 import re
@@ -23,9 +21,9 @@ _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 def parse(text: str) -> Address | None:
-    """Return the address; None where it is none.
+    """Return the address, or None where the text is none.
 
-    IPv4 written as IPv6 is IPv4. A zone, which means something on one host only, is dropped.
+    An IPv4-mapped IPv6 address becomes IPv4. A zone, which is only meaningful on one host, is dropped.
     """
     try:
         ip = ipaddress.ip_address(_ZONE.sub("", text) if ":" in text else text)
@@ -37,9 +35,7 @@ def parse(text: str) -> Address | None:
 
 
 def known(text: str) -> Address | None:
-    """Return the address that was kept of a request, None for UNKNOWN; raise ValueError for any other text
-    that is no address.
-    """
+    """Return the stored address of a request, or None for UNKNOWN; raise ValueError for other text."""
     ip = parse(text)
     if ip is None and text != UNKNOWN:
         raise ValueError(f"{text[:50]!r} is no IP address")
@@ -47,8 +43,9 @@ def known(text: str) -> Address | None:
 
 
 def read_hop(text: str) -> str:
-    """Return the one spelling of what a proxy wrote, with or without port and brackets; UNKNOWN where it
-    cannot be read.
+    """Return the normalized address of a proxy's entry, with or without port and brackets.
+
+    Returns UNKNOWN where it cannot be read.
     """
     text = text.strip(" \t")
     match = _HOP.fullmatch(text)
@@ -57,9 +54,9 @@ def read_hop(text: str) -> str:
 
 
 def network(text: str) -> Network:
-    """Return the network; raise ValueError where it is none.
+    """Return the network; raise ValueError where the text is none.
 
-    One of IPv4 addresses that are written as IPv6 is IPv4.
+    A network of IPv4-mapped IPv6 addresses becomes IPv4.
     """
     address, slash, length = text.partition("/")
     found = ipaddress.ip_network(_ZONE.sub("", address) + slash + length, strict=False)
@@ -70,10 +67,10 @@ def network(text: str) -> Network:
 
 
 def host(text: str, scheme: str = "") -> tuple[str, str] | None:
-    """Return the name and the port, with its colon, of a Host header; None where it is malformed.
+    """Return the name, and the port with its colon, of a Host header; None where it is malformed.
 
-    The name is in lower case without the dot of the root, an IPv6 address compressed in its brackets (RFC
-    5952); the port that ``scheme`` has anyway is left out (RFC 3986 section 6.2.3).
+    The name is in lower case without the trailing dot of the root, an IPv6 address compressed in brackets
+    (RFC 5952). The default port of ``scheme`` is left out (RFC 3986 section 6.2.3).
     """
     match = _HOST.fullmatch(text.lower()) if text.isascii() else None
     if not match or ".." in match.group():
@@ -90,10 +87,10 @@ def host(text: str, scheme: str = "") -> tuple[str, str] | None:
 
 
 def domain(text: str) -> str:
-    """Return a host name as Host headers have it, or a wildcard (``*.example.com``); raise ValueError for
-    what no Host header can say.
+    """Return a host name as in Host headers, or a wildcard (``*.example.com``); raise ValueError.
 
-    Other letters become the ASCII form (``xn--…``) that browsers send.
+    Non-ASCII letters become the ASCII form (``xn--…``) that browsers send. ValueError is raised for what no
+    Host header can contain.
     """
     wildcard = "*." if text.startswith("*.") else ""
     name = text.removeprefix(wildcard).lower()

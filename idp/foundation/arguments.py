@@ -1,6 +1,4 @@
-"""What arguments of commands have in common: numbers within limits, and names of which only some
-are there.
-"""
+"""Helpers for command arguments: numbers within limits, and suggestions for unknown names."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
@@ -24,8 +22,9 @@ def number(least: int, most: int) -> Callable[[str], int]:
 
 
 def there_are(names: Iterable[str], none: str = "") -> str:
-    """Return `` There are: …`` with the first of these names, to follow a sentence that says which one is not
-    there.
+    """Return `` There are: …`` with the first of these names, or ``none`` without any.
+
+    It follows a sentence about a name that does not exist.
     """
     there = sorted(names)
     more = [f"and {len(there) - _MOST_NAMES} more"] if len(there) > _MOST_NAMES else []
@@ -33,6 +32,6 @@ def there_are(names: Iterable[str], none: str = "") -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """Return the right name that is most like this one, as a sentence; else those that there are."""
+    """Return a suggestion of the most similar name, as a sentence; otherwise the list of all names."""
     there = list(names)
     return did_you_mean(name, there, there_are(there))

@@ -1,7 +1,7 @@
-"""Stops asking Redis while it does not answer: for a second nobody waits for it, then one caller tries again.
+"""A circuit breaker for Redis: after a failure, no caller waits for a second, then one tries again.
 
-Nothing that must be known lies in Redis, so whoever asks does without; the log has one line when it goes
-away, and one when it is back.
+Redis holds nothing that is indispensable, so callers continue without it. The log has one line when Redis
+becomes unavailable, and one when it is back.
 """
 
 import logging
@@ -19,7 +19,7 @@ class Away(Exception):
 
 
 class Breaker:
-    """Whether Redis is there, as its callers, in any threads and on any loop, found it."""
+    """The availability of Redis, as observed by its callers on all threads and event loops."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,9 +28,9 @@ class Breaker:
 
     @contextmanager
     def asking(self, *faults: type[Exception]) -> Iterator[None]:
-        """Ask within the block; raise Away instead where it is not to be asked.
+        """Use Redis within the block; raise Away instead while the breaker is open.
 
-        ``faults``: what the block raises when it is away.
+        ``faults``: the exceptions that the block raises when Redis is unavailable.
         """
         trial = self._admit()
         try:
@@ -42,8 +42,9 @@ class Breaker:
             self._back()
 
     def _admit(self) -> bool:
-        """Return whether this caller is the one that tries again: only a trial ends an outage, not an answer
-        from before it.
+        """Return whether this caller is the one that tries again; raise Away for the others.
+
+        Only such a try ends an outage, not a response from before it.
         """
         if self._away_since is None:
             return False

@@ -1,5 +1,4 @@
-"""Clocks of several hosts, and of one that was set back: how far they may be apart, and how old a stored
-moment is then.
+"""The age of stored times when the clocks of hosts differ, or when a clock was set back.
 
 What lasts within one process is measured by ``time.monotonic``; what is stored has only the wall clock.
 """
@@ -12,17 +11,17 @@ LEEWAY = timedelta(seconds=60)  # as far ahead of ours another host's clock may 
 
 
 def age(moment: datetime, now: datetime | None = None) -> timedelta:
-    """Return how long ago this was: 0 for what another host stamped up to a minute ahead, ``timedelta.max``
-    for what lies further ahead.
+    """Return how long ago this was.
 
-    Such a moment was stamped by a clock that has been set back since. It is taken for very old, and not for
-    fresh until then.
+    It is 0 for a time of another host up to a minute ahead, and ``timedelta.max`` for a time further ahead.
+    Such a time is from a clock that has since been set back. It counts as very old, and not as recent until
+    then.
     """
     passed = (now or timezone.now()) - moment
     return timedelta.max if passed < -LEEWAY else max(passed, timedelta(0))
 
 
 def lately(span: timedelta, now: datetime | None = None) -> tuple[datetime, datetime]:
-    """Return the same for a query: the range of the moments that are no older than ``span``."""
+    """Return the range of the times that are no older than ``span``, for a query."""
     now = now or timezone.now()
     return now - span, now + LEEWAY

@@ -1,4 +1,4 @@
-"""Colours as ``#rrggbb``: how well two of them can be told apart (WCAG 2.2), and the nearest one that can."""
+"""Colors as ``#rrggbb``: their contrast (WCAG 2.2), and the nearest color with enough of it."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,22 +11,21 @@ _STEPS = 100
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.2, contrast ratio)."""
+    """Return the contrast ratio of two colors, 1 to 21 (WCAG 2.2, contrast ratio)."""
     light, dark = sorted((_luminance(_channels(one)), _luminance(_channels(other))), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
 def text_on(colour: str) -> str:
-    """Return black or white, whichever is easier to read on the colour: never less than 4.5 to 1."""
+    """Return black or white, whichever is easier to read on the color: never less than 4.5 to 1."""
     return "#ffffff" if contrast("#ffffff", colour) >= contrast("#000000", colour) else "#000000"
 
 
 @lru_cache(maxsize=1024)
 def visible(colour: str, grounds: Sequence[str] = LIGHT, least: float = 3.0) -> str:
-    """Return the colour, mixed with as little black or white as gives it this contrast to each of the
-    grounds.
+    """Return the color, mixed with as little black or white as this contrast to each background needs.
 
-    3 to 1 is what WCAG 2.2 asks of marks that say something (success criterion 1.4.11).
+    WCAG 2.2 requires 3 to 1 for graphical objects that convey information (success criterion 1.4.11).
     """
     base = _channels(colour)
     for step in range(_STEPS + 1):

@@ -1,4 +1,4 @@
-"""The words of conditions: what a domain app contributes to the vocabulary that the engine collects."""
+"""Condition variables: what an app contributes to the variables that the flow engine collects."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -27,10 +27,9 @@ are.
 
 @dataclass(frozen=True)
 class About:
-    """What a word is looked up in: the facts of the run, the request that is being answered, what earlier
-    steps told.
+    """What a variable is evaluated against: the facts of the run, the request, and the steps' outputs.
 
-    ``country``: given in a dry run; otherwise it is found from the address.
+    ``country``: given in a dry run; otherwise it is determined from the address.
     """
 
     facts: Mapping[str, Any]
@@ -42,7 +41,7 @@ class About:
     _found: dict[tuple[str, Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, what: str, which: Any, find: Callable[[Any], Any]) -> Any:
-        """``find(which)``, asked once for all the words that are about the same thing."""
+        """Return ``find(which)``, called once for all variables about the same object."""
         if (what, which) not in self._found:
             self._found[what, which] = find(which)
         return self._found[what, which]
@@ -50,14 +49,13 @@ class About:
 
 @dataclass(frozen=True)
 class Word:
-    """A declared name: its CEL type, how its value is found, the fact without which it means nothing, and
-    what it says.
+    """A declared variable: its CEL type, how its value is loaded, and its description.
 
-    ``about``: whose data its value is; what nobody declared counts as a person's. ``missing``: a sentence
-    where this installation cannot know it, else "": a flow that reads it is then not published. ``choices``:
-    all that it, or an item of its list, can say in the tenant in scope, and ``thing`` what these are: a
-    condition that asks for another text is warned of. ``hint``: a sentence where it says nothing in that
-    tenant yet, else "".
+    ``needs``: the fact without which it has no meaning. ``about``: whose data its value is; undeclared, it
+    counts as a person's. ``missing``: a sentence where this installation cannot know the value, else ""; a
+    flow that reads it is then not published. ``choices``: all possible values, of it or of its list's items,
+    in the tenant in scope, and ``thing`` what they are; a condition that compares with other text gets a
+    warning. ``hint``: a sentence where it is always empty in that tenant so far, else "".
     """
 
     type: WordType

@@ -1,6 +1,4 @@
-"""Domain names beyond ASCII: as the DNS has them and as people read them (IDNA 2008, RFC 5891), mapped as
-browsers do (UTS 46).
-"""
+"""Internationalized domain names (IDNA 2008, RFC 5891), mapped like in browsers (UTS 46)."""
 
 import re
 
@@ -11,7 +9,7 @@ _ACE = "xn--"
 
 
 def ascii_domain(domain: str) -> str:
-    """Return a domain as the DNS knows it; raise ValueError for what can be none.
+    """Return a domain as the DNS knows it; raise ValueError for an invalid one.
 
     ``straße`` is not ``strasse``.
     """
@@ -23,9 +21,7 @@ def ascii_domain(domain: str) -> str:
 
 
 def unicode_domain(domain: str) -> str:
-    """Return a domain in the letters that people read, in lower case; what can be no domain is only in lower
-    case.
-    """
+    """Return a domain in Unicode and lower case; an invalid one is only in lower case."""
     try:
         return ".".join(_unicode_label(label) for label in ascii_domain(domain).split("."))
     except ValueError:
@@ -33,7 +29,10 @@ def unicode_domain(domain: str) -> str:
 
 
 def _ascii_label(label: str) -> str:
-    """A label of ASCII letters is left as it is: there are names with hyphens where IDNA has none."""
+    """Return the ASCII form of a label.
+
+    A label of ASCII letters is left as it is: existing names have hyphens where IDNA allows none.
+    """
     if not label.isascii():
         return idna.encode(label).decode("ascii")
     if not _LABEL.fullmatch(label):

@@ -1,4 +1,4 @@
-"""The errors of the domain: four bases that know how HTTP says them. A class's docstring is its message."""
+"""The errors of the domain, with the HTTP status of each; a class's docstring is its message."""
 
 from typing import ClassVar
 

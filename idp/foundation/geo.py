@@ -1,5 +1,6 @@
-"""Which country an address is in, from the GeoIP file in MMDB format that FOYER_GEOIP names; never asked of
-anybody else.
+"""The country of an address, from the GeoIP file in MMDB format that FOYER_GEOIP names.
+
+No other service is ever queried.
 """
 
 import os
@@ -30,12 +31,12 @@ class BadGeoFile(Exception):
 
 
 def missing() -> str:
-    """Why no country can be known here, or nothing."""
+    """Return why no country can be known here, or ""."""
     return "" if settings.GEOIP else str(NoGeoFile())
 
 
 def fault() -> str:
-    """What is wrong with the file that is named, or nothing."""
+    """Return what is wrong with the configured file, or ""."""
     try:
         if settings.GEOIP:
             _current()
@@ -45,10 +46,11 @@ def fault() -> str:
 
 
 def country(address: str) -> str:
-    """The ISO 3166-1 code of the country, in capitals; "" for an address that is in none, not in the file, or
-    not to be read.
+    """Return the ISO 3166-1 code of the country, in capitals, or "".
 
-    Raises NoGeoFile, BadGeoFile and what reading a file raises, ValueError for what is no address: a
+    It is "" for an address that is in no country, not in the file, or not readable.
+
+    Raises NoGeoFile, BadGeoFile, the errors of reading a file, and ValueError for text that is no address. A
     condition then refuses.
     """
     ip, reader = addresses.known(address), _current()
@@ -62,7 +64,7 @@ def country(address: str) -> str:
 
 
 def _current() -> maxminddb.Reader:
-    """The file as it is now: opened anew when it was replaced or written over."""
+    """Return the reader of the current file, which is opened again after it was replaced or changed."""
     if not settings.GEOIP:
         raise NoGeoFile
     found = os.stat(settings.GEOIP)
@@ -71,8 +73,9 @@ def _current() -> maxminddb.Reader:
 
 @lru_cache(maxsize=1)
 def _opened(path: str, *state: int) -> maxminddb.Reader:
-    """Read whole into memory: whoever writes over a file that is mapped ends the process that reads it
-    (SIGBUS).
+    """Read the whole file into memory.
+
+    A change of a memory-mapped file would end the process that reads it (SIGBUS).
     """
     reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
     kind = reader.metadata().database_type

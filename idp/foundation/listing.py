@@ -1,9 +1,8 @@
-"""Lists of one kind of row: what is shown, found, filtered and sorted; pages and the API read the same
-declaration.
+"""Lists of rows: columns, search, filters and order in one declaration, for pages and the API.
 
-What a page costs hardly grows with the table. Rows are looked for up to COUNTED and no further. When that is
-all, these are sorted; otherwise the page is read off the index of its order, which is why some columns sort
-only a short list. And only the rows of the page are loaded with all that they refer to.
+The cost of a page hardly grows with the table. Up to COUNTED rows are looked for. When these are all, they
+are sorted. Otherwise the page is read from the index of its order, which is why some columns can only sort a
+short list. Only the rows of the page are loaded with their related objects.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,10 +31,10 @@ class BadWish(Invalid):
 class Column:
     """One value of each row, as JSON.
 
-    ``order``: the path of the database by which it can be sorted, "" where it cannot.
+    ``order``: the lookup path by which it can be sorted, "" where it cannot.
 
-    ``few``: there is no index for that order, so it sorts a list of at most COUNTED rows. ``counts``: of a
-    number, the list whose rows it counts and the filter of it that takes this row's key.
+    ``few``: that order has no index, so it can only sort a list of at most COUNTED rows. ``counts``: for a
+    number, the name of the list whose rows it counts, and of the filter there that takes this row's key.
     """
 
     name: str
@@ -49,7 +48,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Filter:
-    """One way to narrow a list. ``choices``: value and title of each; none: any text."""
+    """One way to narrow a list.
+
+    ``choices``: value and title of each; without any, all text is allowed.
+    """
 
     name: str
     title: Text
@@ -59,9 +61,9 @@ class Filter:
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wants to see.
+    """A query of a list.
 
-    ``order``: a column's name, with ``-`` for the other way round; pages count from 1.
+    ``order``: a column's name, with ``-`` for descending order. Pages count from 1.
     """
 
     search: str = ""
@@ -73,7 +75,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list. ``total``: how many there are in all, at most one more than COUNTED."""
+    """One page of a list.
+
+    ``total``: the number of all matching rows, at most one more than COUNTED.
+    """
 
     rows: list[dict[str, Any]]
     total: int
@@ -82,17 +87,18 @@ class Page:
 
     @property
     def has_next(self) -> bool:
-        """Whether there is a page after this one."""
+        """Return whether there is a page after this one."""
         return self.page * self.size < self.total
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A list of the tenant in scope.
+    """A list of rows of the tenant in scope.
 
-    ``rows``: all of it; ``search``: the paths in which a search looks; ``key``: names a row.
+    ``rows``: returns all rows. ``search``: the lookup paths to search. ``key``: the field that identifies a
+    row.
 
-    ``as_kept``: makes what is stored of a key that was typed.
+    ``as_kept``: converts a typed key to its stored form.
     """
 
     name: str
@@ -106,9 +112,9 @@ class Listing:
     as_kept: Callable[[str], str] = nfc
 
     def page(self, wish: Wish) -> Page:
-        """The rows that somebody wants to see; raises BadWish.
+        """Return the page of a query; raise BadWish.
 
-        The number of queries does not grow with the rows.
+        The number of database queries does not grow with the rows.
         """
         found, order = self._narrowed(wish), self._order(wish.order)
         size, page = max(1, min(wish.size, LARGEST_PAGE)), max(1, wish.page)
@@ -128,11 +134,11 @@ class Listing:
         return Page([self.told(rows[key]) for key in keys if key in rows], total, page, size)
 
     def has(self, **filters: str) -> bool:
-        """Whether there is any such row; raises BadWish."""
+        """Return whether there is a row with these filters; raise BadWish."""
         return bool(self._narrowed(Wish(filters=filters)).exists())
 
     def one(self, key: Any) -> Any:
-        """The row with this key, or None: another tenant's is as if it did not exist."""
+        """Return the row with this key, or None; another tenant's row does not exist."""
         try:
             return (
                 self.rows().filter(**{self.key: self.as_kept(key) if isinstance(key, str) else key}).first()
@@ -141,7 +147,7 @@ class Listing:
             return None
 
     def told(self, row: Any) -> dict[str, Any]:
-        """A row as JSON."""
+        """Return a row as JSON."""
         return {
             "key": str(getattr(row, self.key)),
             **{column.name: column.value(row) for column in self.columns},
@@ -184,9 +190,10 @@ class Listing:
 
 
 class _Stored(Func):
-    """A value as the database has it, which sorts alike: to convert ten thousand of SQLite's texts into
-    moments takes a tenth of a second. It reads in their columns' type that they are any, and a plus sign
-    takes the type away.
+    """A value as the database stores it, which has the same order.
+
+    Converting ten thousand of SQLite's texts into datetimes takes a tenth of a second. The column type
+    determines the conversion, and a plus sign removes the type.
     """
 
     template, output_field = "%(expressions)s", TextField()
@@ -196,10 +203,10 @@ class _Stored(Func):
 
 
 def _sorted(found: QuerySet[Any], order: str) -> list[Any]:
-    """The keys of at most COUNTED rows in this order, or of one more in any.
+    """Return the keys of at most COUNTED rows in this order, or of one more in any order.
 
-    The database finds them as fast as it can; told to sort, it might walk through everything in order to come
-    across these.
+    The database finds them as fast as it can. With an ORDER BY it might scan everything in order until it has
+    found these.
     """
     rows = list(found.order_by().values_list(_Stored(order.lstrip("-")), "pk")[: COUNTED + 1])
     if len(rows) <= COUNTED:
@@ -211,8 +218,9 @@ def _sorted(found: QuerySet[Any], order: str) -> list[Any]:
 
 
 def refers(path: str, as_kept: Callable[[str], str] = nfc) -> Callable[[QuerySet[Any], str], QuerySet[Any]]:
-    """Narrows a list to the rows that refer to the one thing of this name: ``person__username``, at most one
-    step away.
+    """Return a filter for the rows that refer to the one object of this name.
+
+    ``path`` is a lookup of at most one relation, like ``person__username``.
     """
     head, _, name = path.partition("__")
 
@@ -226,7 +234,7 @@ def refers(path: str, as_kept: Callable[[str], str] = nfc) -> Callable[[QuerySet
 
 
 class _Bytes(Func):
-    """How many bytes a text has: as many as letters where it is ASCII."""
+    """The length of a text in bytes, which equals its length in characters where it is ASCII."""
 
     function, output_field, arity = "OCTET_LENGTH", IntegerField(), 1
 
@@ -235,8 +243,9 @@ class _Bytes(Func):
 
 
 def _contains(rows: QuerySet[Any], path: str, words: str) -> Q:
-    """The rows in which this path contains these words; what they refer to is searched by itself, not once
-    for each row.
+    """Return the condition that this path contains this text.
+
+    Related rows are searched in a query of their own, not once for each row.
     """
     head, _, name = path.partition("__")
     if not name:
@@ -248,10 +257,10 @@ def _contains(rows: QuerySet[Any], path: str, words: str) -> Q:
 
 
 def _says(name: str, words: str) -> Q:
-    """Whether a column contains these words in any case.
+    """Return the condition that a column contains this text in any case.
 
-    Databases agree about the case of ASCII alone: of any other text each form is written out, which costs
-    more, so that only such texts are asked.
+    Databases only agree about the case of ASCII. For other text each form is listed, which costs more, so
+    only columns with such text are searched that way.
     """
     plain = Q(Exact(Length(name), _Bytes(name)))
     spelled = caseless(words)
@@ -260,6 +269,6 @@ def _says(name: str, words: str) -> Q:
 
 
 def _related(rows: QuerySet[Any], head: str) -> QuerySet[Any]:
-    """What the rows refer to, of the tenant in scope."""
+    """Return the rows of the related model in the tenant in scope."""
     found: QuerySet[Any] = rows.model._meta.get_field(head).related_model.objects.all()
     return found

@@ -1,6 +1,4 @@
-"""Mail addresses: kept as they were written, compared without regard to spelling, and sent to by the name of
-the domain that was meant.
-"""
+"""Email addresses: stored as written, compared regardless of spelling, delivered to the ASCII domain."""
 
 from idp.foundation.domains import ascii_domain, unicode_domain
 from idp.foundation.text import fold, nfkc
@@ -9,8 +7,9 @@ _LONGEST = 254
 
 
 def checked(address: str) -> str:
-    """Return the address as it was written; raise ValueError where its domain can be none, or where it is too
-    long (RFC 5321).
+    """Return the address as written; raise ValueError where it is too long or its domain is invalid.
+
+    The limit is that of RFC 5321.
     """
     if len(address) > _LONGEST:
         raise ValueError(f"an address has {_LONGEST} characters at most")
@@ -20,29 +19,29 @@ def checked(address: str) -> str:
 
 
 def deliverable(address: str) -> str:
-    """Return the address with the domain to which its mail goes; raise ValueError where that can be none."""
+    """Return the address with the domain in ASCII, for delivery; raise ValueError where it is invalid."""
     local, at, domain = address.rpartition("@")
     return address if _is_literal(address) else f"{local}{at}{ascii_domain(domain)}"
 
 
 def readable(address: str) -> str:
-    """Return the address in lower case, its domain in the letters that people read: two of the same are one
-    mailbox.
-    """
+    """Return the address in lower case with its domain in Unicode; equal results are one mailbox."""
     local, at, domain = address.rpartition("@")
     return f"{nfkc(local).lower()}{at}{unicode_domain(domain)}"
 
 
 def key(address: str) -> str:
-    """Return what addresses that may be taken for each other have in common, for look-ups and uniqueness, and
-    never to be sent to.
+    """Return what confusable addresses have in common, for look-ups and uniqueness.
+
+    Mail must never be sent to it.
     """
     return fold(readable(address)) if address else ""
 
 
 def as_written(folded: str, written: str) -> str:
-    """Return what was written where it is that address; an earlier release stores another one folded, and
-    nothing beside it.
+    """Return ``written`` if it is the address ``folded``, otherwise ``folded``.
+
+    They differ after an earlier release has stored a new address, which it does only folded.
     """
     return written if key(written) == folded else folded
 

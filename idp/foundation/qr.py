@@ -1,4 +1,4 @@
-"""QR codes: as text for a terminal, as a picture for a page."""
+"""QR codes: as text for a terminal and as an image for a page."""
 
 import io
 
@@ -6,14 +6,14 @@ import segno
 
 
 def terminal(text: str) -> str:
-    """Two rows of modules to a line, for devices that can show one (RFC 8628 section 3.3.1)."""
+    """Return a QR code as text with two rows of modules to a line (RFC 8628 section 3.3.1)."""
     out = io.StringIO()
     segno.make(text, error="m", micro=False).terminal(out=out, compact=True)
     return out.getvalue()
 
 
 def svg(text: str) -> bytes:
-    """A whole SVG document, drawn alike."""
+    """Return a QR code as a complete SVG document."""
     out = io.BytesIO()
     segno.make(text, error="m", micro=False).save(
         out, kind="svg", dark="#000", light="#fff", border=4, xmldecl=False
@@ -22,7 +22,8 @@ def svg(text: str) -> bytes:
 
 
 def picture(text: str) -> str:
-    """An SVG as a ``data:`` address, dark on white with its quiet zone whatever the page's colours: scanners
-    want it so.
+    """Return a QR code as the ``data:`` URI of an SVG.
+
+    It is dark on white with a quiet zone, whatever the page's colors, because scanners expect that.
     """
     return str(segno.make(text, error="m", micro=False).svg_data_uri(dark="#000", light="#fff", border=4))

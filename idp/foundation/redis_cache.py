@@ -1,4 +1,4 @@
-"""The cache in Redis: an answer within a quarter of a second, or none."""
+"""The Redis cache: it responds within a quarter of a second or counts as empty."""
 
 from typing import Any
 
@@ -25,10 +25,13 @@ SOCKETS = {
 
 
 class Client(Redis):
-    """Asks nothing while Redis is away. Pipelines (``set_many``) go past this, and are not used."""
+    """A Redis client that sends nothing while the breaker is open.
+
+    Pipelines (``set_many``) bypass this and are not used.
+    """
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """One command; a ConnectionError at once while the breaker is open."""
+        """Execute one command; raise ConnectionError at once while the breaker is open."""
         try:
             with breaker.REDIS.asking(*_FAULTS):
                 return super().execute_command(*args, **options)
@@ -37,7 +40,7 @@ class Client(Redis):
 
 
 class Cache(RedisCache[Any]):
-    """django-redis's, over our client; what fails answers nothing."""
+    """The cache of django-redis with this module's client; failures are ignored."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         options = {
@@ -49,7 +52,7 @@ class Cache(RedisCache[Any]):
         super().__init__(server, {**params, "OPTIONS": options})
 
     def works(self) -> bool:
-        """Return whether it takes something in now: reading goes on in a Redis that is full, or a replica."""
+        """Return whether the cache accepts writes; a full Redis or a replica still allows reads."""
         try:
             self.client.get_client().set(self.make_key("works"), 1, ex=1)
         except (RedisError, OSError):

@@ -1,4 +1,4 @@
-"""The words about the request itself that a condition may use: who asks from where, when, and for what."""
+"""Condition variables about the request itself: from where, when, and for what."""
 
 from typing import Any
 

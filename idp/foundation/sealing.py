@@ -1,5 +1,6 @@
-"""Keeps secrets: random tokens, hashes of them, keyed hashes of short codes, encryption at rest under the
-server's key.
+"""Secrets: random tokens, their hashes, MACs of short codes, and encryption at rest.
+
+Encryption and MACs use the server's key.
 """
 
 import hashlib
@@ -24,34 +25,32 @@ class Unsealable(DomainError):
 
 
 def new_token() -> str:
-    """256 random bits as 64 hexadecimal digits: no character that any client would have to encode."""
+    """Return 256 random bits as 64 hexadecimal digits, which no client has to encode."""
     return secrets.token_hex(32)
 
 
 def digest(token: str) -> str:
-    """SHA-256 of a generated secret of 128 bits or more; anything shorter wants :func:`mac`."""
+    """Return the SHA-256 of a generated secret of 128 bits or more; use :func:`mac` for anything shorter."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def mac(purpose: str, value: str) -> str:
-    """HMAC-SHA-256 of a short or guessable value under the server's key."""
+    """Return the HMAC-SHA-256 of a short or guessable value under the server's key."""
     return _mac(settings.SECRET_KEY, purpose, value)
 
 
 def macs(purpose: str, value: str) -> list[str]:
-    """The same under every key that is still accepted, newest first: for looking up what an older
-    key hashed.
-    """
+    """Return the MAC under every accepted key, newest first, to look up what an older key hashed."""
     return [_mac(key, purpose, value) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
 
 
 def mac_under(key: str, purpose: str, value: str) -> str:
-    """The same under a random key that is stored sealed beside it, for what must outlive the server's key."""
+    """Return the MAC under a random key that is sealed beside it, for what must outlive the server's key."""
     return _mac(key, purpose, value)
 
 
 def is_current(sealed: str) -> bool:
-    """Whether :func:`seal` made this under the current key."""
+    """Return whether :func:`seal` made this under the current key."""
     try:
         _box_of((settings.SECRET_KEY,)).decrypt(sealed.encode())
     except InvalidToken:
@@ -60,17 +59,17 @@ def is_current(sealed: str) -> bool:
 
 
 def same(left: str, right: str) -> bool:
-    """Compares two secrets in constant time."""
+    """Return whether two secrets are equal, in constant time."""
     return hmac.compare_digest(left.encode(), right.encode())
 
 
 def seal(text: str) -> str:
-    """Encrypts ``text`` under the current key."""
+    """Encrypt ``text`` under the current key."""
     return _box().encrypt(text.encode()).decode()
 
 
 def unseal(sealed: str) -> str:
-    """Decrypts what :func:`seal` made under the current key or a fallback; raises :class:`Unsealable`."""
+    """Decrypt a value of :func:`seal` under the current key or a fallback; raise :class:`Unsealable`."""
     try:
         return _box().decrypt(sealed.encode()).decode()
     except InvalidToken:
@@ -79,17 +78,17 @@ def unseal(sealed: str) -> str:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A value that is stored encrypted and shows as dots wherever it is printed."""
+    """A value that is stored encrypted and printed as dots."""
 
     sealed: str
 
     @classmethod
     def of(cls, text: str) -> "Sealed":
-        """Seals ``text``."""
+        """Return ``text`` sealed."""
         return cls(seal(text))
 
     def open(self) -> str:
-        """The text; raises :class:`Unsealable`."""
+        """Return the text; raise :class:`Unsealable`."""
         return unseal(self.sealed)
 
     def __repr__(self) -> str:
@@ -99,8 +98,9 @@ class Sealed:
 
 
 class SealedField(models.TextField):  # type: ignore[type-arg]  # Django has no generic fields
-    """A text column that is encrypted at rest; in migrations a plain text column, so that this class may
-    move.
+    """A text column that is encrypted at rest.
+
+    Migrations see a plain text column, so that this class may move.
     """
 
     def deconstruct(self) -> Any:

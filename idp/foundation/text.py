@@ -1,6 +1,4 @@
-"""One form for text: what people type, what machines send and what is compared are written alike (Unicode
-NFC, UAX 15).
-"""
+"""Normalization of text that people type, machines send and code compares (Unicode NFC, UAX 15)."""
 
 import difflib
 import re
@@ -27,24 +25,21 @@ _DASHES = frozenset("\u2212\u2043\u30fc\uff70\u02d7")
 
 
 def nfc(text: str) -> str:
-    """Return the composed form: the same letters are the same code points, however a keyboard or a file
-    system wrote them.
-    """
+    """Return the composed form, in which equal letters have equal code points."""
     if text.isascii() or unicodedata.is_normalized("NFC", text):
         return text
     return unicodedata.normalize("NFC", _few_marks(text))
 
 
 def nfkc(text: str) -> str:
-    """Return the same with letters that are only drawn otherwise, as in full width, replaced by the ordinary
-    ones.
-    """
+    """Return the composed form in which letters that only look different, like full width, are ordinary."""
     return text if text.isascii() else unicodedata.normalize("NFKC", _few_marks(text))
 
 
 def _few_marks(text: str) -> str:
-    """Return the text with thirty combining marks in a row at most (UAX 15 section 13): the cost of sorting
-    them grows as their square.
+    """Return the text with at most thirty combining marks in a row (UAX 15 section 13).
+
+    The cost of sorting them grows with their square.
     """
     found, marks = list[str](), 0
     for letter in text:
@@ -77,10 +72,10 @@ _UNNAMED = {"Cc": "control character", "Cs": "surrogate", "Co": "private use"}
 
 
 def line(text: str) -> str:
-    """Return a name, title or label in its one form; raise ValueError for what nobody can see, and for white
-    space around it.
+    """Return a name, title or label in composed form; raise ValueError.
 
-    One line break at its end is that of a file, or of a block in YAML, and no part of it.
+    Invisible characters and surrounding white space are errors. One trailing line break, which files and YAML
+    blocks have, is removed.
     """
     text = _checked(text.removesuffix("\n"), allowed="")
     for edge in (text[:1], text[-1:]):
@@ -90,15 +85,17 @@ def line(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    """Return a longer text in its one form, with LF for each kind of line break; it may hold line breaks and
-    tabs. Raise ValueError.
+    """Return a longer text in composed form, with LF for each line break; raise ValueError.
+
+    Line breaks and tabs are allowed, other invisible characters are errors.
     """
     return _checked(text.replace("\r\n", "\n"), allowed="\n\t")
 
 
 def every(value: Any, read: Callable[[str], str], key: Callable[[str], str] | None = None) -> Any:
-    """Return JSON with ``read`` applied to each text in it, and ``key``, or ``read`` too, to the keys of
-    mappings.
+    """Return JSON with ``read`` applied to each text in it.
+
+    The keys of mappings are converted by ``key``, or also by ``read`` without one.
     """
     if isinstance(value, str):
         return read(value)
@@ -108,22 +105,25 @@ def every(value: Any, read: Callable[[str], str], key: Callable[[str], str] | No
 
 
 def printable(text: str) -> str:
-    """Return what may be written to a terminal: what nobody sees, or what moves a cursor, is U+FFFD; line
-    breaks and tabs stay.
+    """Return what is safe to write to a terminal.
+
+    Invisible characters, and those that move a cursor, become U+FFFD. Line breaks and tabs stay.
     """
     return _ODD.sub(_or_unseen, text)
 
 
 def on_one_line(text: str) -> str:
-    """Return the same of a name or message that stands within a line: its line breaks are U+FFFD too, so that
-    it forges no other line.
+    """Return a name or message that is safe within a line of terminal output.
+
+    Its line breaks become U+FFFD too, so that it cannot forge another line.
     """
     return printable(text).replace("\n", _UNSEEN)
 
 
 def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
-    """Return the right name that is most like this one, in any case, as a sentence after another one;
-    ``otherwise`` where none is.
+    """Return a suggestion of the most similar name in any case, as a sentence to append.
+
+    Returns ``otherwise`` where none is similar.
     """
     folded = {each.casefold(): each for each in names if each}
     # comparing takes longer than in proportion
@@ -132,8 +132,9 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
 
 
 def cleaned(text: str, longest: int) -> str:
-    """Return what a machine or a stranger sent, on one line: what nobody can see is dropped, white space is
-    one blank, the rest is cut.
+    """Return untrusted text on one line, cut to ``longest`` characters.
+
+    Invisible characters are dropped, and white space becomes single spaces.
     """
     if not (text.isascii() and text.isprintable()):
         text = "".join(_seen(each) for each in _parts(nfc(text[: longest * 8])))
@@ -141,7 +142,7 @@ def cleaned(text: str, longest: int) -> str:
 
 
 def cleaned_lines(text: str, longest: int) -> str:
-    """Return the same of a text that may have several lines: those and tabs stay."""
+    """Return untrusted text like :func:`cleaned`, but with its line breaks and tabs."""
     split = text[: longest * 8].replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join("\t".join(cleaned(part, longest) for part in each.split("\t")) for each in split)[
         :longest
@@ -149,8 +150,9 @@ def cleaned_lines(text: str, longest: int) -> str:
 
 
 def fold(name: str) -> str:
-    """Return the one spelling of names that people type as the same: NFKC, no case, no format characters, no
-    white space around.
+    """Return the canonical spelling of a name that people type.
+
+    It is in NFKC, without case, format characters and surrounding white space.
     """
     if name.isascii():
         return name.lower().strip()
@@ -159,9 +161,7 @@ def fold(name: str) -> str:
 
 
 def caseless(text: str) -> str:
-    """Return the form in which texts are searched: composed, without case, an i with its dot or
-    without one.
-    """
+    """Return the form in which text is searched: composed, case-folded, dotless and dotted i as i."""
     return "".join(map(_caseless, nfc(text)))
 
 
@@ -170,11 +170,10 @@ def _caseless(letter: str) -> str:
 
 
 def caseless_pattern(text: str) -> str:
-    """Return a regular expression that finds each composed text whose caseless form contains that of this
-    one.
+    """Return a regular expression for composed text whose caseless form contains that of ``text``.
 
-    Python and PostgreSQL read it alike, and neither asks a locale for it: every letter stands there in all of
-    its forms. What one letter becomes as several (a sharp s) is found by a part of them too, at both ends.
+    Python and PostgreSQL interpret it alike and without a locale: each letter is listed in all its forms. A
+    letter that folds to several, like a sharp s, is also found by a part of them at both ends.
     """
     folded = caseless(text)
     spanned = {
@@ -202,7 +201,9 @@ def _found(text: str, part: str) -> list[int]:
 
 
 def _ways(run: str, *, first: bool, last: bool) -> list[str]:
-    """Every way to write these caseless letters: each by itself, several as one, and at the ends of a text a
+    """Return all patterns for these caseless letters.
+
+    Each letter can stand for itself, several can be one letter, and at the ends of the text some can be a
     part of one.
     """
     if not run:
@@ -219,7 +220,7 @@ def _ways(run: str, *, first: bool, last: bool) -> list[str]:
 
 
 def _class(form: str) -> str:
-    """The letters that become this; punctuation means itself."""
+    """Return a pattern of the letters that fold to this form; punctuation matches itself."""
     letters = (form if len(form) == 1 else "") + _forms().get(form, "")
     return (
         f"[{letters}]"
@@ -232,8 +233,9 @@ def _class(form: str) -> str:
 
 @lru_cache(maxsize=1)
 def _forms() -> dict[str, str]:
-    """By caseless form, the other letters that have it; letters with case end far below the last plane of
-    Unicode.
+    """Return the other letters with the same caseless form, by form.
+
+    Letters with case end far below the last plane of Unicode.
     """
     found: dict[str, str] = {}
     for letter in map(chr, range(0x20000)):
@@ -248,8 +250,9 @@ def _several() -> tuple[str, ...]:
 
 
 def read_code(typed: str) -> str:
-    """Return a code that a person typed, in capitals: any decimal digit is the ASCII one; dashes, blanks and
-    format characters are gone.
+    """Return a typed code in capitals.
+
+    Decimal digits of any script become ASCII. Dashes, spaces and format characters are removed.
     """
     return "".join(_typed(letter) for letter in nfkc(typed)).upper()
 
@@ -272,7 +275,7 @@ def _checked(text: str, allowed: str) -> str:
 
 
 def _parts(text: str) -> list[str]:
-    """Each character by itself, but joiners that mean something with what is before them."""
+    """Return the single characters, but meaningful joiners together with the character before them."""
     kept, found = {match.start() for match in _JOINERS.finditer(text)}, list[str]()
     for at, letter in enumerate(text):
         if at in kept:
@@ -295,7 +298,10 @@ def _or_unseen(found: re.Match[str]) -> str:
 
 
 def _is_hidden(letter: str) -> bool:
-    """Whether nobody would see it: noncharacters too, but no letter of a Unicode that is newer than ours."""
+    """Return whether the character is invisible.
+
+    Noncharacters are, but not the letters of a newer Unicode version than Python's.
+    """
     return (
         unicodedata.category(letter) in _HIDDEN
         or letter in _BLANK

@@ -1,5 +1,6 @@
-"""Writes plain values as YAML: PyYAML's emitter, with quotes around every text that a reader of YAML 1.1 or
-1.2 could take for something else.
+"""A YAML writer: PyYAML's emitter with quotes around ambiguous text.
+
+Text is ambiguous if a reader of YAML 1.1 or 1.2 could take it for another type.
 """
 
 import math
@@ -18,14 +19,14 @@ _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "i
 
 @dataclass(frozen=True)
 class Tagged:
-    """``!tag text``. ``text`` is a name."""
+    """A tagged name, written as ``!tag text``."""
 
     tag: str
     text: str
 
 
 def write(*documents: Any) -> str:
-    """Return the documents with ``---`` between them, nothing folded and without aliases.
+    """Return the documents separated by ``---``, without folded lines and without aliases.
 
     Raises TypeError for a value that is not a text, finite number, truth value, None, list or mapping, and
     for a key that is not a text.
@@ -39,7 +40,7 @@ def _ended(text: str) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Indents lists below their key, and lets a tag stand before a plain text."""
+    """A dumper that indents lists below their key and allows a tag before plain text."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
