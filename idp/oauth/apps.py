@@ -1,10 +1,10 @@
-"""The OAuth 2 and OpenID Connect protocol."""
+"""The Django app of OAuth 2 and OpenID Connect."""
 
 from django.apps import AppConfig
 
 
 class OauthConfig(AppConfig):
-    """Tables ``oauth_*``."""
+    """The app configuration; its tables begin with ``oauth_``."""
 
     name = "idp.oauth"
     label = "oauth"

@@ -1,4 +1,4 @@
-"""What an access token opens at this server itself: the look that every resource of ours takes (RFC 6750)."""
+"""Access tokens as bearer tokens for this server's own resources (RFC 6750)."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from idp.oauth.models import Application
 class Opened:
     """Who acts, through which application and within which scopes.
 
-    ``person`` None: the application for itself.
+    ``person`` is None where the application acts for itself.
     """
 
     person: Person | None
@@ -21,10 +21,10 @@ class Opened:
 
 
 def open_token(access_token: str, issuer: str) -> Opened:
-    """What this access token of the tenant in scope stands for now; raises InvalidToken.
+    """Return what this access token of the tenant in scope permits now; raise InvalidToken.
 
-    A token of a revoked family or of a person who became inactive opens nothing, however long it would still
-    live; and a scope that was taken from the application is in none of its tokens any more.
+    A token of a revoked family or of an inactive person permits nothing, even before it expires. A scope that
+    was removed from the application is removed from all its tokens.
     """
     claims = keys.verify(access_token, typ="at+jwt", issuer=issuer)
     family = tokens.living_family(str(claims.get("jti", "")).partition(".")[0]) if claims else None

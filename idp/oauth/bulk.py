@@ -1,4 +1,4 @@
-"""The verbs of many applications and scopes at once: what a blueprint writes."""
+"""Bulk changes of applications and scopes, for blueprints."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
@@ -17,9 +17,9 @@ _Row = TypeVar("_Row", Application, Scope)
 
 
 def checked(row: _Row) -> _Row:
-    """The same; raises ValidationError for a value that it may not have.
+    """Return the row unchanged, or raise ValidationError for a value that it may not have.
 
-    Whether its name is taken, the database says.
+    The database checks whether its name is taken.
     """
     row.clean_fields(exclude=["tenant"])
     row.clean()
@@ -28,7 +28,7 @@ def checked(row: _Row) -> _Row:
 
 @transaction.atomic
 def create(rows: Sequence[_Row], *, by: str) -> None:
-    """Stores applications or scopes that were :func:`checked`."""
+    """Store applications or scopes that passed :func:`checked`."""
     if rows:
         _all(type(rows[0])).bulk_create(rows, batch_size=_BATCH)
         publish_many(f"{_word(type(rows[0]))}.created", [(row.name, "", "") for row in rows], actor=by)
@@ -36,7 +36,7 @@ def create(rows: Sequence[_Row], *, by: str) -> None:
 
 @transaction.atomic
 def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: str) -> None:
-    """Sets these columns, by name."""
+    """Set these columns of applications or scopes, by name."""
     rows = {row.name: row for row in _all(model).select_for_update().filter(name__in=changes)}
     for name, values in changes.items():
         for column, value in values.items():
@@ -59,20 +59,21 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
 
 @transaction.atomic
 def delete(model: type[_Row], names: Collection[str], *, by: str) -> None:
-    """Deletes them, and with an application every token and device that it had."""
+    """Delete applications or scopes, and with an application all its tokens and devices."""
     _all(model).filter(name__in=names).delete()
     publish_many(f"{_word(model)}.deleted", [(name, "", "") for name in names], actor=by)
 
 
 def release_client_ids(rows: "models.QuerySet[Application]") -> None:
-    """Make the client ids of these free for others: what they have until they are written or deleted, no
-    application asks for.
+    """Free the client IDs of these applications for others, until they are saved or deleted.
+
+    The placeholder that they have until then is never valid in a request.
     """
     rows.update(client_id=Concat(Value(" "), Cast("pk", models.CharField())))
 
 
 def owners_of_client_ids(client_ids: Collection[str]) -> dict[str, str]:
-    """Which applications have these client ids: name by client id."""
+    """Return the names of the applications with these client IDs, by client ID."""
     wanted = set(client_ids)
     rows = Application.objects.values_list("client_id", "name") if wanted else ()
     return {client_id: name for client_id, name in rows if client_id in wanted}

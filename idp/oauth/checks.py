@@ -1,6 +1,4 @@
-"""Rows that an operator should know of: the demo application in public, and what today's rules about scopes
-would refuse.
-"""
+"""System checks of rows: a public demo application, and what today's rules about scopes refuse."""
 
 from typing import Any
 
@@ -14,8 +12,9 @@ from idp.oauth.scopes import administrative, is_reserved
 
 @register(Tags.database)
 def demo(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Warn of the demo application where others than this machine can use it, and nobody said that it shall
-    be there.
+    """Warn about the demo application where other machines can use it.
+
+    There is no warning where FOYER_DEMO enables it.
     """
     if settings.DEMO or settings.ON_THIS_MACHINE:
         return []
@@ -35,9 +34,7 @@ def demo(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def scopes_of_ours(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Name scopes of tenants that bear a name of ours, and applications whose scopes lead nowhere until an
-    owner approves them.
-    """
+    """Warn about reserved scopes of tenants, and about scopes without an owner's approval."""
     try:
         scopes = list(Scope.unscoped.select_related("tenant").order_by("tenant__name", "name"))
         waiting = list(

@@ -1,4 +1,4 @@
-"""Who the client is: authentication at the token and the device endpoint, and whom it may serve."""
+"""Client authentication at the token and the device endpoint, and what a client may do."""
 
 from collections.abc import Collection, Iterable
 from datetime import timedelta
@@ -32,11 +32,11 @@ class NotRenewed(Conflict):
 
 
 def authenticate(credentials: Credentials) -> Application:
-    """The active application with these credentials; raises InvalidClient, or TooManyRequests after thirty
-    wrong secrets.
+    """Return the active application with these credentials.
 
-    A confidential client must show its secret, a public one has none to show (RFC 6749 section 3.2.1). Which
-    of unknown, inactive and wrong it was is not told.
+    Raises InvalidClient, or TooManyRequests after thirty wrong secrets. A confidential client must present
+    its secret, a public one has none (RFC 6749 section 3.2.1). The error does not reveal whether the client
+    is unknown, inactive or has another secret.
     """
     application = Application.objects.filter(client_id=credentials.client_id, is_active=True).first()
     if application is None or (credentials.secret is None) is application.confidential:
@@ -47,12 +47,13 @@ def authenticate(credentials: Credentials) -> Application:
 
 
 def _judge_secret(application: Application, secret: str) -> None:
-    """Guards secrets that somebody chose; generated ones need no guard (RFC 6749 section 2.3.1).
+    """Check a client secret and throttle guesses (RFC 6749 section 2.3.1).
 
-    Wrong ones count for this client from one address, so that nobody locks out a client from elsewhere, and a
-    right one costs no write. Once they are used up a short right one is refused too, or the guard would guard
-    nothing; one of 32 characters or more is out of reach of guesses, so others behind the same address cannot
-    shut the client out.
+    This protects secrets that people chose; generated ones need no protection. Wrong secrets count for this
+    client from one address, so that no other address can lock the client out, and a right one costs no write.
+    Once the budget is exhausted, a short secret is refused even if it is right, or the limit would have no
+    effect. A secret of 32 characters or more cannot be guessed, so others behind the same address cannot lock
+    the client out.
     """
     right = same(application.secret_hash, digest(secret))
     if right and len(secret) >= UNGUESSABLE:
@@ -73,16 +74,16 @@ def _judge_secret(application: Application, secret: str) -> None:
 
 
 def require_grant(application: Application, grant_type: str) -> None:
-    """Raises UnauthorizedClient unless this grant is switched on for the application (checklist D28)."""
+    """Raise UnauthorizedClient unless this grant is enabled for the application (checklist D28)."""
     if grant_type not in application.grants:
         raise UnauthorizedClient
 
 
 def allowed_scopes(application: Application, wanted: Iterable[str]) -> list[str]:
-    """Those of the wanted scopes that the application may have, in the order asked; the others fall away
-    silently (D29).
+    """Return the requested scopes that the application may have, in that order.
 
-    What opens the administration falls away too unless an owner approved the application for it.
+    The others are dropped silently (D29). Scopes for administration are dropped too unless an owner approved
+    the application for them.
     """
     own = set(application.scopes)
     if not application.administers:
@@ -91,8 +92,9 @@ def allowed_scopes(application: Application, wanted: Iterable[str]) -> list[str]
 
 
 def may_use(person: Person, application: Application) -> bool:
-    """Whether this person may use this application now: both active, and in one of its groups where it names
-    any.
+    """Return whether this person may use this application now.
+
+    Both must be active, and the person must be in one of the application's groups if it has any.
     """
     if not (person.is_active and application.is_active):
         return False
@@ -100,7 +102,7 @@ def may_use(person: Person, application: Application) -> bool:
 
 
 def still_good(family: TokenFamily) -> bool:
-    """Whether whoever acts with these tokens still may: the person, or the application for itself."""
+    """Return whether the person or service account of these tokens may still use them."""
     if family.person is None:
         application = family.application
         return application.is_active and application.confidential and CLIENT_CREDENTIALS in application.grants
@@ -108,18 +110,19 @@ def still_good(family: TokenFamily) -> bool:
 
 
 def find(pk: int) -> Application | None:
-    """The active application of this tenant with this key."""
+    """Return the tenant's active application with this key."""
     return Application.objects.filter(pk=pk, is_active=True).first()
 
 
 def by_name(name: str) -> Application | None:
-    """The active application of this tenant with this name."""
+    """Return the tenant's active application with this name."""
     return Application.objects.filter(name=name, is_active=True).first()
 
 
 def with_grants(wanted: Collection[str], *, most: int = 100, besides: str = "") -> list[Application]:
-    """The first active applications, by title, that have one of these grants; and the one with the name
-    ``besides`` if it is not among them.
+    """Return the first active applications, by title, that have one of these grants.
+
+    The application with the name ``besides`` is included even if it is not among the first.
     """
     rows = Application.objects.filter(is_active=True).order_by("title", "name").defer("logo")
     found = list(islice((row for row in rows.iterator() if set(wanted) & set(row.grants)), most))
@@ -129,17 +132,17 @@ def with_grants(wanted: Collection[str], *, most: int = 100, besides: str = "") 
 
 
 def application_names() -> list[str]:
-    """Every application of the tenant, active or not."""
+    """Return the names of all applications of the tenant, active or not."""
     return list(Application.objects.order_by("name").values_list("name", flat=True))
 
 
 def client_ids() -> list[str]:
-    """The client id of each of them."""
+    """Return the client IDs of all applications of the tenant, active or not."""
     return list(Application.objects.order_by("name").values_list("client_id", flat=True))
 
 
 def scope_names() -> list[str]:
-    """Every scope that an application may be given: the standard ones and the tenant's own."""
+    """Return all scopes that an application may have: the standard ones and the tenant's own."""
     return [
         *STANDARD_SCOPES,
         *(
@@ -151,9 +154,9 @@ def scope_names() -> list[str]:
 
 
 def describe_scopes(names: Iterable[str]) -> list[dict[str, str]]:
-    """The scopes in plain words, for the consent page.
+    """Return the name, title and description of each scope, for the consent page.
 
-    No row of a tenant words a scope of ours, however it came there.
+    A tenant's row never describes a reserved scope, even if one exists.
     """
     known = {
         scope.name: scope
@@ -172,7 +175,10 @@ def describe_scopes(names: Iterable[str]) -> list[dict[str, str]]:
 
 @transaction.atomic
 def save_application(name: str, *, by: str, **values: object) -> Application:
-    """Creates or changes an application. Raises ValidationError; writes nothing when all is so already."""
+    """Create or change an application; raise ValidationError.
+
+    Writes nothing when nothing changes.
+    """
     application = Application.objects.filter(name=name).first()
     created = application is None
     application = application or Application(name=name, tenant=current_tenant(), title=name)
@@ -195,7 +201,10 @@ def save_application(name: str, *, by: str, **values: object) -> Application:
 
 @transaction.atomic
 def save_scope(name: str, *, by: str, **values: str) -> Scope:
-    """Creates or changes a scope; raises ValidationError. Writes nothing when all is so already."""
+    """Create or change a scope; raise ValidationError.
+
+    Writes nothing when nothing changes.
+    """
     found = Scope.objects.filter(name=name).first()
     scope = found or Scope(name=name, tenant=current_tenant())
     changed = {key: value for key, value in values.items() if getattr(scope, key) != value}
@@ -210,11 +219,10 @@ def save_scope(name: str, *, by: str, **values: str) -> Scope:
 
 @transaction.atomic
 def renew_secret(name: str, *, by: Person) -> str:
-    """A new secret of a confidential application, told this once; raises NotRenewed, also where only an owner
-    may have it.
+    """Return a new secret of a confidential application, which is shown only once.
 
-    The old one ends at once, and with it whatever the application obtained for itself: who renews a secret
-    may have lost it.
+    Raises NotRenewed, also where only an owner may rotate it. The old secret ends at once, with all tokens
+    that the application obtained for itself: a secret is often rotated because it was lost.
     """
     application = Application.objects.filter(name=name, confidential=True).first()
     if application is None:
@@ -234,6 +242,6 @@ def renew_secret(name: str, *, by: Person) -> str:
 
 
 def new_secret() -> tuple[str, str]:
-    """A client secret of 256 bits and the hash that is stored of it."""
+    """Return a client secret of 256 bits and the hash to store."""
     secret = new_token()
     return secret, digest(secret)

@@ -1,4 +1,4 @@
-"""The words about applications that a condition may use."""
+"""Condition variables about applications."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from idp.oauth.models import Application
 
 
 def _application(type_: WordType, read: Callable[[Application], Any], doc: str) -> Word:
-    """A word about the application that asks; one that was switched off meanwhile has empty values."""
+    """Return a variable about the requesting application; it is empty if that was deactivated."""
 
     def load(about: About) -> Any:
         asked = (about.facts.get("request") or {}).get("application")

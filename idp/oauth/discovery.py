@@ -1,5 +1,6 @@
-"""The two well-known documents, describing exactly what is there (OpenID Connect Discovery section 3, RFC
-8414).
+"""The metadata documents of OpenID Connect Discovery (section 3) and RFC 8414.
+
+They describe exactly what this server supports.
 """
 
 from typing import Any
@@ -13,10 +14,10 @@ DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 def metadata(issuer: str) -> dict[str, Any]:
-    """Members of both documents.
+    """Return the members of both documents.
 
-    The authorization endpoint does not exist yet, so its members are left out; ``response_types_supported``
-    is required by both specifications and therefore an empty list.
+    There is no authorization endpoint yet, so its members are left out. ``response_types_supported`` is
+    required by both specifications and therefore an empty list.
     """
     offered = _offered_grants()
     device = (
@@ -46,9 +47,7 @@ def metadata(issuer: str) -> dict[str, Any]:
 
 
 def _offered_grants() -> list[str]:
-    """Those grants of the server that the tenant switched on for at least one active application (checklist
-    D23).
-    """
+    """Return the grants that the tenant enabled for at least one active application (checklist D23)."""
     used = {
         grant
         for row in Application.objects.filter(is_active=True).values_list("grants", flat=True)

@@ -1,6 +1,4 @@
-"""One class for each error of the protocol; its docstring is the ``error_description`` that a client's
-developer reads.
-"""
+"""The errors of the protocol; the docstring of each class is its ``error_description``."""
 
 from typing import ClassVar
 
@@ -106,9 +104,7 @@ class InvalidToken(OAuthError):
 
 
 class FromTheFuture(InvalidToken):
-    """The access token is from the future: it was issued more than a minute after the current time of this
-    server.
-    """
+    """The access token is from the future: it was issued more than a minute after this server's time."""
 
 
 class MissingToken(InvalidToken):

@@ -1,4 +1,4 @@
-"""Parses a request of the protocol once, into a frozen value: nothing below sees raw bytes."""
+"""Parsing of protocol requests into frozen values; no other module reads the raw body."""
 
 import base64
 import re
@@ -15,24 +15,25 @@ _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 @dataclass(frozen=True)
 class Form:
-    """The parameters of a request: an empty one counts as absent, an unknown one stays unread (RFC 6749
-    section 3.2).
+    """The parameters of a request.
 
-    ``repeated``: those that came more than once. Nobody can read one by mistake, and what nobody reads may
-    repeat (RFC 8707 section 2).
+    An empty one counts as absent, an unknown one is ignored (RFC 6749 section 3.2).
+
+    ``repeated``: those that occur more than once. Reading one is an error; a repeated parameter that is never
+    read is allowed (RFC 8707 section 2).
     """
 
     values: Mapping[str, str]
     repeated: Collection[str] = ()
 
     def get(self, name: str) -> str | None:
-        """The parameter, or None; raises InvalidRequest where it is repeated."""
+        """Return the parameter, or None; raise InvalidRequest where it is repeated."""
         if name in self.repeated:
             raise InvalidRequest(f"The parameter {name} is repeated.")
         return self.values.get(name)
 
     def need(self, name: str) -> str:
-        """The parameter; raises InvalidRequest where it is missing or repeated."""
+        """Return the parameter; raise InvalidRequest where it is missing or repeated."""
         value = self.get(name)
         if value is None:
             raise InvalidRequest(f"The parameter {name} is missing.")
@@ -41,7 +42,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Credentials:
-    """How a client presented itself: ``secret`` None when it sent none. ``basic`` when by HTTP Basic."""
+    """The credentials of a client: ``secret`` is None without one, ``basic`` is set for HTTP Basic."""
 
     client_id: str
     secret: str | None
@@ -49,10 +50,10 @@ class Credentials:
 
 
 def parse_form(content_type: str, body: bytes) -> Form:
-    """Reads a form body (RFC 6749 appendix B); raises WrongContentType or InvalidRequest.
+    """Parse a form body (RFC 6749 appendix B); raise WrongContentType or InvalidRequest.
 
-    It must be UTF-8, whatever the charset of its type says: libraries label ASCII as they like, and the type
-    has no such parameter.
+    It must be UTF-8, whatever charset its media type has: libraries label ASCII in different ways, and the
+    media type has no such parameter.
     """
     # a client that says everything in its Authorization header sends no body at all (D2)
     if not content_type and not body:
@@ -81,11 +82,10 @@ def parse_form(content_type: str, body: bytes) -> Form:
 
 
 def parse_credentials(authorization: str, form: Form) -> Credentials:
-    """The one way in which the client identifies itself (RFC 6749 section 2.3); raises InvalidRequest when it
-    uses two or none.
+    """Return the credentials of the client (RFC 6749 section 2.3).
 
-    The parts of Basic credentials are form-encoded before base64 (section 2.3.1), and several libraries
-    really do so (K1).
+    Raises InvalidRequest when it uses two methods or none. The parts of Basic credentials are form-encoded
+    before base64 (section 2.3.1), and several libraries really do so (K1).
     """
     in_body = form.get("client_id")
     scheme, _, rest = authorization.strip().partition(" ")
@@ -106,8 +106,9 @@ def parse_credentials(authorization: str, form: Form) -> Credentials:
 
 
 def parse_scopes(text: str | None) -> tuple[str, ...]:
-    """The scope tokens in the order asked, each once; raises InvalidScope on a character that RFC 6749
-    section 3.3 excludes.
+    """Return the scope tokens in the requested order, without duplicates.
+
+    Raises InvalidScope for more than fifty, and for a character that RFC 6749 section 3.3 excludes.
     """
     tokens = (text or "").split(" ")
     wanted = tuple(dict.fromkeys(token for token in tokens if token))

@@ -1,5 +1,6 @@
-"""The contract of a grant, and the shared phases of the token endpoint around it, so that no grant can forget
-one.
+"""The interface of a grant, and the common steps of the token endpoint around it.
+
+The endpoint performs these steps, so that no grant can omit one.
 """
 
 from datetime import datetime
@@ -22,48 +23,51 @@ from idp.oauth.tokens import Entitlement, TokenAnswer
 
 
 class Grant:
-    """One way to obtain tokens: one file, one class, named in ``settings.OAUTH_GRANTS``."""
+    """A way to obtain tokens: one file, one class, listed in ``settings.OAUTH_GRANTS``."""
 
     grant_type: ClassVar[str]
 
     def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
-        """What the request entitles to, or the protocol's error.
+        """Return what the request is entitled to, or raise an error of the protocol.
 
-        It belongs to this application and issuer, or it is not found.
+        A code or token of another application or issuer does not exist.
         """
         raise NotImplementedError
 
     def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
-        """Uses it up by one compare-and-set, inside the endpoint's transaction; raises InvalidGrant for
-        whoever came second.
+        """Use up the code or token by one compare-and-set, inside the endpoint's transaction.
+
+        Raises InvalidGrant for a concurrent request that comes second.
         """
         raise NotImplementedError
 
     def overtaken(self, found: Entitlement) -> Given | None:
-        """What another request with the same code or token has just been given, before this one could; it may
-        be of the same client.
+        """Return the response that a concurrent request with the same code or token has just received.
+
+        Both requests may come from the same client.
         """
         return None
 
     def refuse(self, found: Entitlement, why: str) -> None:
-        """Ends it: the person or the application may not have it any more."""
+        """Revoke the code or token: the person or the application may no longer have it."""
         raise NotImplementedError
 
     def refusal(self) -> Exception:
-        """What the client is told then."""
+        """Return the error for the client in that case."""
         return AccessDenied()
 
 
 @lru_cache(maxsize=1)
 def grants() -> dict[str, Grant]:
-    """Every grant of this server by its ``grant_type``."""
+    """Return the grants of this server by ``grant_type``."""
     found = [import_string(path)() for path in settings.OAUTH_GRANTS]
     return {grant.grant_type: grant for grant in found}
 
 
 def exchange(authorization: str, form: Form, issuer: str) -> TokenAnswer:
-    """The token endpoint (RFC 6749 section 3.2): client, grant, person and scopes in this order, whatever the
-    grant.
+    """Return the response of the token endpoint (RFC 6749 section 3.2).
+
+    The client, the grant, the person and the scopes are checked in this order, for every grant.
     """
     application = clients.authenticate(parse_credentials(authorization, form))
     grant = grants().get(form.need("grant_type"))
@@ -96,8 +100,9 @@ def _issued(grant: Grant, found: Entitlement) -> TokenAnswer:
 
 
 def _repeated(found: Entitlement, given: Given) -> TokenAnswer:
-    """The answer once more; the audit trail hears of it once for each address, for it may have been somebody
-    else.
+    """Return the same response again.
+
+    The audit log records it once for each address, because the client may not be the same.
     """
     topic, application = tokens.topic_of(given.family), found.application.name
     target = f"family {given.family.pk}"
@@ -113,9 +118,7 @@ def _repeated(found: Entitlement, given: Given) -> TokenAnswer:
 
 
 def _objection(found: Entitlement) -> str:
-    """Why these tokens may not be had now, by this person or by the application itself; "" when they may
-    (checklist D33, B15).
-    """
+    """Return why the person or the application may not have these tokens now, or "" (checklist D33, B15)."""
     if found.person and not clients.may_use(found.person, found.application):
         return "person may not use the application"
     if found.person and outdated(found.person, found.authenticated_at):

@@ -1,4 +1,4 @@
-"""The tenant's signing keys: made once, kept encrypted, published as JWKS (RFC 7517)."""
+"""The tenant's signing keys: generated once, stored encrypted, published as JWKS (RFC 7517)."""
 
 import hashlib
 import json
@@ -26,12 +26,12 @@ _OVERLAP = timedelta(days=2)
 
 
 def current_key() -> SigningKey:
-    """The newest key that is not being retired; made on first use."""
+    """Return the newest key that does not retire; it is created on first use."""
     return SigningKey.objects.filter(retires_at=None).order_by("-pk").first() or _make()
 
 
 def sign(key: SigningKey, claims: dict[str, Any], typ: str) -> str:
-    """A compact JWS of ``claims`` under this key, with ``typ`` and ``kid`` in its header."""
+    """Return ``claims`` as a compact JWS under this key, with ``typ`` and ``kid`` in its header."""
     return jwt.encode(
         claims,
         _private(key.kid, key.private_key),
@@ -41,11 +41,12 @@ def sign(key: SigningKey, claims: dict[str, Any], typ: str) -> str:
 
 
 def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
-    """The claims of a token that this tenant signed for this issuer, unexpired and of this ``typ``; None
-    otherwise.
+    """Return the claims of a valid token, or None.
 
-    Another host may have issued it by a clock that is up to a minute ahead; from further ahead, raise
-    FromTheFuture. It lives no longer for that: ``exp`` is taken as it is.
+    This tenant must have signed it for this issuer with this ``typ``, and it must not have expired.
+
+    The host that issued it may have a clock that is up to a minute ahead. For a token from further ahead,
+    raise FromTheFuture. The tolerance does not extend its lifetime: ``exp`` is exact.
     """
     try:
         header = jwt.get_unverified_header(token)
@@ -66,15 +67,16 @@ def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
 
 
 def published() -> dict[str, list[dict[str, Any]]]:
-    """The JWK Set: every key that may have signed something that is still valid."""
+    """Return the JWK Set: every key that may have signed a token that is still valid."""
     current_key()
     return {"keys": [key.public_jwk for key in _living().order_by("-pk").only("public_jwk")]}
 
 
 @transaction.atomic
 def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
-    """Makes a new key that signs from now on; the old ones verify two more days, or not at all with
-    ``keep_old`` False.
+    """Create a new key that signs from now on, and return it.
+
+    The old keys verify for two more days, or no longer with ``keep_old`` False.
     """
     retiring = SigningKey.objects.filter(retires_at=None) if keep_old else _living()
     old = [(kid, "", "") for kid in retiring.order_by("pk").values_list("kid", flat=True)]
@@ -88,7 +90,7 @@ def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
 
 
 def retiring() -> list[tuple[str, datetime]]:
-    """(kid, until when it verifies) of the keys that sign no more but still verify, the next to go first."""
+    """Return (kid, until when it verifies) of the keys that only verify, the next to retire first."""
     rows = SigningKey.objects.filter(retires_at__gt=timezone.now()).order_by("retires_at")
     return [(kid, until) for kid, until in rows.values_list("kid", "retires_at") if until]
 
@@ -107,7 +109,7 @@ def _make() -> SigningKey:
 
 
 def _thumbprint(jwk: dict[str, Any]) -> str:
-    """RFC 7638: the hash of the required members in lexicographic order."""
+    """Return the thumbprint of RFC 7638: the hash of the required members in lexicographic order."""
     members = json.dumps(
         {name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"), sort_keys=True
     )

@@ -1,4 +1,4 @@
-"""The lists of applications, scopes, signing keys and of what applications were given."""
+"""The lists of applications, scopes, signing keys and consents."""
 
 from django.db.models import QuerySet
 from django.utils import timezone

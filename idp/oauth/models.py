@@ -1,4 +1,4 @@
-"""Applications, scopes, signing keys, and what came out of each approval."""
+"""Applications, scopes, signing keys and tokens."""
 
 from uuid import uuid4
 
@@ -21,21 +21,23 @@ scope_syntax = RegexValidator(
 
 
 def new_client_id() -> str:
-    """128 random bits; nobody chooses it, so it can never be taken for a person's ``sub`` (RFC 9700 section
-    4.15).
+    """Return 128 random bits.
+
+    It is never chosen, so it cannot be mistaken for a person's ``sub`` (RFC 9700 section 4.15).
     """
     return uuid4().hex
 
 
 def new_service_subject() -> str:
-    """The ``sub`` of an application that acts for itself; its first letters keep it apart from every person's
-    (RFC 9700 section 4.15).
+    """Return the ``sub`` of a service account.
+
+    Its prefix distinguishes it from every person's (RFC 9700 section 4.15).
     """
     return f"service-{uuid4().hex}"
 
 
 class Scope(TenantModel):
-    """What an application may ask for, in the plain words of the consent page."""
+    """A permission that an application can request, with the text of the consent page."""
 
     name = models.CharField(max_length=100, validators=[scope_syntax])
     title = models.CharField(max_length=150)
@@ -55,11 +57,11 @@ class Scope(TenantModel):
 
 
 class Application(TenantModel):
-    """A client of the protocol (RFC 6749 section 2), with what it may do and how its devices behave.
+    """A client of the protocol (RFC 6749 section 2), with its permissions and its device settings.
 
-    ``flows``: by designation, the flows that people walk for it in place of the tenant's own. ``subject``:
-    the ``sub`` of its service account, which nobody chooses and which stays when the client id is changed.
-    ``administers``: an owner approved that it asks for the scopes that open the administration.
+    ``flows``: by purpose, the flows that it uses in place of the tenant's own. ``subject``: the ``sub`` of
+    its service account, which is never chosen and stays when the client ID changes. ``administers``: an owner
+    approved its scopes for administration.
     """
 
     name = models.CharField(max_length=50, validators=[slug])
@@ -120,8 +122,9 @@ class Application(TenantModel):
 
     @property
     def service_account(self) -> str:
-        """How the audit trail calls the application itself: its capital keeps it apart from usernames, which
-        are folded.
+        """Return the name of the application itself in the audit log.
+
+        Its capital distinguishes it from usernames, which are folded.
         """
         return f"Service account {self.name}"
 
@@ -141,10 +144,10 @@ class SigningKey(TenantModel):
 
 
 class TokenFamily(TenantModel):
-    """All tokens that come out of one approval: whoever revokes the family ends every one of them.
+    """All tokens that result from one approval; they are revoked together.
 
-    ``person`` None: nobody approved, the application acts for itself. ``unused_answer``: the number of the
-    latest answer while nothing of it was used, "" afterwards (idp/oauth/retries.py).
+    ``person`` is None where the application acts for itself, without an approval. ``unused_answer``: the
+    number of the latest response until a token of it is used, "" afterwards (idp/oauth/retries.py).
     """
 
     identifier = models.CharField(max_length=32, unique=True)
@@ -172,7 +175,7 @@ class TokenFamily(TenantModel):
 
     @property
     def subject(self) -> str:
-        """Who acts with these tokens: a username, or the application's service account."""
+        """Return who acts with these tokens: a username, or the application's service account."""
         return self.person.username if self.person else self.application.service_account
 
 

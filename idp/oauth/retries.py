@@ -1,9 +1,8 @@
-"""Answers of the token endpoint that were lost on their way: the same code or token gets the same answer once
-more.
+"""Retries at the token endpoint: the same code or token gets the same response after a lost one.
 
-Nothing of an answer is stored but its number and hashes. Its refresh token is derived from what the client
-presented, so that only who presents that again can be told it again; its access token is signed over the same
-claims.
+Nothing of a response is stored but its number and hashes. Its refresh token is derived from what the client
+presented, so that only a client that presents it again can get it again. Its access token is signed over the
+same claims.
 """
 
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ _RANDOM, LENGTH = 20, 32  # characters of a number
 
 @dataclass(frozen=True)
 class Given:
-    """An answer that was given already: the family, when, and its refresh token, where it has one."""
+    """An earlier response: its token family, its time, and its refresh token if it has one."""
 
     family: TokenFamily
     at: datetime
@@ -31,22 +30,23 @@ class Given:
 
 
 def new_number(presented: str) -> str:
-    """Return the number of a new answer: 80 random bits, and to which code or token it is the answer."""
+    """Return the number of a new response: 80 random bits and a hash of the presented code or token."""
     return token_hex(_RANDOM // 2) + _mark_of(presented)
 
 
 def new_refresh_token(number: str, presented: str) -> str:
-    """Return the refresh token of this answer, 256 bits; nobody finds it without the server's key and what
-    was presented.
+    """Return the refresh token of this response, 256 bits.
+
+    It cannot be computed without the server's key and what was presented.
     """
     return next(_refresh_tokens(number, presented))
 
 
 def given(family: TokenFamily | None, presented: str, at: datetime | None) -> Given | None:
-    """Return the answer that ``presented`` got at this moment, if it may be given once more.
+    """Return the response that ``presented`` got at this time, if it may be repeated.
 
-    Not after ten seconds, nor once anything of it was used: then two have the code or token, and one of them
-    should not.
+    It may not after ten seconds, nor once a token of it was used: then two parties have the code or token,
+    and one of them should not.
     """
     if family is None or at is None or age(at) > GRACE:
         return None
@@ -63,13 +63,13 @@ def given(family: TokenFamily | None, presented: str, at: datetime | None) -> Gi
 
 
 def note_use(family: TokenFamily, number: str) -> None:
-    """Note that a token of this answer was used: one write for each answer, at its first use."""
+    """Record that a token of this response was used: one write for each response, at the first use."""
     if number and family.unused_answer == number:
         TokenFamily.objects.filter(pk=family.pk, unused_answer=number).update(unused_answer="")
 
 
 def number_in(jti: str) -> str:
-    """Return the number of the answer that an access token with this ``jti`` came with."""
+    """Return the number of the response that contained the access token with this ``jti``."""
     return jti.partition(".")[2][:LENGTH]
 
 
@@ -78,5 +78,5 @@ def _mark_of(presented: str) -> str:
 
 
 def _refresh_tokens(number: str, presented: str) -> Iterator[str]:
-    """Yield it under each key that this server accepts, the current one first."""
+    """Yield the refresh token under each key that this server accepts, the current one first."""
     yield from macs("refresh token", f"{number} {presented}")

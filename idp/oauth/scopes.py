@@ -1,4 +1,4 @@
-"""The scopes that the product itself gives a meaning, whose names no tenant may give another."""
+"""The scopes that Foyer itself defines; tenants cannot use their names."""
 
 from collections.abc import Iterable
 
@@ -16,13 +16,14 @@ _ADMINISTRATION = "foyer:"
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether this is a name of ours, however its letters are written: ``Foyer:write`` is read as
-    ``foyer:write``.
+    """Return whether this is a name of Foyer's in any spelling.
+
+    ``Foyer:write`` is read as ``foyer:write``.
     """
     folded = fold(name)
     return folded in STANDARD_SCOPES or folded.startswith(_ADMINISTRATION)
 
 
 def administrative(names: Iterable[str]) -> list[str]:
-    """Return those of these scopes that open the administration."""
+    """Return those of these scopes that give access to the administration."""
     return [name for name in names if fold(name).startswith(_ADMINISTRATION)]

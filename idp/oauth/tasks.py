@@ -1,4 +1,4 @@
-"""Deletes token families whose last token has expired, and of the others the refresh tokens that have."""
+"""Deletes token families whose last token has expired, and expired refresh tokens of the others."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,11 +12,11 @@ from idp.tenancy.tasks import in_batches, tenant_task
 
 @tenant_task
 def sweep_tokens(batch: int = 500) -> None:
-    """In batches, a day after they could be used.
+    """Delete tokens in batches, a day after they expired.
 
-    A refresh token that was used is kept as long as it would have been good: until then its return ends the
-    family, however often that was refreshed meanwhile. A limit by number would let a thief refresh until the
-    stolen one is forgotten.
+    A used refresh token is stored for its original lifetime: until then its reuse revokes the family, however
+    often that was refreshed in the meantime. With a limit by number, a thief could refresh until the stolen
+    token is forgotten.
     """
     long_ago = timezone.now() - timedelta(days=1)
     in_batches(lambda: _delete(TokenFamily.objects.filter(expires_at__lt=long_ago), batch))

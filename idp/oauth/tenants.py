@@ -1,4 +1,4 @@
-"""Every tenant with what it holds: for whoever looks after the installation, and for nobody else."""
+"""The list of all tenants with their counts, for the operator of the installation only."""
 
 from django.db.models import Count, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -12,8 +12,9 @@ from idp.tenancy.models import Tenant
 
 
 def _count(model: type[Person | Application]) -> Coalesce:
-    """How many of these a tenant has; the one place that counts across tenants, for the listing of tenants
-    alone.
+    """Return the number of these rows in a tenant.
+
+    This is the only place that counts across tenants.
     """
     rows = (
         model.unscoped.filter(tenant=OuterRef("pk"))
@@ -30,8 +31,9 @@ def _named(row: Tenant, *, approved: bool) -> list[str]:
 
 
 def keys_open() -> bool:
-    """Return whether the signing key made last, of whichever tenant, can be decrypted: not after a restore
-    without the secret key.
+    """Return whether the newest signing key of any tenant can be decrypted.
+
+    It cannot after a restore without the secret key.
     """
     try:
         SigningKey.unscoped.order_by("-pk").first()

@@ -1,6 +1,4 @@
-"""Issues tokens: the access token of RFC 9068, the ID token of OpenID Connect, the refresh token; each of one
-family.
-"""
+"""Issues the tokens of a family: access token (RFC 9068), ID token (OpenID Connect), refresh token."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -26,11 +24,12 @@ SECOND_FACTORS = {"otp", "hwk", "swk", "mfa"}
 
 @dataclass(frozen=True)
 class Entitlement:
-    """What a grant found: that ``application`` may act for ``person`` within ``scopes``, proved so and then.
+    """What a grant found: ``application`` may act for ``person`` within ``scopes``.
 
-    ``person`` None: it acts for itself, as its service account. ``subject`` is the row of the grant itself (a
-    device code, a refresh token), for its compare-and-set; ``presented`` that code or token. ``given``: it
-    got an answer a moment ago, which is given once more.
+    ``methods`` and ``authenticated_at`` say how and when the person was proved. ``person`` is None where the
+    application acts for itself, as its service account. ``subject`` is the row of the grant itself (a device
+    code, a refresh token), for its compare-and-set; ``presented`` is that code or token. ``given``: its
+    recent response, which is repeated.
     """
 
     application: Application
@@ -46,13 +45,13 @@ class Entitlement:
 
     @property
     def actor(self) -> str:
-        """Who acts, as the audit trail says it."""
+        """Return who acts, as in the audit log."""
         return self.person.username if self.person else self.application.service_account
 
 
 @dataclass(frozen=True)
 class TokenAnswer:
-    """The successful answer of the token endpoint (RFC 6749 section 5.1)."""
+    """The successful response of the token endpoint (RFC 6749 section 5.1)."""
 
     expires_in: int
     scope: str
@@ -61,7 +60,7 @@ class TokenAnswer:
     refresh_token: str | None = field(default=None, repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """The members that are there."""
+        """Return the members that have a value."""
         members = {
             "access_token": self.access_token,
             "token_type": "Bearer",
@@ -74,7 +73,7 @@ class TokenAnswer:
 
 
 def open_family(found: Entitlement) -> TokenFamily:
-    """Begins the family of an approval that has just been redeemed."""
+    """Create the family of an approval that has just been redeemed."""
     now = timezone.now()
     lifetime = found.application.access_token_lifetime  # a refresh token, where there is one, prolongs it
     return TokenFamily.objects.create(
@@ -91,27 +90,25 @@ def open_family(found: Entitlement) -> TokenFamily:
 
 
 def issue(found: Entitlement, family: TokenFamily, at: datetime) -> TokenAnswer:
-    """Signs the tokens that this entitlement gives. ``found.scopes`` may be narrower than the family's."""
+    """Sign the tokens of this entitlement; ``found.scopes`` may be narrower than the family's."""
     return _signed(found, family, at, _refresh_token(found, family, at))
 
 
 def repeat(found: Entitlement, given: Given) -> TokenAnswer:
-    """The same tokens once more, as they were signed and with what is left of their time; nothing
-    is written.
-    """
+    """Return the same tokens again, with the rest of their lifetime; nothing is written."""
     return _signed(found, given.family, given.at, given.refresh_token)
 
 
 def topic_of(family: TokenFamily) -> str:
-    """The topic of the events about a family's tokens."""
+    """Return the topic of the events about a family's tokens."""
     return f"family:{family.pk}"
 
 
 @transaction.atomic
 def revoke_family(family: TokenFamily, *, why: str, by: str = "") -> bool:
-    """Ends every token of a family; answers whether it was alive.
+    """Revoke every token of a family, and return whether it was active.
 
-    ``by``: the administrator who did it, "" where the protocol did.
+    ``by``: the administrator who did it, "" for the protocol.
     """
     if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False
@@ -122,8 +119,9 @@ def revoke_family(family: TokenFamily, *, why: str, by: str = "") -> bool:
 
 @transaction.atomic
 def revoke_service_tokens(applications: Collection[int], *, by: str) -> None:
-    """Ends every token that these applications obtained for themselves with a secret that they no longer
-    have, and tells of each family.
+    """Revoke the tokens of these applications' service accounts after a change of the secret.
+
+    An event is published for each family.
     """
     now = timezone.now()
     rows = TokenFamily.objects.filter(
@@ -141,7 +139,10 @@ def revoke_service_tokens(applications: Collection[int], *, by: str) -> None:
 
 
 def living_family(identifier: str) -> TokenFamily | None:
-    """The family with this identifier, neither revoked nor expired, with person and application loaded."""
+    """Return the family with this identifier, with person and application loaded.
+
+    Returns None if it is revoked or expired.
+    """
     rows = TokenFamily.objects.filter(identifier=identifier, revoked_at=None, expires_at__gt=timezone.now())
     return rows.select_related("person", "application").first()
 
@@ -158,12 +159,15 @@ def _signed(found: Entitlement, family: TokenFamily, at: datetime, refresh_token
 
 
 def acr(methods: tuple[str, ...]) -> str:
-    """The authentication context class: ``mfa`` when a second factor was proved, else ``single``."""
+    """Return the authentication context class: ``mfa`` with a second factor, otherwise ``single``."""
     return "mfa" if SECOND_FACTORS & set(methods) else "single"
 
 
 def _common(found: Entitlement, now: datetime, lifetime: int) -> dict[str, Any]:
-    """How somebody signed in is said only where somebody did (RFC 9068 section 2.2.1)."""
+    """Return the claims of both tokens.
+
+    Those about the authentication are only present for a person (RFC 9068 section 2.2.1).
+    """
     issued = int(now.timestamp())
     claims = {
         "iss": found.issuer,
@@ -182,11 +186,11 @@ def _common(found: Entitlement, now: datetime, lifetime: int) -> dict[str, Any]:
 
 
 def _access_claims(found: Entitlement, family: TokenFamily, now: datetime, lifetime: int) -> dict[str, Any]:
-    """RFC 9068 section 2.2.
+    """Return the claims of the access token (RFC 9068 section 2.2).
 
-    The ``jti`` begins with the family, so that a revocation is seen without a row for each token.
+    The ``jti`` begins with the family, so that a revocation is effective without a row for each token.
 
-    The number of its answer follows, and what tells narrower scopes apart when the answer is given once more.
+    The number of its response follows, then a hash that distinguishes narrower scopes in a repeated response.
     """
     scope = " ".join(found.scopes)
     claims = {
@@ -199,7 +203,10 @@ def _access_claims(found: Entitlement, family: TokenFamily, now: datetime, lifet
 
 
 def _id_claims(found: Entitlement, now: datetime, lifetime: int, access_token: str) -> dict[str, Any]:
-    """OpenID Connect Core section 2; a refreshed one keeps auth_time and carries no nonce (section 12.2)."""
+    """Return the claims of the ID token (OpenID Connect Core section 2).
+
+    A refreshed one keeps auth_time and has no nonce (section 12.2).
+    """
     half = hashlib.sha256(access_token.encode()).digest()[:16]
     claims = {
         **_common(found, now, lifetime),
@@ -211,8 +218,9 @@ def _id_claims(found: Entitlement, now: datetime, lifetime: int, access_token: s
 
 
 def _refresh_token(found: Entitlement, family: TokenFamily, now: datetime) -> str | None:
-    """A new generation, where a person consented to offline access (Core section 11) and the application has
-    the grant.
+    """Create a new generation of the refresh token, or return None.
+
+    It requires consent to offline access (Core section 11) and the application's grant.
     """
     if (
         found.person is None

@@ -1,4 +1,4 @@
-"""The UserInfo endpoint's answer (OpenID Connect Core section 5.3)."""
+"""The response of the UserInfo endpoint (OpenID Connect Core section 5.3)."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,10 +9,10 @@ from idp.oauth.errors import InsufficientScope
 
 
 def claims_for(access_token: str, issuer: str) -> dict[str, Any]:
-    """The claims that this access token opens; raises InvalidToken or InsufficientScope.
+    """Return the claims that this access token permits; raise InvalidToken or InsufficientScope.
 
-    A token of a revoked family or of a person who became inactive opens nothing, however long it would still
-    live; one of a service account has nobody to tell about.
+    A token of a revoked family or of an inactive person permits nothing, even before it expires. One of a
+    service account has no person.
     """
     opened = open_token(access_token, issuer)
     if opened.person is None or "openid" not in opened.scopes:
@@ -21,7 +21,7 @@ def claims_for(access_token: str, issuer: str) -> dict[str, Any]:
 
 
 def person_claims(person: Person, scopes: Collection[str]) -> dict[str, Any]:
-    """The standard claims of the granted scopes (Core section 5.4); a claim without a value is left out."""
+    """Return the standard claims of the granted scopes (Core section 5.4), without empty ones."""
     claims: dict[str, Any] = {"sub": person.subject}
     if "profile" in scopes:
         claims |= {"name": person.display_name, "preferred_username": person.username}

@@ -1,1 +1,1 @@
-"""One grant a file; those of other rooms (the device grant) live there and are found by their dotted path."""
+"""The grants, one in each file; those of other apps (the device grant) live there."""

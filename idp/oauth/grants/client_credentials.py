@@ -1,6 +1,4 @@
-"""The client credentials grant (RFC 6749 section 4.4): an application acts for itself, as its service
-account.
-"""
+"""The client credentials grant (RFC 6749 section 4.4), for service accounts."""
 
 from datetime import datetime
 
@@ -16,7 +14,9 @@ from idp.oauth.tokens import Entitlement
 
 
 class ClientCredentials(Grant):
-    """Only for clients that can keep a secret; what they get tells of no person and is never refreshed
+    """The grant for an application that acts for itself.
+
+    Only confidential clients may use it. Its tokens contain nothing about a person and are never refreshed
     (section 4.4.3).
     """
 
@@ -36,7 +36,10 @@ class ClientCredentials(Grant):
         )
 
     def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
-        """Under a lock of the application: a secret that is renewed at this moment leaves no token behind."""
+        """Create the token family while the application is locked.
+
+        So a secret that is rotated at the same time leaves no token behind.
+        """
         rows = Application.objects.select_for_update().filter(
             pk=found.application.pk, is_active=True, confidential=True
         )
@@ -45,17 +48,17 @@ class ClientCredentials(Grant):
         return tokens.open_family(found)
 
     def refuse(self, found: Entitlement, why: str) -> None:
-        """There is nothing to end."""
+        """Do nothing: this grant has no code or token to revoke."""
 
     def refusal(self) -> Exception:
         return InvalidGrant()
 
 
 def _scopes(application: Application, asked: str | None) -> tuple[str, ...]:
-    """The scopes asked for, or all that the application has where it names none (section 3.3); never one
-    about a person.
+    """Return the requested scopes, or all of the application without a request (section 3.3).
 
-    What it may not have is refused and not dropped: nobody is there to see that something is missing.
+    Scopes about a person are never included. A scope that the application may not have is refused and not
+    dropped: no person is there to notice that something is missing.
     """
     own = tuple(scope for scope in application.scopes if scope not in STANDARD_SCOPES)
     if asked is None:

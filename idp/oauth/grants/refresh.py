@@ -18,12 +18,12 @@ REFRESHES, REFRESHES_WITHIN = 60, timedelta(minutes=10)  # of one family: each l
 
 
 class Refresh(Grant):
-    """Each token works once.
+    """The refresh token grant; each token works once.
 
-    Within ten seconds it gets the same answer again, for that may have been lost, until anything of it was
-    used.
+    Within ten seconds the same token gets the same response again, because that may have been lost, until a
+    token of it was used.
 
-    One that comes back otherwise is in two hands: it ends the whole family.
+    A token that is reused otherwise is in two hands, and revokes the whole family.
     """
 
     grant_type = tokens.REFRESH
@@ -72,8 +72,9 @@ class Refresh(Grant):
 
 
 def _check(row: RefreshToken) -> None:
-    """Raise unless this token may be used now; one that was used before ends its family, unless it would have
-    expired anyway.
+    """Raise an error unless this token may be used now.
+
+    A reused token revokes its family, unless it has expired.
     """
     now = timezone.now()
     if row.expires_at <= now:
@@ -89,7 +90,7 @@ def _check(row: RefreshToken) -> None:
 
 
 def _narrowed(granted: list[str], asked: str | None) -> tuple[str, ...]:
-    """The scopes asked for, none of which may exceed what was granted; all of them when none is named."""
+    """Return the requested scopes, none of which may exceed the granted ones; all of these by default."""
     if asked is None:
         return tuple(granted)
     wanted = parse_scopes(asked)

@@ -1,6 +1,4 @@
-"""Programs that one can copy: how a device or a service gets its tokens, with the values of one application
-filled in.
-"""
+"""Sample programs: how a device or a service gets its tokens, with one application's values."""
 
 import json
 import re
@@ -28,9 +26,9 @@ _LANGUAGES: tuple[tuple[str, str, str, str, Callable[[str], str]], ...] = (
 
 @dataclass(frozen=True)
 class Snippet:
-    """One program, as it can be saved and run.
+    """A complete program.
 
-    ``program``: device or service; ``suffix``: of the file's name.
+    ``program``: device or service. ``suffix``: of its file name.
     """
 
     program: str
@@ -41,9 +39,7 @@ class Snippet:
 
 
 def snippets(application: Application, issuer: str, secret: str = "") -> list[Snippet]:
-    """The programs for each grant of the application that begins something; ``secret`` only where it was made
-    this moment.
-    """
+    """Return the programs for the application's grants; ``secret`` is only known just after its creation."""
     found = []
     for grant, program in _PROGRAMS.items():
         if grant in application.grants:
@@ -64,8 +60,10 @@ def _values(application: Application, grant: str, issuer: str, secret: str) -> d
 
 
 def _scopes(application: Application, grant: str) -> list[str]:
-    """What it may ask for by this grant: a service nothing about a person, and offline access only who can
-    use it.
+    """Return the scopes to request with this grant.
+
+    A service requests none about a person, and offline access is only requested by applications that can use
+    it.
     """
     if grant == CLIENT_CREDENTIALS:
         return [scope for scope in application.scopes if scope not in STANDARD_SCOPES]
@@ -75,8 +73,9 @@ def _scopes(application: Application, grant: str) -> list[str]:
 
 
 def _filled(template: str, values: dict[str, str], quote: str, quoted: Callable[[str], str]) -> str:
-    """The program with each value written as its language writes a string; a public client loses the lines
-    about a secret.
+    """Return the program with each value as a string literal of its language.
+
+    A public client has no lines about a secret.
     """
     lines = template.splitlines(keepends=True)
     text = "".join(line for line in lines if values["CLIENT_SECRET"] or "client_secret" not in line)
