@@ -1,10 +1,10 @@
-"""What must happen, written in the transaction that causes it and done later."""
+"""The Django app of the outbox: work recorded in the transaction that causes it and done later."""
 
 from django.apps import AppConfig
 
 
 class OutboxConfig(AppConfig):
-    """Tables ``outbox_*``."""
+    """The app configuration; its tables begin with ``outbox_``."""
 
     name = "idp.outbox"
     label = "outbox"

@@ -1,9 +1,8 @@
-"""The outbox: what must happen is a row in the transaction that causes it; delivering it comes later, and at
-least once.
+"""The outbox: work is a row in the transaction that causes it, and is delivered later, at least once.
 
-A worker claims one row at a time by compare-and-set on the number of attempts and holds it for ``LEASE``: a
-worker that is killed loses nothing, and one that comes back late finds that its claim is not the latest any
-more. What is delivered twice after a crash carries the same key both times.
+A worker claims one row at a time by compare-and-set on the number of attempts and holds it for ``LEASE``. A
+worker that is killed loses nothing, and one that comes back late finds that its claim is no longer the
+latest. What is delivered twice after a crash has the same key both times.
 """
 
 import json
@@ -35,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parcel:
-    """What a handler gets. ``key`` is the same at every attempt."""
+    """What a handler receives; ``key`` is the same at every attempt."""
 
     key: str
     posted_at: datetime
@@ -47,17 +46,17 @@ class UnknownKind(Exception):
 
 
 class NotDelivered(Exception):
-    """It could not be delivered now; its text goes to the log and never holds anything of the payload."""
+    """A delivery failed; its message is logged and must not contain anything of the payload."""
 
 
 class Refused(NotDelivered):
-    """It will never be delivered, so no further attempt is made."""
+    """A delivery failed for good, so no further attempt is made."""
 
 
 def post(kind: str, payload: Mapping[str, Any], *, good_for: timedelta | None = None) -> str:
-    """Owes ``payload`` (JSON) to the handler of ``kind``, in the caller's transaction; answers the key.
+    """Post ``payload`` (JSON) to the handler of ``kind`` in the caller's transaction, and return the key.
 
-    ``good_for``: after that long it is not wanted any more. Raises UnknownKind.
+    ``good_for``: after that time it is no longer delivered. Raises UnknownKind.
     """
     if kind not in settings.OUTBOX_HANDLERS:
         raise UnknownKind(kind)
@@ -69,10 +68,10 @@ def post(kind: str, payload: Mapping[str, Any], *, good_for: timedelta | None = 
 
 
 def deliver_due(most: int = 50, seconds: float = 10) -> int:
-    """Tries up to ``most`` of the tenant's rows that are due, and begins none after ``seconds``; answers how
-    many were tried.
+    """Attempt up to ``most`` of the tenant's due deliveries, and return how many were attempted.
 
-    Not inside a transaction: a handler may take long, and each row's end is written by itself.
+    None is started after ``seconds``. Do not call it inside a transaction: a handler may take long, and the
+    result of each row is written by itself.
     """
     end, tried = time.monotonic() + seconds, 0
     due = Delivery.objects.filter(_due(timezone.now()), state=State.WAITING).order_by("due_at", "pk")
@@ -86,13 +85,14 @@ def deliver_due(most: int = 50, seconds: float = 10) -> int:
 
 
 def pause(attempts: int) -> timedelta:
-    """How long after this many failed attempts the next one comes: 5 s, doubling, an hour at most."""
+    """Return the delay after this many failed attempts: 5 s, doubling, an hour at most."""
     return min(_FIRST_PAUSE * (1 << attempts - 1), _LONGEST_PAUSE)
 
 
 def failed(since: datetime) -> tuple[int, str]:
-    """How many were given up from then on, and why the last one was; it holds nothing of what was to be
-    delivered.
+    """Return how many deliveries were given up since then, and why the last one was.
+
+    The reason contains nothing of the payload.
     """
     rows = Delivery.objects.filter(state=State.FAILED, ended_at__gte=since)
     newest = rows.order_by("-ended_at").values_list("why", flat=True).first()
@@ -100,7 +100,7 @@ def failed(since: datetime) -> tuple[int, str]:
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:
-    """Deletes one batch of rows that ended long ago; answers how many."""
+    """Delete one batch of rows that ended long ago, and return how many."""
     deleted = 0
     for state, kept in KEPT.items():
         old = list(
@@ -111,8 +111,10 @@ def sweep(now: datetime, batch: int = 1000) -> int:
 
 
 def _due(now: datetime) -> Q:
-    """What is due; also the first attempt, and what could not wait so long: the clock was set back since it
-    was written.
+    """Return the condition for due rows.
+
+    First attempts are due too, and rows further ahead than any delay: the clock was set back after they were
+    written.
     """
     return Q(due_at__lte=now) | Q(attempts=0) | Q(due_at__gt=now + _LONGEST_PAUSE + LEEWAY)
 
@@ -124,7 +126,7 @@ def _claim(pk: int, attempts: int) -> bool:
 
 
 def _try(pk: int, attempt: int) -> None:
-    """One attempt; whatever the handler raises, the row says what is next."""
+    """Make one attempt; whatever the handler raises, the row records the result."""
     try:
         row = Delivery.objects.get(pk=pk)
         _hand_over(row, attempt)

@@ -1,4 +1,4 @@
-"""The list of mails that the tenant words itself."""
+"""The list of the tenant's own mail templates."""
 
 from django.utils.translation import gettext_lazy as _
 

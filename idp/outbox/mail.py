@@ -1,5 +1,6 @@
-"""Mail: posted through the outbox, worded and signed by the tenant, sent by SMTP or, without a server,
-written to a folder.
+"""Mail: posted through the outbox, with the tenant's text and sender, sent by SMTP.
+
+Without a mail server it is written to a folder.
 """
 
 import logging
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class WrongWords(Exception):
-    """A mail is sent with exactly the words that its shipped template uses."""
+    """An email must be sent with exactly the variables of its shipped template."""
 
 
 class TooManyMails(DomainError):
@@ -50,9 +51,9 @@ class TooManyMails(DomainError):
 
 
 def send(name: str, to: str, words: Mapping[str, str], *, good_for: timedelta | None = None) -> str:
-    """Owe the mail ``name`` to the address ``to``, in the caller's transaction, and return the key.
+    """Post the mail ``name`` to the address ``to``, in the caller's transaction, and return the key.
 
-    Raise ValidationError, or TooManyMails: three an hour to one address, and ``MAILS_PER_DAY`` from one
+    Raises ValidationError, or TooManyMails: three an hour to one address, and ``MAILS_PER_DAY`` from one
     tenant.
     """
     validate_email(to)
@@ -63,7 +64,7 @@ def send(name: str, to: str, words: Mapping[str, str], *, good_for: timedelta | 
 
 
 def save_template(name: str, **values: str) -> list[str]:
-    """Creates or changes the tenant's own wording of a mail; answers which parts were changed.
+    """Create or change the tenant's own template of a mail, and return which of its fields changed.
 
     Raises ValidationError.
     """
@@ -78,12 +79,12 @@ def save_template(name: str, **values: str) -> list[str]:
 
 
 def delete_template(name: str) -> bool:
-    """Goes back to the shipped wording; answers whether there was another."""
+    """Delete the tenant's own template of a mail, and return whether there was one."""
     return bool(MailTemplate.objects.filter(name=name).delete()[0])
 
 
 def deliver(parcel: Parcel) -> None:
-    """The outbox's handler of mails."""
+    """Deliver a mail from the outbox."""
     try:
         message = _message(parcel)
     except ValueError as error:  # a domain that was stored before it was checked
@@ -97,12 +98,12 @@ def deliver(parcel: Parcel) -> None:
 
 
 def folder() -> Path:
-    """Where mails go without a mail server."""
+    """Return the folder for mail without a mail server."""
     return Path(settings.DATA) / "mails"
 
 
 def _message(parcel: Parcel) -> EmailMultiAlternatives:
-    """The same for each attempt: date and Message-ID are the row's."""
+    """Return the message, which is the same for each attempt: date and Message-ID are the row's."""
     owner, template = current_tenant(), _template(str(parcel.payload["name"]))
     face = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
     mail = template.filled({**parcel.payload["words"], **face})
@@ -128,13 +129,14 @@ def _message(parcel: Parcel) -> EmailMultiAlternatives:
 
 
 def _in_header(text: str) -> str:
-    """On one line, and without what a reader would decode as RFC 2047's encoding."""
+    """Return the text on one line, without anything that RFC 2047 would decode."""
     return one_line(text).replace("=?", "= ?")
 
 
 def _template(name: str) -> Template:
-    """Return the tenant's own wording, unless it was stored when less was refused and might give a
-    link away.
+    """Return the tenant's own template, or the shipped one.
+
+    An own template that an earlier release accepted is ignored if it might leak the link.
     """
     own, original = MailTemplate.objects.filter(name=name).first(), shipped()[name]
     if own and own.template.problems(original.words):
@@ -169,13 +171,13 @@ def _send(message: EmailMultiAlternatives, server: dict[str, Any]) -> None:
 
 
 def _said(error: Exception, code: int, reply: bytes | str) -> str:
-    """The numbers of the server's reply; its words might repeat the mail's."""
+    """Return the codes of the server's reply; its text might repeat the mail's."""
     enhanced = _ENHANCED.match(reply if isinstance(reply, bytes) else reply.encode())
     return f"{type(error).__name__} {code} {enhanced[0].decode() if enhanced else ''}".strip()
 
 
 def _write(message: EmailMultiAlternatives, parcel: Parcel) -> None:
-    """One file for each mail, readable by the server's user only; a repeated delivery replaces it."""
+    """Write the mail to a file that only the server's user can read; a repeated delivery replaces it."""
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder() / f"{parcel.posted_at:%Y%m%dT%H%M%S}-{parcel.key}.eml"
     draft = path.with_suffix(".part")

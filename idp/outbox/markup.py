@@ -1,8 +1,7 @@
-"""What the HTML of a mail may be: plain markup that loads nothing, where a recovery link stands in no address
-but its own.
+"""The HTML that a mail may contain: plain markup that loads nothing and does not leak the link.
 
-The names of elements and attributes that may stand are listed, and nothing else may: mail programs read HTML
-each in their own way.
+The allowed elements and attributes are listed, and nothing else may occur: each email program reads HTML in
+its own way. A recovery link may be in no address but its own.
 """
 
 import re
@@ -53,7 +52,7 @@ def stands_by_itself(text: str) -> bool:
 
 
 def problems(html: str) -> list[str]:
-    """Return what is wrong with the HTML of a mail, each thing once."""
+    """Return what is wrong with the HTML of a mail, without duplicates."""
     reader = _Reader()
     reader.feed(html)
     reader.close()
@@ -68,9 +67,7 @@ def problems(html: str) -> list[str]:
 
 
 class _Reader(HTMLParser):
-    """Collects what is wrong, the text as people read it, and how often the link is the whole of an
-    address.
-    """
+    """Collects problems, the text as people read it, and how often the link is a whole address."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)

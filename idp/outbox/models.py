@@ -1,4 +1,4 @@
-"""One row for each thing that is owed, and a tenant's own wording of a mail."""
+"""The tables of the outbox and of the tenants' mail templates."""
 
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ from idp.tenancy.models import TenantModel
 
 
 class State(models.TextChoices):
-    """``waiting → done | failed``; both ends wipe the payload."""
+    """``waiting → done | failed``; both final states erase the payload."""
 
     WAITING = "waiting"
     DONE = "done"
@@ -19,14 +19,14 @@ class State(models.TextChoices):
 
 
 def new_key() -> str:
-    """What makes a repeated delivery recognisable to whoever receives it."""
+    """Return a key by which the recipient can recognize a repeated delivery."""
     return uuid4().hex
 
 
 class Delivery(TenantModel):
-    """Something that is owed. ``attempts`` counts the claims, so it also says whose claim is the latest.
+    """A delivery that is due; ``attempts`` counts the claims and so identifies the latest one.
 
-    ``due_at``: from then on anybody may claim it; while somebody delivers, it is the end of their lease.
+    ``due_at``: from then on any worker may claim it. During an attempt, it is the end of the worker's lease.
     """
 
     key = models.CharField(max_length=32, unique=True, default=new_key, editable=False)
@@ -53,9 +53,7 @@ class Delivery(TenantModel):
 
 
 class MailTemplate(TenantModel):
-    """A tenant's own wording of one mail, in place of the shipped one as a whole; without ``html`` it is
-    plain text.
-    """
+    """A tenant's own text of a mail, in place of the whole shipped one; without ``html`` it is plain text."""
 
     name = models.CharField(max_length=50)
     subject = models.CharField(max_length=200)
@@ -70,7 +68,7 @@ class MailTemplate(TenantModel):
 
     @property
     def template(self) -> Template:
-        """As it is filled."""
+        """Return the template, ready to be rendered."""
         return Template(self.subject, self.text, self.html)
 
     def clean(self) -> None:

@@ -1,8 +1,7 @@
-"""The language of mails: ``{{ word }}`` and nothing else, so that whoever words a tenant's mails can run
-nothing and leak nothing.
+"""The template language of mails: ``{{ variable }}`` and nothing else.
 
-The shipped mails lie in ``templates/mail``; the words that one of them uses are the words that a tenant's own
-wording may use.
+So the author of a tenant's mails can run nothing and leak nothing. The shipped mails are in
+``templates/mail``. The variables that one of them uses are those that a tenant's own template may use.
 """
 
 import re
@@ -22,7 +21,7 @@ _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 @dataclass(frozen=True)
 class Template:
-    """A mail before or after its words are filled in."""
+    """A mail before or after its variables are filled in."""
 
     subject: str
     text: str
@@ -30,11 +29,11 @@ class Template:
 
     @property
     def words(self) -> frozenset[str]:
-        """What the caller must say, and the tenant's face."""
+        """Return the variables of the caller and of the tenant's branding."""
         return FACE.union(markup.WORD.findall(f"{self.subject}\n{self.text}\n{self.html}"))
 
     def problems(self, words: Collection[str]) -> dict[str, list[str]]:
-        """What is wrong with the wording, by part, where only these words exist."""
+        """Return what is wrong with the text, by field, where only these variables exist."""
         found = {part: _problems(getattr(self, part), words) for part in ("subject", "text", "html")}
         if _BREAKS.search(self.subject):
             found["subject"].append("The subject must be a single line.")
@@ -49,9 +48,9 @@ class Template:
         return {part: messages for part, messages in found.items() if messages}
 
     def filled(self, values: Mapping[str, str]) -> "Template":
-        """With the values in place of the words, each on one line, escaped in HTML.
+        """Return the mail with the values in place of the variables, each on one line, escaped in HTML.
 
-        A word that is no longer said is empty.
+        A variable without a value is empty.
         """
         plain = {name: one_line(value) for name, value in values.items()}
         escaped = {name: escape(value) for name, value in plain.items()}
@@ -62,7 +61,7 @@ class Template:
 
 @lru_cache(maxsize=1)
 def shipped() -> dict[str, Template]:
-    """The mails that the product sends, by name."""
+    """Return the shipped mails by name."""
     names = sorted(path.stem for path in FOLDER.glob("*.subject"))
     return {
         name: Template(_read(name, "subject").strip(), _read(name, "txt"), _read(name, "html"))
@@ -71,8 +70,9 @@ def shipped() -> dict[str, Template]:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and control characters: what a person or tenant is called never begins a new line
-    or header.
+    """Return the text without line breaks and control characters.
+
+    So the name of a person or tenant never begins a new line or header.
     """
     return _BREAKS.sub(" ", text).strip()
 

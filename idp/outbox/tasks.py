@@ -1,4 +1,4 @@
-"""Delivers what is owed, and deletes what was delivered long ago."""
+"""Delivers what is due, and deletes what was delivered long ago."""
 
 from django.utils import timezone
 
@@ -8,14 +8,15 @@ from idp.tenancy.tasks import tenant_task
 
 @tenant_task
 def deliver_outbox() -> None:
-    """One bounded batch of each tenant: nobody's undeliverable mail keeps the others waiting; the next turn
-    comes soon.
+    """Deliver one limited batch of each tenant.
+
+    So one tenant's undeliverable mail does not delay the others. The next run comes soon.
     """
     deliver_due()
 
 
 @tenant_task
 def sweep_outbox() -> None:
-    """In batches, so that no write holds the database for long."""
+    """Delete old deliveries in batches, so that no write locks the database for long."""
     while sweep(timezone.now()):
         pass

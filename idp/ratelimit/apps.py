@@ -1,10 +1,10 @@
-"""Budgets of attempts."""
+"""The Django app of the budgets of attempts."""
 
 from django.apps import AppConfig
 
 
 class RatelimitConfig(AppConfig):
-    """Tables ``ratelimit_*``."""
+    """The app configuration; its tables begin with ``ratelimit_``."""
 
     name = "idp.ratelimit"
     label = "ratelimit"

@@ -1,10 +1,10 @@
-"""Budgets: how many attempts within a sliding window, taken before the attempt is judged.
+"""Budgets: limits on attempts within a sliding window, charged before the attempt is evaluated.
 
 A budget of ``limit`` attempts has that many slots; each attempt occupies one until its window is over. So no
-window of that length, wherever it begins, ever holds more than ``limit`` attempts, and two attempts that race
-for the last slot meet at the table's unique constraint: one of them is refused. Attempts from further in the
-future than clocks may be apart count as none: after the clock was set back, nobody waits until it is there
-again.
+window of that length, wherever it begins, ever contains more than ``limit`` attempts. Two attempts that race
+for the last slot meet at the table's unique constraint, and one of them is refused. Attempts from further in
+the future than clocks may differ do not count: after the clock was set back, no one waits until that time
+comes again.
 """
 
 import ipaddress
@@ -38,8 +38,8 @@ class Budget:
     """``limit`` attempts in any ``window``.
 
     ``free``: from this many attempts on, each further one must wait twice as long as the one before
-    (exponential back-off, 1 s at first, a quarter of the window at most). ``refuses`` False: never in
-    anyone's way, only asked whether it is exhausted.
+    (exponential back-off, 1 s at first, a quarter of the window at most). ``refuses`` False: never refuses an
+    attempt, and is only queried for whether it is exhausted.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Budget:
     refuses: bool = True
 
     def wait(self, taken: int) -> timedelta:
-        """How long after the last of ``taken`` attempts the next one may come."""
+        """Return the delay between the last of ``taken`` attempts and the next one."""
         if self.free is None or taken < self.free:
             return timedelta(0)
         return min(timedelta(seconds=2 ** min(taken - self.free, 20)), self.window / 4)
@@ -64,20 +64,21 @@ class Spend:
 
     @property
     def bucket(self) -> str:
-        """What is stored instead of the key: addresses and names are not kept in clear."""
+        """Return what is stored instead of the key: addresses and names are not stored in clear text."""
         return mac("budget", f"{self.budget.name}\0{self.key}")
 
 
 @dataclass(frozen=True)
 class Exhausted:
-    """A refused attempt: nothing was taken, and ``until`` then the answer stays the same."""
+    """A refused attempt: nothing was charged, and the budget refuses attempts until ``until``."""
 
     budget: Budget
     until: datetime
 
     def told(self, now: datetime) -> str:
-        """Return the words for whoever was refused; the moment itself is for whoever can tell it in the
-        reader's time zone.
+        """Return the message with the remaining minutes.
+
+        Callers that know the reader's time zone can show ``until`` itself.
         """
         minutes = max(1, -int((now - self.until).total_seconds() // 60))
         when = ngettext("Try again in %(n)d minute.", "Try again in %(n)d minutes.", minutes) % {"n": minutes}
@@ -97,7 +98,7 @@ class _Refused(Exception):
 
 
 def charge(spends: Iterable[Spend]) -> list[int] | Exhausted:
-    """Take one attempt from each budget, or none at all; return the receipts for :func:`give_back`."""
+    """Charge one attempt to each budget, or none at all; return the receipts for :func:`give_back`."""
     try:
         return _charged(spends, judged=True)
     except _Refused as refused:
@@ -105,11 +106,11 @@ def charge(spends: Iterable[Spend]) -> list[int] | Exhausted:
 
 
 def reserve(spends: Sequence[Spend]) -> list[int] | Exhausted:
-    """The same for an attempt that is about to be judged; :func:`conclude` says how it ended.
+    """Charge an attempt that is about to be evaluated; report the result to :func:`conclude`.
 
-    What only attempts that are being judged at this moment would refuse waits for their verdict, two seconds
-    at most and outside of any transaction: many right answers at once all pass, and many wrong ones are still
-    no more than the limit.
+    Where only attempts that are still being evaluated would refuse it, it waits for their results: two
+    seconds at most, and only outside of a transaction. So many right answers at once all succeed, and many
+    wrong ones are still no more than the limit.
     """
     patient_until = time.monotonic() + (0 if connection.in_atomic_block else PATIENCE)
     while True:
@@ -122,9 +123,7 @@ def reserve(spends: Sequence[Spend]) -> list[int] | Exhausted:
 
 
 def conclude(receipts: list[int], *, right: bool) -> None:
-    """What was reserved has been judged: a right attempt costs nothing, a wrong one counts until its window
-    is over.
-    """
+    """End a reservation: a right attempt costs nothing, a wrong one counts until its window is over."""
     if right:
         give_back(receipts)
     elif receipts:
@@ -132,22 +131,21 @@ def conclude(receipts: list[int], *, right: bool) -> None:
 
 
 def give_back(receipts: list[int]) -> None:
-    """Frees what :func:`charge` took, and nothing else: a success never wipes the failures before it."""
+    """Refund what :func:`charge` took, and nothing else: a success never erases earlier failures."""
     if receipts:
         Attempt.objects.filter(pk__in=receipts).delete()
 
 
 def exhausted_until(spend: Spend) -> datetime | None:
-    """Until when this budget refuses; None while it would not. Takes nothing."""
+    """Return until when this budget refuses attempts, or None; nothing is charged."""
     now = timezone.now()
     return _refusal(spend.budget, _taken(spend, now), now)
 
 
 def address_key(address: str) -> str:
-    """The address as budgets count it: IPv4 whole, IPv6 by its /64, which one household or server has to
-    itself.
+    """Return the address as budgets count it: IPv4 in full, IPv6 by its /64.
 
-    All that cannot be read count together.
+    One household or server has a /64 to itself. All unreadable addresses count together.
     """
     ip = addresses.parse(address)
     if isinstance(ip, ipaddress.IPv6Address):
@@ -156,16 +154,17 @@ def address_key(address: str) -> str:
 
 
 def same_network(one: str, other: str) -> bool:
-    """Whether two addresses are of one household or server.
+    """Return whether two addresses belong to one household or server.
 
-    One that cannot be read is in nobody's network.
+    An unreadable address is in no network.
     """
     return addresses.parse(one) is not None and address_key(one) == address_key(other)
 
 
 def by_network(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]:
-    """One attempt of this address: for IPv6 it counts for its /64, and in larger budgets also for its /56 and
-    its /48.
+    """Return what one attempt from this address costs.
+
+    For IPv6 it counts for its /64, and in larger budgets also for its /56 and its /48.
     """
     ip = addresses.parse(address)
     if not isinstance(ip, ipaddress.IPv6Address):
@@ -177,10 +176,10 @@ def by_network(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]
 
 
 def network_ranges(address: str) -> list[tuple[str, int]]:
-    """The address's networks as text, and how many times the limit of the first each may have; a wider one
-    begins each of its own.
+    """Return the networks of the address as text, each with its multiple of the first one's limit.
 
-    IPv4 whole, as what cannot be read; IPv6 as 16, 14 and 12 hexadecimal digits.
+    The text of a wider network is a prefix of those within it: IPv4 and unreadable addresses in full, IPv6 as
+    16, 14 and 12 hexadecimal digits.
     """
     if not address:
         return [("", 1)]
@@ -192,9 +191,9 @@ def network_ranges(address: str) -> list[tuple[str, int]]:
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:
-    """Deletes one batch of attempts that no longer count; answers how many.
+    """Delete one batch of attempts that no longer count, and return how many.
 
-    It waits for nobody, so that no charge waits for it.
+    It skips locked rows, so that it never delays a charge.
     """
     with transaction.atomic():
         free = Attempt.objects.select_for_update(skip_locked=True).filter(expires_at__lt=now)

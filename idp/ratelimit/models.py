@@ -1,4 +1,4 @@
-"""One row for each attempt that still counts."""
+"""The table of attempts that still count."""
 
 from django.db import models
 
@@ -6,10 +6,11 @@ from idp.tenancy.models import TenantModel
 
 
 class Attempt(TenantModel):
-    """One taken place of a budget: a bucket has as many slots as its limit, and a slot is free again when it
-    has expired.
+    """An occupied slot of a budget.
 
-    ``judged`` False: what was attempted is being judged at this moment.
+    A bucket has as many slots as its limit, and a slot is free again when it has expired.
+
+    ``judged`` False: the attempt is still being evaluated.
     """
 
     bucket = models.CharField(max_length=64)

@@ -8,5 +8,5 @@ from idp.tenancy.tasks import in_batches, tenant_task
 
 @tenant_task
 def sweep_attempts() -> None:
-    """In batches, so that no write holds the database for long."""
+    """Delete old attempts in batches, so that no write locks the database for long."""
     in_batches(lambda: sweep(timezone.now()))
