@@ -1,6 +1,4 @@
-"""The one settings module: everything comes from a few environment variables, with defaults that run on a
-bare machine.
-"""
+"""The only settings module: a few environment variables, with defaults for a bare machine."""
 
 import sys
 from pathlib import Path

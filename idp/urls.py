@@ -1,4 +1,4 @@
-"""Every address; composition only."""
+"""The URL configuration and the error handlers."""
 
 from web.urls import urlpatterns
 

@@ -89,8 +89,9 @@ def since(
 ) -> News:
     """Return the tenant's events after this ID, oldest first, and those of the earlier ones in ``late``.
 
-    They are the first ``most``, with more to come, or with ``newest_only`` the last ``most`` and how many were skipped.
-    ``last`` also advances past events that do not match, so that no part of the table is read twice.
+    They are the first ``most``, with more to come, or with ``newest_only`` the last ``most`` and how many
+    were skipped. The ID in ``last`` also advances past events that do not match, so that no part of the table
+    is read twice.
     """
     end = max(newest(), after)
     fresh = wanted.among(Event.objects.filter(pk__gt=after, pk__lte=end))

@@ -40,7 +40,7 @@ def _moment(path: str) -> Any:
 
 
 def _area(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
-    """Filter by the existing kinds: a prefix uses no index, whatever the database's collation."""
+    """Filter by the existing kinds: a prefix uses no index, regardless of the database's collation."""
     return rows.filter(kind__in=[kind for kind in known_kinds() if kind.startswith(f"{value}.")])
 
 

@@ -24,6 +24,6 @@ def svg(text: str) -> bytes:
 def picture(text: str) -> str:
     """Return a QR code as the ``data:`` URI of an SVG.
 
-    It is dark on white with a quiet zone, whatever the page's colors, because scanners expect that.
+    It is dark on white with a quiet zone, regardless of the page's colors, because scanners expect that.
     """
     return str(segno.make(text, error="m", micro=False).svg_data_uri(dark="#000", light="#fff", border=4))

@@ -52,8 +52,8 @@ class Credentials:
 def parse_form(content_type: str, body: bytes) -> Form:
     """Parse a form body (RFC 6749 appendix B); raise WrongContentType or InvalidRequest.
 
-    It must be UTF-8, whatever charset its media type has: libraries label ASCII in different ways, and the
-    media type has no such parameter.
+    It must be UTF-8, regardless of the charset of its media type: libraries label ASCII in different ways,
+    and the media type has no such parameter.
     """
     # a client that says everything in its Authorization header sends no body at all (D2)
     if not content_type and not body:

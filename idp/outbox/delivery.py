@@ -126,7 +126,7 @@ def _claim(pk: int, attempts: int) -> bool:
 
 
 def _try(pk: int, attempt: int) -> None:
-    """Make one attempt; whatever the handler raises, the row records the result."""
+    """Make one attempt; for every exception of the handler, the row records the result."""
     try:
         row = Delivery.objects.get(pk=pk)
         _hand_over(row, attempt)

@@ -1,4 +1,4 @@
-"""Consistent copies of a SQLite database under traffic, and the way back."""
+"""Consistent copies of a SQLite database in use, and their restoration."""
 
 import os
 import sqlite3
@@ -13,10 +13,10 @@ class NoCopy(Exception):
 
 
 def copy(source: Path, target: Path) -> int:
-    """Copy a database to a file that does not exist yet, mode 0600; return its size in bytes. Raise NoCopy.
+    """Copy a database to a new file with mode 0600, and return its size in bytes; raise NoCopy.
 
-    ``target`` has its name only once the copy is whole, checked and on the disk. Writers go on meanwhile: the
-    copy shows one moment.
+    ``target`` gets its name only once the copy is complete, checked and on the disk. Writers continue
+    meanwhile: the copy is a snapshot.
     """
     if not source.is_file():
         raise NoCopy(f"No database at {source}.")

@@ -1,8 +1,7 @@
-"""Celery's way to Redis: what goes wrong with a connection or with one message ends neither the worker nor
-the others' turn.
+"""Celery's Redis transport, which survives faults of a connection or of a single message.
 
-kombu 5.7 gives back what was under way when a connection is closed, also through one that is gone, and fails
-there with an error that Celery takes for a fault of the program: the worker ends.
+kombu 5.7 restores unacknowledged messages when a connection is closed, even over a broken one. The error that
+this raises counts for Celery as a fault of the program: the worker ends.
 """
 
 import logging
@@ -15,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class QoS(redis.QoS):
-    """What this worker has received and not yet acknowledged."""
+    """The messages that this worker has received and not yet acknowledged."""
 
     def restore_unacked(self, client: Any = None) -> None:
-        """Give it back; while Redis is away it comes back by itself, after the visibility timeout."""
+        """Restore them; while Redis is unavailable they return after the visibility timeout."""
         try:
             super().restore_unacked(client)
         except self.channel.connection_errors:
@@ -26,9 +25,7 @@ class QoS(redis.QoS):
 
 
 class Channel(redis.Channel):
-    """One that says so when it is asked for more after its connection was closed, and passes over what is no
-    message.
-    """
+    """A channel that raises an error once its connection is closed, and skips invalid messages."""
 
     QoS = QoS
 
@@ -46,6 +43,6 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """kombu's, with our channels."""
+    """The transport of kombu with this module's channels."""
 
     Channel = Channel

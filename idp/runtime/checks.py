@@ -1,6 +1,4 @@
-"""Start-up checks that refuse a mix which loses messages or leaks secrets, and name the variable that mends
-it.
-"""
+"""Start-up checks of settings that lose messages or leak secrets; each names the variable to fix."""
 
 import ipaddress
 import os
@@ -19,7 +17,7 @@ from idp.runtime import files
 
 @register()
 def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """One process on SQLite, or PostgreSQL with Redis."""
+    """Check that it is one process on SQLite, or PostgreSQL with Redis."""
     sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
     found: list[CheckMessage] = []
     if settings.REDIS_URL and not settings.SECRET_KEY_IS_GIVEN:
@@ -44,8 +42,9 @@ def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register()
 def mails(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Several processes have no folder in common into which mails could be written; and somebody must be the
-    sender.
+    """Check that mail can be delivered, and from a real address.
+
+    Several processes have no common folder into which mail could be written.
     """
     if not settings.SMTP:
         message = "REDIS_URL is set, but no mail server is configured: emails aren't delivered."
@@ -61,7 +60,7 @@ def mails(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register()
 def handlers(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """A kind of the outbox that nobody could deliver stops the server, not a mail."""
+    """Check that each kind of the outbox has a handler, before a mail fails."""
     found: list[CheckMessage] = []
     for kind, path in settings.OUTBOX_HANDLERS.items():
         try:
@@ -73,7 +72,10 @@ def handlers(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register()
 def folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """A folder that is not there says nothing: no secret is found, no blueprint is applied."""
+    """Check that the configured folders are readable.
+
+    Without this check, a missing folder goes unnoticed: no secret is found and no blueprint is applied.
+    """
     named = {"FOYER_SECRETS": settings.SECRETS, "FOYER_BLUEPRINTS": settings.BLUEPRINTS}
     unreadable = {
         name: folder
@@ -92,7 +94,7 @@ def folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register()
 def countries(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """A GeoIP file that cannot be read would refuse every run whose condition asks for the country."""
+    """Check the GeoIP file: an unreadable one would refuse every run whose condition uses the country."""
     if fault := geo.fault():
         return [
             Error(
@@ -106,7 +108,7 @@ def countries(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register()
 def proxies(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Trusting every address lets anybody forge theirs."""
+    """Check that not every address is trusted, with which anyone could forge theirs."""
     if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
         return [
             Error(
@@ -120,7 +122,10 @@ def proxies(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register()
 def proxy_on_a_socket(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """A Unix socket counts as this machine; unless that is trusted, everybody has the proxy's address."""
+    """Check that the proxy of a Unix socket is trusted; otherwise all clients have its address.
+
+    A Unix socket counts as the address of this machine.
+    """
     here = ipaddress.ip_address("127.0.0.1")
     if not settings.BIND.startswith("unix:") or any(here in network for network in settings.TRUSTED_PROXIES):
         return []
@@ -133,8 +138,9 @@ def proxy_on_a_socket(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def tables(app_configs: Any, databases: Any = None, **options: Any) -> list[CheckMessage]:
-    """Look, when asked to with ``--database default``, whether the database is there and has the tables of
-    this version.
+    """Check whether the database is available and has this version's tables.
+
+    This only happens with ``--database default``.
     """
     if not databases:
         return []
@@ -152,7 +158,7 @@ def tables(app_configs: Any, databases: Any = None, **options: Any) -> list[Chec
 
 @register()
 def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Only the user that serves may read hashes of passwords, and nobody else may put files among ours."""
+    """Check that only the server's user can read the database and the secret key."""
     found: list[CheckMessage] = []
     if settings.DATA.is_dir() and settings.DATA.stat().st_mode & 0o066:
         message = f"Other users of this machine can read {settings.DATA}."

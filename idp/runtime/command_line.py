@@ -1,7 +1,7 @@
-"""The entry of ``manage.py`` and ``foyer``: version, file permissions, errors in one sentence, exit codes.
+"""The entry point of ``manage.py`` and ``foyer``: version, file modes, error messages, exit codes.
 
-What holds for every command, Django's own included, stands here and in :mod:`idp.runtime.terminal`, so that
-no command can forget it.
+What applies to every command, Django's own included, is here and in :mod:`idp.runtime.terminal`, so that no
+command can omit it.
 """
 
 import json
@@ -38,8 +38,10 @@ _PROJECT = Path(__file__).resolve().parent.parent.parent / "pyproject.toml"
 
 
 class Parser(CommandParser):
-    """Arguments of any command: an option is written out, a mistake is an error like others, ``-`` and
-    nothing are no paths.
+    """The argument parser of every command.
+
+    Options cannot be abbreviated, a mistake is an error like any other, and ``-`` and the empty string are no
+    paths.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -47,15 +49,16 @@ class Parser(CommandParser):
         super().__init__(**kwargs)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Return the arguments; errors of the command then come to :func:`main`, which tells them, instead of
-        being printed by Django.
+        """Return the arguments, with ``traceback`` set.
+
+        So errors of the command reach :func:`main`, which reports them, instead of being printed by Django.
         """
         options = super().parse_args(args, namespace)
         options.traceback = True
         return options
 
     def error(self, message: str) -> NoReturn:
-        """Raise CommandError, in place of an exit code that would mean something else."""
+        """Raise CommandError instead of exiting with a code that has another meaning here."""
         raise _Misused(message, f"{self.format_usage()}{self.prog}: {message}")
 
     def _get_value(self, action: Any, arg_string: str) -> Any:
@@ -73,7 +76,7 @@ class _Misused(CommandError):
 
 
 def script() -> NoReturn:
-    """Run the command line of this process: what ``foyer`` calls where Foyer is installed as a package."""
+    """Run the command line of this process: the entry point ``foyer`` of the installed package."""
     try:
         main(sys.argv)
     except KeyboardInterrupt:
@@ -83,9 +86,9 @@ def script() -> NoReturn:
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Run one command and end the process: 0 it is done, 1 it could not be, 2 something differs.
+    """Run one command and exit: 0 for success, 1 for failure, 2 where something differs.
 
-    What is expected to fail is a sentence.
+    Expected errors are one sentence.
     """
     terminal.prepare()
     name = arguments[1] if len(arguments) > 1 else "help"
@@ -110,7 +113,7 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def version() -> str:
-    """Return the version: that of pyproject.toml in a checkout, otherwise that of the installed package."""
+    """Return the version: of pyproject.toml in a checkout, otherwise of the installed package."""
     if not _PROJECT.exists():
         return metadata.version("foyer")
     return str(tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"])
@@ -134,10 +137,10 @@ def _run(name: str, arguments: list[str]) -> int:
 
 @contextmanager
 def _addresses_unchecked(name: str) -> Iterator[None]:
-    """Leave Django's check of every address to ``check``: it imports all pages and the API, a quarter of the
-    processor time of a small command.
+    """Skip Django's check of the URLs except in the command ``check``.
 
-    An installation cannot make an address wrong, so an operator learns nothing from it.
+    It imports all pages and the API, which takes a quarter of the processor time of a small command. An
+    installation cannot break a URL, so the check tells an operator nothing.
     """
     registered = registry.registered_checks
     if name != "check":
@@ -149,7 +152,10 @@ def _addresses_unchecked(name: str) -> Iterator[None]:
 
 
 def _tell(error: Exception, *, as_json: bool) -> None:
-    """Say it on standard error, or as JSON on standard output; if that cannot be written, say so too."""
+    """Report the error on standard error, or as JSON on standard output.
+
+    An output that cannot be written is reported too.
+    """
     told = [error]
     try:
         if as_json:

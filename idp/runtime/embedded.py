@@ -1,4 +1,4 @@
-"""Celery's worker and beat as threads of the web process, for the mode that needs no broker."""
+"""Celery's worker and beat as threads of the web process, for the mode without a broker."""
 
 import fcntl
 import threading
@@ -16,10 +16,10 @@ from idp.runtime.files import make_folder, settle
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Holds the data folder while the block runs; raises CommandError when another process does.
+    """Lock the data folder within the block; raise CommandError when another process holds it.
 
-    Two processes would not hear each other's messages, which live in memory. The lock ends with the process,
-    however it ends.
+    Two processes would not receive each other's messages, which are in memory. The lock ends with the
+    process, however that ends.
     """
     try:
         make_folder(settings.DATA)
@@ -40,7 +40,7 @@ def alone() -> Iterator[None]:
 
 
 def refuse_a_second() -> None:
-    """Raises CommandError when this process would be the second embedded one on its data folder."""
+    """Raise CommandError when this would be the second embedded process on its data folder."""
     if settings.EMBEDDED:
         with alone():
             pass
@@ -48,9 +48,9 @@ def refuse_a_second() -> None:
 
 @contextmanager
 def background(app: Celery) -> Iterator[None]:
-    """Worker and beat run while the block does.
+    """Run worker and beat within the block.
 
-    Messages live in memory: whatever must happen is swept from the database.
+    Messages are in memory, so sweeps find all work in the database.
     """
     with alone():
         try:

@@ -1,5 +1,6 @@
-"""What goes wrong outside of the program, as one sentence that says what to do: no installation, no database,
-no Redis, no file.
+"""Faults outside of the program as one sentence that says what to do.
+
+They concern the installation, the database, Redis or a file.
 """
 
 from pathlib import Path
@@ -31,7 +32,7 @@ _ADVICE = {
 
 
 def sentence(error: Exception) -> str:
-    """Return what to tell whoever runs a command."""
+    """Return the message for the person who runs a command."""
     if isinstance(error, Unsealable):
         return (
             "The database contains values encrypted with a secret key that is neither "
@@ -75,6 +76,6 @@ def _is_missing(file: Path) -> bool:
 
 
 def _said(error: Exception) -> str:
-    """What a library says, as a sentence."""
+    """Return a library's message as a sentence."""
     said = " ".join(str(error).split()) or type(error).__name__
     return said if said.endswith((".", "?", "!")) else f"{said}."

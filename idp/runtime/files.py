@@ -1,5 +1,6 @@
-"""The files of an installation: data folder, secret key, SQLite database; made by the commands that serve,
-for one user only.
+"""The files of an installation: data folder, secret key and SQLite database.
+
+Commands that serve create them, for one user only.
 """
 
 import errno
@@ -22,7 +23,7 @@ _FOREIGN = (
 
 
 def prepare() -> None:
-    """Make what is missing of folder, database and secret key.
+    """Create the folder, the database and the secret key where they are missing.
 
     Raise CommandError when the key is not that of the database.
     """
@@ -35,15 +36,15 @@ def prepare() -> None:
 
 
 def refuse_foreign_key() -> None:
-    """Raise CommandError when nothing that is sealed in the database can be read under the secret key."""
+    """Raise CommandError when the secret key cannot decrypt any sealed value of the database."""
     if foreign_key():
         raise CommandError(_FOREIGN)
 
 
 def keep_secret_key() -> None:
-    """Write the secret key into the data folder, unless the environment gives it.
+    """Save the secret key in the data folder, unless the environment sets it.
 
-    Two starts at once keep the same one.
+    Two concurrent starts use the same one.
     """
     if not settings.SECRET_KEY_IS_GIVEN:
         make_folder(Path(settings.DATA))
@@ -51,14 +52,14 @@ def keep_secret_key() -> None:
 
 
 def make_folder(folder: Path, mode: int = 0o700) -> None:
-    """Make a folder with this mode, whatever the umask; one that is there stays as it is."""
+    """Create a folder with this mode, regardless of the umask; an existing one stays as it is."""
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(mode)
 
 
 def narrow(database: Path) -> None:
-    """Make an empty SQLite file where there is none, and let only its owner read it and the files beside it.
+    """Create an empty SQLite file where there is none, and restrict it and its journals to the owner.
 
     Raise OSError for a folder.
     """
@@ -72,8 +73,9 @@ def narrow(database: Path) -> None:
 
 
 def settle(database: Path) -> None:
-    """Write the journal of a SQLite file into it: a server that was stopped leaves one whole file, unless
-    somebody else still reads.
+    """Write the journal of a SQLite file into it.
+
+    So a server that was stopped leaves one complete file, unless another process still reads it.
     """
     if database.exists():
         with suppress(sqlite3.Error), closing(sqlite3.connect(database, timeout=1)) as connection:
@@ -86,5 +88,5 @@ def beside(database: Path) -> list[Path]:
 
 
 def shared(path: Path) -> bool:
-    """Whether others than the owner may read, write or enter."""
+    """Return whether users other than the owner may read, write or enter."""
     return bool(path.stat().st_mode & 0o077)

@@ -1,5 +1,6 @@
-"""What must be there before anything is served: tables, the shipped flows, an administrator, static files;
-made where missing.
+"""Setup of what serving needs: tables, the shipped flows, an administrator and static files.
+
+Only what is missing is created.
 """
 
 import filecmp
@@ -30,8 +31,9 @@ _TURN = 0x_F0_1E  # any number that nobody else uses in this database
 
 
 def install(tell: Tell) -> None:
-    """Makes what is missing, and changes nothing that is there; ``tell`` hears the first administrator's
-    password.
+    """Create what is missing, and change nothing that exists.
+
+    ``tell`` is called with the first administrator's password.
     """
     logging.disable(logging.INFO)  # what is set up now is told in plain words
     try:
@@ -48,7 +50,7 @@ def install(tell: Tell) -> None:
 
 @contextmanager
 def _in_turn() -> Iterator[None]:
-    """Several hosts that begin at the same time wait for each other; on SQLite there is only one."""
+    """Make several hosts that start at the same time wait for each other; on SQLite there is only one."""
     if connection.vendor != "postgresql":
         yield
         return
@@ -67,13 +69,12 @@ def _migrate() -> None:
 
 
 def know_tables() -> None:
-    """Lets the database find out how its large tables are spread.
+    """Let the database collect statistics of its large tables.
 
-    PostgreSQL does so by itself after a while; SQLite never does, takes every tenant for a tiny one, and
-    looks through all of its rows where an index leads to the few that are wanted.
+    PostgreSQL does so by itself after a while. SQLite never does, assumes that every tenant is small, and
+    scans all of its rows where an index leads to the few that match.
 
-    A table that is small now gets no statistics: they would be wrong once it has grown. It takes a tenth of a
-    second.
+    A small table gets no statistics: they would be wrong once it has grown. It takes a tenth of a second.
     """
     with connection.cursor() as cursor:
         if connection.vendor != "sqlite":
@@ -88,7 +89,7 @@ def know_tables() -> None:
 
 
 def _first_start() -> None:
-    """The shipped blueprints, once: what an administrator changes later is never overwritten."""
+    """Apply the shipped blueprints once; an administrator's later changes are never overwritten."""
     if tenants.by_name(DEFAULT):
         return
     shipped = sorted((Path(settings.BASE_DIR) / "blueprints" / "default").glob("*.yaml"))
@@ -121,9 +122,9 @@ def _first_admin(tell: Tell) -> None:
 
 
 def _static_files() -> None:
-    """Collect when a file differs from its copy.
+    """Collect the static files when one differs from its copy.
 
-    Times do not tell: an installed package may be older than what was collected last.
+    Modification times are not reliable: an installed package may be older than what was collected last.
     """
     collected = Path(settings.STATIC_ROOT)
     sources = {
@@ -142,7 +143,7 @@ def _static_files() -> None:
 
 
 def easy_to_copy() -> str:
-    """80 random bits in groups, without characters that look alike."""
+    """Return 80 random bits in groups, without characters that look alike."""
     return "-".join(
         "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4)) for _ in range(4)
     )
@@ -150,4 +151,4 @@ def easy_to_copy() -> str:
 
 class _Quiet:
     def write(self, text: str) -> None:
-        """Nothing."""
+        """Discard the text."""

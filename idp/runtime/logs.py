@@ -1,5 +1,6 @@
-"""Structured logs to standard error: one line an event, with tenant and request id, never a path, a query or
-a secret.
+"""Structured logs on standard error: one line for each event, with tenant and request ID.
+
+A line never contains a path, a query or a secret.
 """
 
 import logging.config
@@ -67,11 +68,10 @@ _OF_LIBRARIES: dict[str, dict[str, Any]] = {
 
 
 def configure(config: dict[str, Any]) -> None:
-    """Configure logging as Django's LOGGING_CONFIG; ``config`` has ``format`` ("console" or "json") and
-    ``level``.
+    """Configure logging as Django's LOGGING_CONFIG.
 
-    ``level`` is that of our own loggers. Those of libraries never tell more than at "info": at "debug" some
-    print messages whole.
+    ``config`` has ``format`` ("console" or "json") and ``level``, that of Foyer's own loggers. Those of
+    libraries never log more than at "info": at "debug" some print whole messages.
     """
     last = (
         structlog.dev.ConsoleRenderer(colors=False)
@@ -107,9 +107,7 @@ def configure(config: dict[str, Any]) -> None:
 
 
 def route_of(request: Any) -> str:
-    """Return the pattern of the request's address, such as ``/recover/<str:token>``; "-" where
-    there is none.
-    """
+    """Return the pattern of the request's URL, such as ``/recover/<str:token>``; "-" where there is none."""
     match = getattr(request, "resolver_match", None)
     if match is None:  # what failed before the address was looked up
         with suppress(Exception):
@@ -118,14 +116,12 @@ def route_of(request: Any) -> str:
 
 
 def redact(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Replace every value whose name says that it is secret, at any depth."""
+    """Replace every value whose name is secret, at any depth."""
     return {name: value if name == "exc_info" else _redacted(name, value) for name, value in event.items()}
 
 
 def hide_requests(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Name the route in place of the path, and leave out what a request brought, in messages and tracebacks
-    alike.
-    """
+    """Replace the path by the route and remove the request's data, in messages and tracebacks."""
     request, source, ours = event.pop("request", None), event.get("logger", ""), dict[str, Any]()
     known = hasattr(request, "path_info")
     if known:
@@ -166,7 +162,7 @@ def _redacted(name: Any, value: Any) -> Any:
 
 
 def _paths(request: Any) -> Iterator[str]:
-    """The request's path in its spellings, with and without the query."""
+    """Yield the request's path in its spellings, with and without the query."""
     query = request.META.get("QUERY_STRING", "")
     for path in {request.path, request.path_info, quote(request.path), unquote(request.path)}:
         if path.strip("/"):
@@ -174,7 +170,7 @@ def _paths(request: Any) -> Iterator[str]:
 
 
 def _values(request: Any) -> Iterator[str]:
-    """What the request brought beside its path: parts of the address, query, form, cookies, authorization."""
+    """Yield the request's data beside its path: parts of the URL, query, form, cookies, authorization."""
     match = getattr(request, "resolver_match", None)
     lists = getattr(request, "_post", None)  # only what was parsed already: nothing is read here
     query = request.META.get("QUERY_STRING", "")
@@ -197,8 +193,9 @@ def _values(request: Any) -> Iterator[str]:
 
 
 def _hidden(value: Any, brought: dict[str, str], route: str, *, every_path: bool) -> Any:
-    """Return ``value`` with every text in it cleaned; the lines of a traceback that name our files stay as
-    they are.
+    """Return ``value`` with every text in it cleaned.
+
+    The lines of a traceback that name Foyer's files stay as they are.
     """
     if isinstance(value, dict):
         return {name: _hidden(inner, brought, route, every_path=every_path) for name, inner in value.items()}

@@ -1,4 +1,4 @@
-"""Gives the memory of large blocks back to the system when they are freed."""
+"""Returns the memory of large blocks to the system when they are freed."""
 
 import ctypes
 import platform
@@ -8,11 +8,12 @@ _BYTES = 128 * 1024  # glibc's own first value
 
 
 def return_large_blocks() -> bool:
-    """Fix the size from which glibc's malloc takes a block from the system by itself; return whether this is
-    glibc and it took it.
+    """Fix the size from which glibc's malloc takes a block directly from the system.
 
-    Left alone, glibc raises that size to 32 MiB once the first 19 MiB of an Argon2 hash are freed. The next
-    ones then lie in the arena of whichever thread made them, and a web process with sixteen threads keeps
+    Returns whether this is glibc and it accepted the size.
+
+    By default, glibc raises that size to 32 MiB once the first 19 MiB of an Argon2 hash are freed. The next
+    ones are then in the arena of the thread that allocated them, and a web process with sixteen threads keeps
     hundreds of MiB for ever.
     """
     if platform.libc_ver()[0] != "glibc":

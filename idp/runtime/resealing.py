@@ -1,4 +1,4 @@
-"""Re-encrypts everything that is sealed: every SealedField of every table, found by looking at the models."""
+"""Re-encrypts every SealedField of every table; the columns are found from the models."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,7 @@ from idp.foundation.sealing import SealedField, Unsealable, is_current, seal, un
 
 
 def reseal(batch: int = 500) -> dict[str, int]:
-    """Write every value that is sealed under another accepted key under the current one; return how many by
-    column.
+    """Re-encrypt every value that is sealed under another accepted key, and return how many by column.
 
     Raise Unsealable, before anything is written in that column, when no accepted key reads one.
     """
@@ -34,7 +33,7 @@ def reseal(batch: int = 500) -> dict[str, int]:
 
 
 def unreadable(batch: int = 500) -> dict[str, int]:
-    """How many values of each sealed column no accepted key can read."""
+    """Return how many values of each sealed column no accepted key can decrypt."""
     return {
         f"{model._meta.db_table}.{field.column}": sum(
             not _readable(stored) for _, stored in _rows(model, field, batch)
@@ -44,11 +43,10 @@ def unreadable(batch: int = 500) -> dict[str, int]:
 
 
 def foreign_key() -> bool:
-    """Whether something is sealed in the database, but the newest value of no column can be read under an
-    accepted key.
+    """Return whether there are sealed values, but no column's newest one can be decrypted.
 
-    Older values may be unreadable for good reason: their key was lost, and what was made since is sealed
-    under another.
+    Older values may be unreadable for good reason: their key was lost, and later values are sealed under
+    another.
     """
     readable: set[bool] = set()
     try:
@@ -74,7 +72,7 @@ def _sealed_columns() -> Iterator[tuple[type[models.Model], SealedField]]:
 
 
 def _rows(model: type[models.Model], field: SealedField, batch: int) -> Iterator[tuple[int, str]]:
-    """Key and ciphertext, past the field's own decryption."""
+    """Yield key and ciphertext, bypassing the field's own decryption."""
     last = 0
     select = (
         # names of our own models

@@ -1,5 +1,6 @@
-"""The streams of commands: no control character of a name or a file reaches a terminal, and output that
-cannot be written is an error.
+"""The streams of commands: no control characters reach a terminal, and failed writes are errors.
+
+Control characters could come from a name or a file.
 """
 
 import io
@@ -26,7 +27,10 @@ class Unwritable(OSError):
 
 
 class Output(OutputWrapper):
-    """What every command writes to: only colours of a style are passed on as control sequences."""
+    """The stream that every command writes to.
+
+    It only passes on the control sequences of a style's colors.
+    """
 
     def write(  # type: ignore[override]
         self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None
@@ -43,7 +47,7 @@ class Output(OutputWrapper):
             raise self._unwritable(error) from None
 
     def flush(self) -> None:
-        """Write what is still held back; raise Unwritable where that cannot be."""
+        """Write what is still buffered; raise Unwritable where that fails."""
         stream: Any = self._out
         try:
             stream.flush()
@@ -57,7 +61,7 @@ class Output(OutputWrapper):
 
 
 def coloured(force_color: bool = False) -> Style:
-    """Return Django's style with its colours marked as ours."""
+    """Return Django's style with its colors marked as Foyer's."""
     plain, marked = color_style(force_color), Style()
     for role, paint in vars(plain).items():
         setattr(marked, role, _marked(paint))
@@ -65,16 +69,15 @@ def coloured(force_color: bool = False) -> Style:
 
 
 def uncoloured(text: str) -> str:
-    """Return a text for programs: no colours, nothing that nobody sees."""
+    """Return a text for programs, without colors and invisible characters."""
     return printable(_COLOUR.sub("", text))
 
 
 def prepare() -> None:
-    """Open the streams that are closed, so that no file takes their place, and write UTF-8 whatever the
-    locale.
+    """Open the streams that are closed, and set them to UTF-8 regardless of the locale.
 
-    What is written to a closed standard output is an error, as for any program; a closed standard error says
-    that nobody wants to hear.
+    Otherwise another file could take the place of a closed stream. Writing to a closed standard output is an
+    error, as in any program. With a closed standard error, messages are dropped.
     """
     for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         with suppress(OSError):
@@ -90,7 +93,7 @@ def prepare() -> None:
 
 
 def flush() -> None:
-    """Write what is still held back; raise Unwritable where that cannot be."""
+    """Write what is still buffered; raise Unwritable where that fails."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -98,7 +101,7 @@ def flush() -> None:
 
 
 def give_up() -> None:
-    """Drop what could not be written, so that Python does not try again when it ends."""
+    """Drop what could not be written, so that Python does not try again when it exits."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -106,7 +109,7 @@ def give_up() -> None:
 
 
 def say(text: str) -> None:
-    """Write to standard error, if anybody hears."""
+    """Write to standard error and ignore failures."""
     with suppress(OSError):
         Output(sys.stderr).write(text)
         sys.stderr.flush()

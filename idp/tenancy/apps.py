@@ -1,10 +1,10 @@
-"""Tenants: who is served under which host name."""
+"""The Django app of tenants and their host names."""
 
 from django.apps import AppConfig
 
 
 class TenancyConfig(AppConfig):
-    """Tables ``tenancy_*``."""
+    """The app configuration; its tables begin with ``tenancy_``."""
 
     name = "idp.tenancy"
     label = "tenancy"

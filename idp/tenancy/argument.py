@@ -1,4 +1,4 @@
-"""``--tenant NAME`` of commands: one option, one look-up, one answer where there is no such tenant."""
+"""The option ``--tenant NAME`` of commands and the look-up of its tenant."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,14 +12,12 @@ from idp.tenancy.scope import tenant_scope
 
 
 def add_tenant(parser: Any) -> None:
-    """Declare the option."""
+    """Add the option to the parser."""
     parser.add_argument("--tenant", default=DEFAULT, metavar="NAME", help="the tenant (default: %(default)s)")
 
 
 def chosen_scope(options: Any) -> AbstractContextManager[Tenant]:
-    """Return the scope of the tenant that was named; raise CommandError with the names of those that there
-    are.
-    """
+    """Return the scope of the named tenant; raise CommandError with the existing names."""
     name = options["tenant"]
     tenant = tenants.by_name(name)
     if tenant is None:

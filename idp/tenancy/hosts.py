@@ -1,6 +1,4 @@
-"""From a Host header to a tenant: exact names before wildcards, the default tenant for this machine's own
-names.
-"""
+"""The tenant of a Host header: exact names before wildcards, the default tenant for local names."""
 
 from django.conf import settings
 
@@ -9,15 +7,13 @@ from idp.tenancy.models import DEFAULT, Domain, Tenant
 
 
 def host_name(header: str) -> str | None:
-    """Return the name in a Host header, in its one spelling and without the port; None where the header is
-    malformed.
-    """
+    """Return the normalized name in a Host header without the port; None where it is malformed."""
     found = addresses.host(header)
     return found[0] if found else None
 
 
 def find_tenant(name: str) -> Tenant | None:
-    """Return the tenant that owns this host name, or None; a name that nobody has approved leads nowhere."""
+    """Return the tenant of this host name, or None; a name that is not approved has no tenant."""
     if name in settings.DEFAULT_HOSTS:
         return Tenant.objects.filter(name=DEFAULT).first()
     labels = name.split(".")

@@ -1,5 +1,6 @@
-"""Puts the tenant of the request's host in scope, and the host in its one spelling; any other or malformed
-Host is a 404.
+"""Sets the tenant of the request's host and normalizes the host.
+
+A request with an unknown or malformed host gets a 404.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from idp.tenancy.scope import tenant_scope
 
 
 class TenantMiddleware:
-    """Comes before everything that reads a table of a tenant."""
+    """The middleware; it must come before everything that reads a table of a tenant."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -34,8 +35,9 @@ class TenantMiddleware:
 
 
 def _respell_origin(request: HttpRequest) -> None:
-    """The Origin of a browser is compared with the host: a dot at the end must not make every form one of
-    another site.
+    """Normalize the Origin header, because CSRF protection compares it with the host.
+
+    With a trailing dot, every form would otherwise count as that of another site.
     """
     scheme, _, rest = request.META.get("HTTP_ORIGIN", "").partition("://")
     if found := addresses.host(rest, scheme):

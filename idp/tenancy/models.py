@@ -29,15 +29,14 @@ colour = RegexValidator(r"\A#[0-9a-f]{6}\Z", "A color as #rrggbb, in lower case.
 
 
 def current_tenant_id() -> int:
-    """Default of every ``tenant`` column: what is created belongs to the tenant in scope."""
+    """Return the default of every ``tenant`` column: new rows belong to the tenant in scope."""
     return current_tenant().pk
 
 
 class Tenant(models.Model):
-    """One customer of the installation, with its own people, applications, flows and face.
+    """One customer of the installation, with its own people, applications, flows and branding.
 
-    ``mail_granted``: whoever looks after the installation said ``mail_from``, so that it may be at any
-    domain.
+    ``mail_granted``: the operator of the installation set ``mail_from``, so that it may be at any domain.
     """
 
     name = models.CharField(max_length=50, unique=True, validators=[slug])
@@ -61,21 +60,19 @@ class Tenant(models.Model):
 
     @property
     def mark_on_light(self) -> str:
-        """Return the accent as marks of what is chosen and edges of buttons have it on a light page, where
-        they must be seen.
-        """
+        """Return the accent with the contrast that selection marks and borders need on a light page."""
         return visible(self.accent, LIGHT)
 
     @property
     def mark_on_dark(self) -> str:
-        """Return the same for a dark page."""
+        """Return the accent with the contrast that selection marks and borders need on a dark page."""
         return visible(self.accent, DARK)
 
 
 class Domain(models.Model):
-    """A host name that leads to a tenant: exact (``login.acme.example``) or a wildcard (``*.acme.example``).
+    """A host name of a tenant: exact (``login.acme.example``) or a wildcard (``*.acme.example``).
 
-    Until it is ``approved`` by whoever looks after the installation it is only asked for, and leads nowhere.
+    Until the operator of the installation has ``approved`` it, it is only requested and has no effect.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
@@ -97,7 +94,7 @@ class Domain(models.Model):
 
 
 class TenantManager(models.Manager[_Row]):
-    """Sees only the rows of the tenant in scope, and fails loudly without one."""
+    """A manager that only sees the rows of the tenant in scope, and raises NoTenant without one."""
 
     def get_queryset(self) -> models.QuerySet[_Row]:
         return super().get_queryset().filter(tenant_id=current_tenant().pk)
@@ -109,7 +106,7 @@ class TenantModel(models.Model):
     ``objects`` is scoped; ``unscoped`` is for the few listed modules.
 
     The column has no index of its own: in an installation with one large tenant it would lead to every row,
-    and SQLite, which keeps no statistics by itself, would prefer it to a better one. Large tables have
+    and SQLite, which collects no statistics by itself, would prefer it to a better one. Large tables have
     indexes that begin with the tenant.
     """
 

@@ -1,4 +1,4 @@
-"""Writes many rows that each have values of their own, in one prepared statement."""
+"""Writes many rows with different values in one prepared statement."""
 
 from collections.abc import Collection, Iterable
 
@@ -6,10 +6,10 @@ from django.db import connection, models
 
 
 def write_columns(rows: Iterable[models.Model], columns: Collection[str]) -> None:
-    """Stores these fields of rows that are there already, all of one model.
+    """Update these fields of existing rows of one model.
 
-    Django's ``bulk_update`` writes one condition for each row and field, which takes three times as long; and
-    whoever writes holds up everybody else on SQLite.
+    Django's ``bulk_update`` writes one condition for each row and field, which takes three times as long. On
+    SQLite a writer blocks all others.
     """
     some = list(rows)
     if not some or not columns:
@@ -29,8 +29,9 @@ def write_columns(rows: Iterable[models.Model], columns: Collection[str]) -> Non
 
 
 def insert_rows(rows: Collection[models.Model]) -> None:
-    """Stores new rows of one model exactly as they are: ``bulk_create`` would set ``created_at`` to this
-    moment. No keys come back.
+    """Insert new rows of one model exactly as they are; no keys are returned.
+
+    ``bulk_create`` would set ``created_at`` to the current time.
     """
     if not rows:
         return

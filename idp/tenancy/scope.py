@@ -1,5 +1,6 @@
-"""The tenant in scope: set only by a ``with`` block that resets it, read everywhere, never passed as an
-argument.
+"""The tenant in scope, which is read everywhere and never passed as an argument.
+
+It is set only by a ``with`` block, which resets it.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ class NoTenant(Exception):
 
 @contextmanager
 def tenant_scope(tenant: "Tenant") -> Iterator["Tenant"]:
-    """Runs the block for ``tenant``; the earlier scope returns even after an exception."""
+    """Run the block for ``tenant``; the earlier scope is restored even after an exception."""
     token = _current.set(tenant)
     try:
         yield tenant
@@ -33,7 +34,7 @@ def tenant_scope(tenant: "Tenant") -> Iterator["Tenant"]:
 
 
 def current_tenant() -> "Tenant":
-    """The tenant in scope; raises :class:`NoTenant`."""
+    """Return the tenant in scope; raise :class:`NoTenant`."""
     tenant = _current.get()
     if tenant is None:
         raise NoTenant
@@ -41,5 +42,5 @@ def current_tenant() -> "Tenant":
 
 
 def tenant_or_none() -> "Tenant | None":
-    """The tenant in scope, or None: only for what is shown outside any tenant (error pages, logs)."""
+    """Return the tenant in scope, or None: only for output outside any tenant (error pages, logs)."""
     return _current.get()

@@ -15,8 +15,9 @@ log = logging.getLogger(__name__)
 
 
 def in_batches(step: Callable[[], int]) -> None:
-    """Repeats ``step`` until it answers 0, and rests after each as long as it took: requests have the
-    database in between.
+    """Repeat ``step`` until it returns 0, and pause after each for as long as it took.
+
+    So requests can use the database in between.
     """
     while True:
         begun = time.monotonic()
@@ -26,11 +27,9 @@ def in_batches(step: Callable[[], int]) -> None:
 
 
 def tenant_task(function: Callable[..., None]) -> Any:
-    """A Celery task that runs ``function`` for the tenant with this name, or for every tenant when none is
-    named.
+    """Return a Celery task that runs ``function`` for the named tenant, or for every tenant.
 
-    One tenant's failure is logged and does not keep the others from their turn; the task then fails as a
-    whole.
+    One tenant's failure is logged and does not affect the others; the task then fails as a whole.
     """
 
     @shared_task(name=f"{function.__module__}.{function.__name__}", ignore_result=True)

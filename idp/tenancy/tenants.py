@@ -1,4 +1,4 @@
-"""The verbs of tenants."""
+"""Reading and changing tenants and their domains."""
 
 from collections.abc import Collection, Iterable
 
@@ -9,23 +9,23 @@ from idp.tenancy.models import DEFAULT, Domain, Tenant
 
 
 def ensure_default() -> Tenant:
-    """The default tenant, made on the first start."""
+    """Return the default tenant, and create it on the first start."""
     return Tenant.objects.get_or_create(name=DEFAULT, defaults={"title": _title_of(DEFAULT)})[0]
 
 
 def _title_of(name: str) -> str:
-    """The title with which a tenant begins, until somebody gives it one."""
+    """Return the initial title of a tenant."""
     return "Foyer" if name == DEFAULT else name
 
 
 def checked(tenant: Tenant) -> Tenant:
-    """The same; raises ValidationError for a value that no tenant may have."""
+    """Return the tenant unchanged, or raise ValidationError for a value that no tenant may have."""
     tenant.clean_fields()
     return tenant
 
 
 def save_tenant(name: str, **values: object) -> Tenant:
-    """Creates or changes a tenant; raises ValidationError."""
+    """Create or change a tenant; raise ValidationError."""
     tenant = Tenant.objects.filter(name=name).first() or Tenant(name=name, title=_title_of(name))
     for key, value in values.items():
         setattr(tenant, key, value)
@@ -35,10 +35,10 @@ def save_tenant(name: str, **values: object) -> Tenant:
 
 
 def set_domains(tenant: Tenant, names: Iterable[str], *, approved: bool) -> None:
-    """Make these the host names of ``tenant``; raise ValidationError when another tenant owns one.
+    """Make these the host names of ``tenant``; raise ValidationError when another tenant has one.
 
-    ``approved``: somebody says so who may approve them. Then they lead here at once, and what else was asked
-    for goes on waiting; otherwise a new one waits, and one that is left out is given up.
+    ``approved``: the caller may approve them. Then they take effect at once, and other pending ones stay
+    pending. Otherwise new ones are pending, and those that are left out are deleted.
     """
     wanted = set(names)
     given_up = tenant.domains.filter(approved=True) if approved else tenant.domains.all()
@@ -55,34 +55,35 @@ def set_domains(tenant: Tenant, names: Iterable[str], *, approved: bool) -> None
 
 
 def given_up(tenant: Tenant, domains: Iterable[str]) -> set[str]:
-    """Return the host names that no longer lead to this tenant once these are all of its own."""
+    """Return the host names that this tenant loses when ``domains`` become all of its own."""
     return set(leads_to(tenant)).difference(domains)
 
 
 def release_domains(tenant: Tenant, domains: Iterable[str]) -> None:
-    """Let others have the host names that this tenant gives up where these become all of its own."""
+    """Free the host names that this tenant loses when ``domains`` become all of its own."""
     tenant.domains.filter(name__in=given_up(tenant, domains)).delete()
 
 
 def decide_on_domain(tenant: Tenant, name: str, *, approve: bool) -> bool:
-    """Let a host name that was asked for lead here, or take it away; return whether it was still waiting."""
+    """Approve or delete a pending host name; return whether it was still pending."""
     waiting = tenant.domains.filter(name=name, approved=False)
     return bool(waiting.update(approved=True) if approve else waiting.delete()[0])
 
 
 def leads_to(tenant: Tenant) -> list[str]:
-    """Return the approved host names of this tenant."""
+    """Return the sorted approved host names of this tenant."""
     return sorted(tenant.domains.filter(approved=True).values_list("name", flat=True))
 
 
 def asked_for(tenant: Tenant) -> list[str]:
-    """Return the host names that wait for an approval."""
+    """Return the sorted host names of this tenant that are pending approval."""
     return sorted(tenant.domains.filter(approved=False).values_list("name", flat=True))
 
 
 def may_send_from(tenant: Tenant) -> bool:
-    """Return whether mails may come from the ``mail_from`` of this tenant: it was granted, or is at one of
-    its own host names.
+    """Return whether mail may be sent from the tenant's ``mail_from``.
+
+    It must be granted, or be at one of the tenant's own host names.
     """
     domain = tenant.mail_from.rpartition("@")[2].lower()
     names = [*leads_to(tenant), *(settings.DEFAULT_HOSTS if tenant.name == DEFAULT else ())]
@@ -92,9 +93,9 @@ def may_send_from(tenant: Tenant) -> bool:
 
 
 def check_domains(name: str, domains: Iterable[str], *, tells: bool, freed: Collection[str] = ()) -> None:
-    """Raise ValidationError for what is no host name, and for one that leads to another tenant than ``name``.
+    """Raise ValidationError for invalid host names, and for those of tenants other than ``name``.
 
-    ``tells``: to somebody who may know which tenants there are. ``freed``: those that another tenant gives up
+    ``tells``: the message may name the other tenant. ``freed``: host names that another tenant gives up
     first.
     """
     wanted = list(domains)
@@ -115,12 +116,13 @@ def check_domains(name: str, domains: Iterable[str], *, tells: bool, freed: Coll
 
 
 def taken_over(name: str, domains: Iterable[str]) -> list[str]:
-    """Return those of these domains that ``name`` has not yet and that would take visitors of another tenant:
-    one below its wildcard, which comes before it, or a wildcard above one of its domains, whose new ones
-    would then lead elsewhere.
+    """Return those of these new domains of ``name`` that would take visitors of another tenant.
 
-    The names in FOYER_HOSTS are the default tenant's, as its rows are. A wildcard that somebody only asks for
-    takes nothing from anybody.
+    Such a domain is below another tenant's wildcard, over which it has priority, or a wildcard above another
+    tenant's domain, whose new subdomains would then lead elsewhere.
+
+    The names in FOYER_HOSTS belong to the default tenant, like its rows. A wildcard of another tenant that is
+    only requested does not count.
     """
     rows = [
         *Domain.objects.values_list("name", "tenant__name", "approved"),
@@ -140,5 +142,5 @@ def _covers(wide: str, narrow: str) -> bool:
 
 
 def by_name(name: str) -> Tenant | None:
-    """The tenant with this name, or None."""
+    """Return the tenant with this name, or None."""
     return Tenant.objects.filter(name=name).first()

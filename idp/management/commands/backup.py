@@ -1,4 +1,4 @@
-"""``manage.py backup FILE``: a consistent copy of the SQLite database, also while it is served."""
+"""``manage.py backup FILE``: copies the SQLite database consistently, even while it is in use."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ POSTGRESQL = "The database is PostgreSQL. Use pg_dump and pg_restore, as describ
 
 
 class Command(BaseCommand):
-    """Copies the database and says what else must be kept."""
+    """Copies the database and lists what else must be saved."""
 
     help = (
         "Copy the SQLite database to FILE, which must not exist, and check the copy. Foyer can keep running."

@@ -1,6 +1,4 @@
-"""``manage.py keys``: rotate the signing keys, re-encrypt after a new secret key, or go on after the old one
-was lost.
-"""
+"""``manage.py keys``: rotates signing keys, re-encrypts, or continues after a lost secret key."""
 
 from typing import Any
 
@@ -20,7 +18,7 @@ _BY = "command line"
 
 
 class Command(BaseCommand):
-    """Commands about the server's keys."""
+    """Commands for the server's keys."""
 
     help = (
         "rotate: create new signing keys; old keys stay valid for 2 days. reencrypt: run after "
@@ -67,9 +65,9 @@ class Command(BaseCommand):
             )
 
     def _lost(self) -> None:
-        """New signing keys; then says plainly what cannot be saved.
+        """Create new signing keys and list what is lost.
 
-        Does nothing where nothing is lost: every token would end for that.
+        It refuses to run where nothing is lost, because it invalidates every token.
         """
         lost = unreadable()
         if not any(lost.values()):

@@ -1,4 +1,4 @@
-"""``manage.py restore FILE``: puts a copy made by ``manage.py backup`` in the place of the database."""
+"""``manage.py restore FILE``: restores a copy made by ``manage.py backup``."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from idp.runtime.backups import NoCopy, copy
 
 
 class Command(BaseCommand):
-    """Restores into an empty place only: what is there is never overwritten."""
+    """Restores only where no database exists; nothing is ever overwritten."""
 
     help = (
         "Check FILE and copy it to the location of the SQLite database. Foyer must be stopped, and "

@@ -1,6 +1,4 @@
-"""``manage.py setup``: everything that must be there before the web processes start; run it once for each
-release.
-"""
+"""``manage.py setup``: prepares everything that the web processes need; run it once for each release."""
 
 from typing import Any
 
@@ -11,7 +9,7 @@ from idp.runtime.installation import install
 
 
 class Command(BaseCommand):
-    """Migrates, applies the shipped flows, makes the first administrator, collects the static files; ends."""
+    """Migrates, applies the shipped flows, creates the first administrator and collects static files."""
 
     help = "Set up what is missing: tables, default flows, the first administrator, static files."
 

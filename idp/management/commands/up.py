@@ -1,4 +1,4 @@
-"""``manage.py up``: everything in one process, ready for a browser and a device."""
+"""``manage.py up``: runs everything in one process, ready for a browser and a device."""
 
 from typing import Any
 
@@ -12,8 +12,9 @@ from idp.runtime.installation import install
 
 
 class Command(BaseCommand):
-    """Migrates, applies the shipped flows, makes the first administrator, then serves web, worker and beat
-    until Ctrl-C.
+    """Sets up what is missing, then serves web, worker and beat until Ctrl-C.
+
+    It migrates, applies the shipped flows and creates the first administrator.
     """
 
     help = "Set up what is missing and run everything in this process."

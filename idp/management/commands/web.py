@@ -1,4 +1,4 @@
-"""``manage.py web``: serves, and nothing else; ``manage.py setup`` has made what it needs."""
+"""``manage.py web``: only serves; ``manage.py setup`` has prepared what it needs."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from idp.runtime import embedded, files
 
 
 class Command(BaseCommand):
-    """One web process; in the embedded mode, the only one, with worker and beat inside."""
+    """One web process; in the embedded mode the only one, with worker and beat inside."""
 
     help = "Serve on PORT until SIGINT or SIGTERM. Any number of these can run if REDIS_URL is set."
 
