@@ -12,5 +12,5 @@ class IdpConfig(AppConfig):
     label = "idp"
 
     def ready(self) -> None:
-        return_large_blocks()  # here, because web processes, workers and commands all pass
+        return_large_blocks()  # here, because it runs in web processes, workers and commands alike
         from idp.runtime import checks  # noqa: F401  registers by import

@@ -53,7 +53,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",  # numbers for people
     "django.contrib.staticfiles",
     "django_htmx",  # for its copy of htmx
-    *(["tools"] if (BASE_DIR / "manage.py").is_file() else []),  # in a checkout; a wheel does not hold them
+    *(["tools"] if (BASE_DIR / "manage.py").is_file() else []),  # in a checkout, not in a wheel
 ]
 STAGE_PACKAGES = ["stages"]
 OAUTH_GRANTS = [
@@ -80,22 +80,22 @@ MIDDLEWARE = [
     "web.middleware.browser.BrowserMiddleware",
 ]
 UNKNOWN_HOST_VIEW = "web.pages.errors.unknown_host"
-ALLOWED_HOSTS = ["*"]  # the tenant's middleware decides, and it decides first
+ALLOWED_HOSTS = ["*"]  # TenantMiddleware checks the host
 DEBUG = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000  # a bulk action names each object; the size bounds it anyway
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000  # a bulk action lists each object; the size is the real limit
 APPEND_SLASH = False
 
 _LOADERS = [
     "django.template.loaders.filesystem.Loader",
     "django.template.loaders.app_directories.Loader",
-    "flows.template_loader.Loader",  # of stages that come in packages of their own
+    "flows.template_loader.Loader",  # templates of stages in external packages
 ]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "web", BASE_DIR / "stages" / "templates"],  # each page beside its module
+        "DIRS": [BASE_DIR / "web", BASE_DIR / "stages" / "templates"],  # each template is beside its module
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
@@ -147,8 +147,8 @@ CACHES: dict[str, Any] = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
     if EMBEDDED
-    # Nothing that must be known lies in the cache: while Redis is away it answers nothing, and no request
-    # waits for it (breaker.py).
+    # The cache holds nothing indispensable: while Redis is unavailable it is empty, and no request waits for
+    # it (breaker.py).
     else {"BACKEND": "idp.foundation.redis_cache.Cache", "LOCATION": REDIS_URL, "KEY_PREFIX": REDIS_PREFIX}
 }
 CHANNEL_LAYERS: dict[str, Any] = {
@@ -179,21 +179,21 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever
-# A task that its worker did not finish is done by another one, after the visibility timeout at the latest;
-# all may be done twice.
+# A task that its worker did not finish is repeated by another one after the visibility timeout at the latest.
+# So each task may run twice.
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_TIME_LIMIT = None if EMBEDDED else 300  # below the visibility timeout; threads cannot be ended
+CELERY_TASK_TIME_LIMIT = None if EMBEDDED else 300  # below the visibility timeout; threads cannot be killed
 CELERY_TASK_IGNORE_RESULT = True
-# A worker takes from each queue in turn, so a mail waits for a task or two, however many there are.
+# A worker takes from each queue in turn, so a mail waits for one or two tasks, however many there are.
 CELERY_TASK_QUEUES: dict[str, Any] = {"celery": {}, "mails": {}}
 CELERY_TASK_ROUTES = {"idp.outbox.tasks.deliver_outbox": {"queue": "mails"}}
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
-    # Nobody is owed a task that waited for a minute: the next one does the same. Not less, for the clocks of
-    # two hosts differ.
+    # A task that waited for a minute is dropped, because the next one does the same. The minimum allows for
+    # clocks that differ between hosts.
     task: {"task": task, "schedule": schedule(seconds), "options": {"expires": max(seconds, 60)}}
     for task, seconds in {
         "idp.outbox.tasks.deliver_outbox": 2,

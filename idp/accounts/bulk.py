@@ -95,14 +95,14 @@ def _change(
         if "email" in values:
             people[username].set_email(values["email"])
             columns.add("email_written")
-    if "email" in columns:  # free at first, because two people may change theirs for each other's
+    if "email" in columns:  # freed first, because two people may swap addresses
         release_emails(
             Person.objects.filter(
                 pk__in=[people[name].pk for name, values in changes.items() if "email" in values]
             )
         )
     write_columns((people[username] for username in changes), columns)
-    # on the way back in too: an earlier release may have left sessions and tokens
+    # on reactivation too: an earlier release may have left sessions and tokens
     end_everything(*switched, why="deactivated", by=by)
     through = Person.groups.through.objects
     through.filter(person__in=[people[username].pk for username in memberships]).delete()
@@ -151,7 +151,7 @@ def release_emails(people: QuerySet[Person]) -> None:
 def owners_of_emails(emails: Collection[str]) -> dict[str, str]:
     """Return the usernames of the people who have these addresses, by folded address."""
     wanted = {mailboxes.key(email) for email in emails} - {""}
-    if len(wanted) > _BATCH:  # all of them in one query, rather than many in its condition
+    if len(wanted) > _BATCH:  # compare in Python, because the condition would be too long
         return {
             email: name
             for email, name in Person.objects.exclude(email="").values_list("email", "username")

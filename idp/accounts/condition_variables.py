@@ -14,7 +14,7 @@ from idp.foundation.clocks import age
 from idp.foundation.condition_variables import ABSENT, About, Word, WordType
 from idp.tenancy.scope import current_tenant
 
-_LONGEST = timedelta(days=3650)  # what a condition can still calculate with
+_LONGEST = timedelta(days=3650)  # CEL cannot calculate with much longer durations
 
 
 _METHODS = (

@@ -66,7 +66,7 @@ class PasswordField(forms.CharField):
 
 
 def _not_too_long(password: str) -> None:
-    # composed, it is a quarter as long at best
+    # composition never shortens it to less than a quarter
     if len(password) > 4 * LONGEST_PASSWORD or len(opaque(password)) > LONGEST_PASSWORD:
         raise ValidationError(
             _("Use a password of at most %(most)d characters.") % {"most": LONGEST_PASSWORD}
@@ -92,7 +92,7 @@ def check_password(person: Person | None, password: str) -> Verdict:
     An unknown name, an inactive person and a person without a password cost the same time as a wrong
     password.
     """
-    # made before anything is looked at, so that the first call after a start tells nothing either
+    # computed first, so that the timing of the first call after a start reveals nothing either
     nobody = _nobody()
     correct, stale = _verified(password, person.password if person and person.password else nobody)
     if not (person and person.is_active and person.password):
@@ -293,7 +293,7 @@ def remove(pk: int, *, of: int, by: str) -> bool:
     mine = Credential.objects.filter(person=person)
     (mine.filter(kind=kind) if kind == RECOVERY_CODE else mine.filter(pk=pk)).delete()
     if not mine.exclude(kind=RECOVERY_CODE, used_at__isnull=False).exists():
-        mine.delete()  # codes that are used up would shut out a person who has just chosen the password alone
+        mine.delete()  # used codes would lock out a person who has just chosen the password alone
     about = {"target": person.username, "topic": topic_of(person.pk, kind)}
     publish("person.credential_removed", actor=by, credential=kind, last=not mine.exists(), **about)
     return True

@@ -126,7 +126,7 @@ SESSIONS = Listing(
 CREDENTIALS = Listing(
     "credentials",
     _("Second factors"),
-    lambda: Credential.objects.select_related("person").defer("secret"),  # nobody unseals what is not shown
+    lambda: Credential.objects.select_related("person").defer("secret"),  # do not decrypt what is not shown
     (
         Column("person", _("Person"), lambda row: row.person.username, "person__username", few=True),
         Column("kind", _("Type"), lambda row: row.kind, "kind", few=True),

@@ -73,9 +73,9 @@ class Person(TenantModel):
         indexes = [
             models.Index(
                 fields=["tenant", "username", "name", "email", "is_active"], name="people_by_words"
-            ),  # searched in the index alone
+            ),  # an index-only search
             models.Index(fields=["tenant", "created_at"], name="people_by_age"),
-            # whether anybody administers is asked often
+            # has_admin() runs often
             models.Index(fields=["tenant", "role"], name="people_by_role"),
         ]
 

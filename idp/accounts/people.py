@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import simulated
 from idp.accounts.models import ADMINISTRATORS, Group
-from idp.accounts.models import Person as Person  # also for the edge, which imports no models
+from idp.accounts.models import Person as Person  # also for web, which imports no models
 from idp.accounts.sessions import end_everything
 from idp.events.bus import publish
 from idp.foundation import mailboxes
@@ -23,7 +23,7 @@ from idp.tenancy.scope import current_tenant
 
 MOST_ATTRIBUTES, MOST_BYTES = 50, 4096
 FIRST_ADMINISTRATOR = "admin"
-"""Whom setup makes in the default tenant where that has no administrator yet."""
+"""The username that setup creates in the default tenant if that has no administrator."""
 
 
 def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
@@ -39,7 +39,7 @@ def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
         and any(getattr(pretended.person(), field) == value for field, value in wanted.items())
     ):
         return {"id": simulated.PK, "name": cleaned(name, 150)}
-    # one query, whether somebody is found by the first field, by the last or not at all
+    # always one query, so that the time does not reveal which field matched
     query = reduce(or_, (Q(**{field: value}) for field, value in wanted.items()), Q(pk__in=[]))
     rows = Person.objects.filter(query) if folded else Person.objects.none()
     person = min(
@@ -99,7 +99,7 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
     if "email" in values:
         written = str(values["email"])
         if mailboxes.readable(written) != mailboxes.readable(person.mailbox) and not created:
-            values.setdefault("email_verified", False)  # the new address has proved nothing
+            values.setdefault("email_verified", False)  # the new address is not verified
         values |= {"email": mailboxes.key(written), "email_written": written}
     changed = {key: value for key, value in values.items() if getattr(person, key) != value}
     for key, value in changed.items():

@@ -50,7 +50,7 @@ def asked(
     has_password, wanted = PASSWORD in kinds_of(person), list[str]()
     if has_password and stale(proved.first):
         wanted.append(PASSWORD)
-    alone = not has_password and stale(proved.first, proved.second)  # a code is all that could be asked for
+    alone = not has_password and stale(proved.first, proved.second)  # a code is all that can be asked for
     code = stale(proved.second) if everything and guarded(person) else alone
     if code and not _has_codes(person):
         return None

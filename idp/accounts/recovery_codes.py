@@ -22,8 +22,8 @@ from idp.foundation.text import read_code
 
 METHOD = "otp"  # RFC 8176
 HOW_MANY = 10
-FEW = 3  # left: it is time to make new ones
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's 32: ten of them are 50 bits
+FEW = 3  # with this many left, the person should create new ones
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32; ten letters are 50 bits
 _LENGTH, _GROUP = 10, 5
 _READ_AS = str.maketrans("ilo", "110")
 _PURPOSE = "recovery_code"

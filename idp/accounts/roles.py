@@ -46,13 +46,13 @@ tenants.edit         x      .      .       .         .
 """
 
 
-_LOOKING = ("see", "count", "inspect")  # what an operation is called that changes nothing
-_INSTALLATION = "tenants."  # what concerns the installation as a whole begins so
-ROLES = ("", *Role.values)  # "" is none: signs in, and nothing more
+_LOOKING = ("see", "count", "inspect")  # the names of operations that change nothing
+_INSTALLATION = "tenants."  # the prefix of operations on the whole installation
+ROLES = ("", *Role.values)  # "" is no role: the person can sign in and nothing more
 if TYPE_CHECKING:
     RoleName = str
 else:
-    RoleName = Literal[ROLES]  # one of them, for documents
+    RoleName = Literal[ROLES]  # a literal type for schemas
 
 
 class NotAllowed(Forbidden):
@@ -93,8 +93,8 @@ def changing() -> frozenset[str]:
     )
 
 
-SHARED_SECRETS = "secrets.shared"  # the files of FOYER_SECRETS that are no tenant's own: no role has it
-# what the installation itself may do, by its files and commands
+SHARED_SECRETS = "secrets.shared"  # the files of FOYER_SECRETS of no tenant; no role has it
+# the permissions of the installation's own files and commands
 EVERYTHING = frozenset({*allowed(), SHARED_SECRETS})
 
 
@@ -106,7 +106,8 @@ def may(person: Person | None, operation: str) -> bool:
     roles = allowed()[operation]
     if person is None or not person.is_active or person.role not in roles:
         return False
-    return not operation.startswith(_INSTALLATION) or current_tenant().name == DEFAULT  # on its own host only
+    # operations on the installation are only allowed on the default tenant's host
+    return not operation.startswith(_INSTALLATION) or current_tenant().name == DEFAULT
 
 
 def require(person: Person | None, operation: str) -> None:

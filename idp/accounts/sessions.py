@@ -215,7 +215,7 @@ def end_all(*people: Person, why: str, by: str = "", keep: int | None = None) ->
     """
     rows = Session.objects.filter(person__in=people, ended_at=None).exclude(pk=keep or 0)
     ending = list(rows.select_for_update().order_by("pk").values_list("pk", "person__username"))
-    ended = rows.update(ended_at=timezone.now())  # also one that has begun since
+    ended = rows.update(ended_at=timezone.now())  # includes sessions that started since
     publish_many("session.ended", [(name, "", topic_of(pk)) for pk, name in ending], actor=by, why=why)
     return ended
 
@@ -232,7 +232,7 @@ def end_everything(*people: Person, why: str, by: str = "", keep: int | None = N
     for person in people:
         person.proofs_valid_after = now
     Person.objects.filter(pk__in=[person.pk for person in people]).update(proofs_valid_after=now)
-    # each of its proofs stays as old as it is
+    # the times of its proofs do not change
     for session in Session.objects.filter(pk=keep or 0, person__in=people):
         proofs = {method: at.isoformat() for method, at in session.moments.items()}
         Session.objects.filter(pk=session.pk).update(authenticated_at=now, proofs=proofs)

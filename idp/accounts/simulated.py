@@ -13,7 +13,7 @@ from django.utils import timezone
 from idp.accounts.models import Person
 from idp.tenancy.scope import current_tenant
 
-PK = -1  # no row has it
+PK = -1  # not the key of any row
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from idp.ratelimit.budgets import Budget, Spend, by_network
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _SECOND_FACTOR = Budget("second_factor.person", 21, HOUR, free=5)
-# Of six digits a guess hits three in a million, so a day of it one account in three thousand.
+# A guess of six digits hits with three in a million, so a day of guesses with one in three thousand.
 _SECOND_FACTOR_A_DAY = Budget("second_factor.day", 100, DAY)
 _SECOND_FACTOR_ADDRESS = Budget("second_factor.address", 100, HOUR)
 

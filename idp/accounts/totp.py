@@ -26,9 +26,9 @@ from idp.tenancy.scope import current_tenant
 METHOD = "otp"  # RFC 8176
 WRONG = _("Incorrect code. Codes change every 30 seconds; enter the one your app shows now.")
 _SECONDS = 30
-# RFC 6238 section 5.2: one step for the time that typing takes, one for a clock that is ahead
+# RFC 6238 section 5.2: one step for the time of typing, one for a clock that is ahead
 _WINDOW = (0, -1, 1)
-# steps from the earliest code by our clock to the latest by another host's
+# steps from the earliest code by this host's clock to the latest by another one's
 _FAR_AHEAD = LEEWAY // timedelta(seconds=_SECONDS) + 2
 
 

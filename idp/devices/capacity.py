@@ -29,7 +29,7 @@ def check_room(application: Application, address: str, now: datetime) -> None:
 
 
 def _within(rows: models.QuerySet[DeviceCode], network: str) -> models.QuerySet[DeviceCode]:
-    # the first digits of an IPv6 address; "g" comes after each of them
+    # a prefix of an IPv6 address; "g" sorts after all hexadecimal digits
     wide = network.isalnum() and len(network) < 16
     return rows.filter(network__range=(network, f"{network}g")) if wide else rows.filter(network=network)
 

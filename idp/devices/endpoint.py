@@ -11,7 +11,7 @@ from idp.oauth.errors import InvalidRequest
 from idp.oauth.forms import Form, parse_credentials, parse_scopes
 
 LONGEST_NAME = 40
-# ours stand around a device's name, and it cannot close them
+# the page quotes a device's name, which must not contain the closing quote
 _QUOTES = dict.fromkeys(map(ord, '"“”„‟«»‹›「」『』〝〞〟＂'), "'")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 

@@ -53,7 +53,7 @@ class DeviceCode(TenantModel):
             models.UniqueConstraint(fields=["tenant", "user_code_hash"], name="one_device_per_user_code")
         ]
         indexes = [
-            # Whole indexes on purpose: SQLite does not use a partial one when the state comes as a parameter.
+            # Not partial: SQLite does not use a partial index when the state is a query parameter.
             models.Index(fields=["application", "state", "expires_at"], name="devices_of_application"),
             models.Index(fields=["tenant", "network", "state"], name="devices_of_network"),
             models.Index(fields=["tenant", "state", "expires_at"], name="devices_open"),
@@ -61,7 +61,7 @@ class DeviceCode(TenantModel):
                 fields=["tenant", "created_at", "application", "person", "label", "address"],
                 name="devices_by_age",
             ),
-            # the sweep
+            # for the sweep
             models.Index(
                 fields=["tenant", "expires_at"],
                 condition=models.Q(family=None),

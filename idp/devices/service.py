@@ -24,7 +24,7 @@ from idp.oauth.models import Application
 from idp.oauth.retries import Given
 
 SLOW_DOWN_SECONDS = 5
-MOST_SECONDS = 300  # no early poll makes it longer, so that there is an end to what they write
+MOST_SECONDS = 300  # early polls do not raise it further, which limits their writes
 JITTER = timedelta(seconds=1)
 _CLOSED = (State.DENIED, State.EXPIRED, State.REDEEMED, State.REVOKED)
 
@@ -351,7 +351,7 @@ def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
 
 
 def _save_with_free_code(row: DeviceCode, length: int) -> str:
-    # a collision among live codes has a chance of about live / 20⁸: eight in a row do not happen
+    # a collision has a probability of about (live codes) / 20⁸; eight in a row do not happen
     for _attempt in range(8):
         user_code = codes.new_user_code(length)
         row.user_code_hash = codes.user_code_hash(user_code)

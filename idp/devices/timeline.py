@@ -17,7 +17,7 @@ from idp.events.feed import of_topics
 from idp.oauth import tokens
 from idp.oauth.models import RefreshToken, TokenFamily
 
-SHOWN_REFRESHES = 20  # the latest; a device that is on for a month has thousands
+SHOWN_REFRESHES = 20  # the latest ones; a device that runs for a month has thousands
 _KIND = "device."
 _TOLD = ("device.started", "device.code_entered", *sorted(NEWS), "tokens.revoked")
 
@@ -159,7 +159,7 @@ def _heard(told: list[dict[str, Any]]) -> list[Moment]:
     for event in told:
         what, why = event["kind"].removeprefix(_KIND), str(event["data"].get("why", ""))
         if what != "tokens.revoked" or why not in ended:
-            by = "" if what == "redeemed" else event["actor"]  # the device did that, on behalf of the person
+            by = "" if what == "redeemed" else event["actor"]  # by the device itself, on behalf of the person
             found.append(Moment(datetime.fromisoformat(event["at"]), what, by, event["address"], why))
     return found
 

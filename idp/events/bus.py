@@ -141,7 +141,7 @@ def _tell(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
         if wake_up:
             notify.send(wake_up)
 
-    # a function with a name: Django says it where this fails, and a partial has none
+    # a named function: Django logs its name when it fails, and a partial has none
     transaction.on_commit(told, robust=True)
 
 
@@ -177,8 +177,7 @@ def known_kinds() -> list[str]:
     The query reads the index once for each kind and not once for each event.
     """
     table, owner = connection.ops.quote_name(Event._meta.db_table), current_tenant().pk
-    least = f"SELECT MIN(kind) FROM {table} WHERE tenant_id = %s"  # noqa: S608 the name of our own model
-    # the same
+    least = f"SELECT MIN(kind) FROM {table} WHERE tenant_id = %s"  # noqa: S608 the name of Foyer's own model
     walk = f"SELECT ({least} AND kind > known.kind) FROM known WHERE known.kind IS NOT NULL"  # noqa: S608
     statement = (
         f"WITH RECURSIVE known(kind) AS ({least} UNION ALL {walk}) SELECT kind FROM known WHERE kind IS "  # noqa: S608

@@ -32,7 +32,8 @@ def _moment(path: str) -> Any:
             raise BadWish("Enter a time like 2026-11-21T10:00:00Z.") from None
         if moment.tzinfo is None:
             raise BadWish("Enter a time with its time zone, like 2026-11-21T10:00:00Z.")
-        if not 1970 <= moment.year < 3000:  # at either end of the calendar it is no moment in every zone
+        # near the ends of the calendar a time cannot be converted to every time zone
+        if not 1970 <= moment.year < 3000:
             raise BadWish("Enter a time between 1970 and 2999.")
         return rows.filter(**{path: moment})
 

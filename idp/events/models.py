@@ -25,10 +25,10 @@ class Event(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "kind", "-at"], name="events_by_kind"),
             models.Index(fields=["tenant", "at"], name="events_by_time"),
-            models.Index(fields=["tenant", "topic", "kind"], name="events_by_topic"),  # a device's story
+            models.Index(fields=["tenant", "topic", "kind"], name="events_by_topic"),  # a device's timeline
             models.Index(fields=["tenant", "actor", "at"], name="events_by_actor"),
             models.Index(fields=["tenant", "target", "at"], name="events_by_target"),  # an object's history
-            # the newest of a quiet tenant among busy ones
+            # the newest event of a quiet tenant among busy ones
             models.Index(fields=["tenant", "id"], name="events_by_number"),
         ]
 

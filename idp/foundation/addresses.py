@@ -8,8 +8,7 @@ from idp.foundation.domains import ascii_domain
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# an address that nobody can read (the word of RFC 7239 section 6.2): it lies in no network and equals no
-# other
+# an unreadable address (the identifier of RFC 7239 section 6.2): it is in no network and equals no other
 UNKNOWN = "unknown"
 _HOP = re.compile(r"(?P<four>[0-9.]+)(:[0-9]{1,5})?|\[(?P<six>[^\[\]]*:[^\[\]]*)\](:[0-9]{1,5})?")
 _ZONE = re.compile(r"%[A-Za-z0-9._~-]{1,32}\Z")

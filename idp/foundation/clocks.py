@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-LEEWAY = timedelta(seconds=60)  # as far ahead of ours another host's clock may be
+LEEWAY = timedelta(seconds=60)  # how far another host's clock may be ahead
 
 
 def age(moment: datetime, now: datetime | None = None) -> timedelta:

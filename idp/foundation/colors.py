@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-# Everything that a mark may stand on, as the style sheets name it: --surface, --page, --well, --hover.
+# All backgrounds of the accent in the style sheets: --surface, --page, --well, --hover and the like.
 LIGHT = ("#ffffff", "#f6f7f9", "#f4f5f7", "#f3f4f7", "#f0f2f6")
 DARK = ("#15171b", "#0c0d10", "#1d2025", "#1f2228")
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)

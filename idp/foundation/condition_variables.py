@@ -17,11 +17,12 @@ ABSENT: Mapping[WordType, Any] = {
     "timestamp": datetime.fromtimestamp(0, UTC),
     "duration": timedelta(0),
 }
-"""What a word of each type says where there is nothing to say."""
+"""The value of a variable of each type where there is none."""
 Subject = Literal["person", "answer", "request", "configuration"]
 OPEN: frozenset[Subject] = frozenset({"request", "configuration"})
-"""Subjects whose values may be kept and shown as the reason of a decision; a person's data and answers never
-are.
+"""Subjects whose values may be stored and shown as the reason for a decision.
+
+A person's data and answers never are.
 """
 
 

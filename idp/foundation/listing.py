@@ -19,7 +19,7 @@ from idp.foundation.text import caseless, caseless_pattern, nfc
 
 Text = str | Promise
 Kind = Literal["text", "code", "time", "number", "flag", "list", "agent"]
-COUNTED = 10_000  # beyond that a list says "more than"
+COUNTED = 10_000  # beyond that a list shows "more than"
 LARGEST_PAGE = 200
 
 
@@ -120,7 +120,7 @@ class Listing:
         size, page = max(1, min(wish.size, LARGEST_PAGE)), max(1, wish.page)
         whole, begin = not (wish.search or wish.filters), (page - 1) * size
         total = found.order_by()[: COUNTED + 1].count() if whole else 0
-        if total <= COUNTED:  # all of a list is counted in an index; what is narrowed is looked for once only
+        if total <= COUNTED:  # a complete list is counted in an index; a narrowed one is only queried once
             keys = _sorted(found, order[0])
             total, keys = len(keys), keys[begin : begin + size]
         if total > COUNTED:
@@ -226,7 +226,7 @@ def refers(path: str, as_kept: Callable[[str], str] = nfc) -> Callable[[QuerySet
 
     def narrow(rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         found = _related(rows, head).filter(**{name: as_kept(value)}).values_list("pk", flat=True)[:COUNTED]
-        # looked up first: joined, the database reads every row of the list to find out whose it is
+        # looked up first, because with a join the database would read every row of the list
         keys = list(found)
         return rows.filter(**{head: keys[0]} if len(keys) == 1 else {f"{head}__in": keys})
 
@@ -251,7 +251,7 @@ def _contains(rows: QuerySet[Any], path: str, words: str) -> Q:
     if not name:
         return _says(head, words)
     found, relation = _related(rows, head).filter(_says(name, words)), rows.model._meta.get_field(head)
-    if isinstance(relation, ManyToOneRel):  # several may refer to one row, which is found once
+    if isinstance(relation, ManyToOneRel):  # several may refer to the same row, which must be found once
         return Q(pk__in=found.values(relation.field.attname))
     return Q(**{f"{head}__in": found.values("pk")})
 

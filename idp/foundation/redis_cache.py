@@ -13,14 +13,13 @@ from idp.foundation.errors import message_of
 
 _SECONDS = 0.25
 _FAULTS = (ConnectionError, TimeoutError, OSError)
-# One try: the breaker decides when there is another. A connection that the server closed is found out before
-# it is used.
+# No retries: the breaker decides when to try again. A connection that the server closed is detected earlier.
 SOCKETS = {
     "socket_connect_timeout": _SECONDS,
     "socket_timeout": _SECONDS,
     "socket_keepalive": True,
     "retry": Retry(NoBackoff(), 0),
-    "driver_info": None,  # two round trips less for each connection
+    "driver_info": None,  # saves two round trips for each connection
 }
 
 

@@ -9,10 +9,8 @@ from typing import Any
 
 _JOINED = r"\u0590-\u109f\u1780-\u18af\u2190-\u2bff\ufe0f\U0001f000-\U0001faff"
 _JOINERS = re.compile(f"(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])")
-"""Two invisible characters that mean something where they stand: in Persian and Indic words and within an
-emoji.
-"""
-# letters by their category, and nothing to be seen
+"""The two joiners where they are meaningful: in Persian and Indic words and within an emoji."""
+# letters by their category, but invisible
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
 _MARKS = 30
 _COMPARED = 50
@@ -20,7 +18,7 @@ _ODD = re.compile(r"[^\n\t\x20-\x7e]")
 _UNSEEN = "\ufffd"
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _BETWEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Pd"})
-# minus, bullet, the long vowel of a Japanese keyboard: no dashes by category
+# minus, bullet, the long vowel mark of a Japanese keyboard: not dashes by their category
 _DASHES = frozenset("\u2212\u2043\u30fc\uff70\u02d7")
 
 
@@ -126,7 +124,7 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
     Returns ``otherwise`` where none is similar.
     """
     folded = {each.casefold(): each for each in names if each}
-    # comparing takes longer than in proportion
+    # the comparison takes more than linear time
     near = difflib.get_close_matches(name[:_COMPARED].casefold(), folded, n=1)
     return f" Did you mean {on_one_line(folded[near[0]])}?" if near else otherwise
 
@@ -193,7 +191,7 @@ def caseless_pattern(text: str) -> str:
     )
 
 
-_LONGEST_RUN = 6  # of letters that one letter after the other may span; all ways to write it are listed
+_LONGEST_RUN = 6  # letters; all spellings of a run are listed, so its length must be limited
 
 
 def _found(text: str, part: str) -> list[int]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-ROW = 110  # a list of scalars that is no wider is written on one line
+ROW = 110  # characters; a list of scalars that fits is written on one line
 _PLAIN = re.compile(r"\A[^\W\d](?:[\w ./@+()!?&'\"=<>|$%*,-]*[\w./@+()!?&'\"=<>|$%*,-])?\Z")
-_DURATION = re.compile(r"\A[0-9]{1,6}[smhd]\Z")  # a number to no reader
+_DURATION = re.compile(r"\A[0-9]{1,6}[smhd]\Z")  # no reader takes it for a number
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
 
 

@@ -42,7 +42,7 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
         for column, value in values.items():
             setattr(rows[name], column, value)
     columns = sorted({column for values in changes.values() for column in values})
-    # free at first, because two applications may change theirs for each other's; no client id has a space
+    # freed first, because two applications may swap client IDs
     if "client_id" in columns:
         release_client_ids(
             Application.objects.filter(

@@ -24,7 +24,7 @@ from idp.ratelimit.budgets import Budget, Spend, address_key, charge, exhausted_
 from idp.tenancy.scope import current_tenant
 
 WRONG_SECRETS = Budget("client.secret", 30, timedelta(minutes=10))
-UNGUESSABLE = 32  # characters: RFC 6749 section 10.10 asks for 128 bits, which a generated secret has twice
+UNGUESSABLE = 32  # characters; RFC 6749 section 10.10 requires 128 bits, a generated secret has 256
 
 
 class NotRenewed(Conflict):

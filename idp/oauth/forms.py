@@ -55,7 +55,7 @@ def parse_form(content_type: str, body: bytes) -> Form:
     It must be UTF-8, regardless of the charset of its media type: libraries label ASCII in different ways,
     and the media type has no such parameter.
     """
-    # a client that says everything in its Authorization header sends no body at all (D2)
+    # a client with all parameters in its Authorization header sends no body at all (D2)
     if not content_type and not body:
         return Form({})
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":

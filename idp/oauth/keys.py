@@ -21,7 +21,7 @@ from idp.oauth.errors import FromTheFuture
 from idp.oauth.models import SigningKey
 
 ALGORITHM = "RS256"
-# longer than any access or ID token lives, so that a rotation breaks none of them
+# longer than the lifetime of any access or ID token, so that a rotation invalidates none of them
 _OVERLAP = timedelta(days=2)
 
 
@@ -50,7 +50,7 @@ def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
     """
     try:
         header = jwt.get_unverified_header(token)
-        # compared here: a stranger's kid never reaches the database
+        # compared here, so that an untrusted kid never reaches the database
         candidates = _living().only("kid", "algorithm", "public_jwk")
         key = next((each for each in candidates if each.kid == header.get("kid")), None)
         if key is None or header.get("typ") != typ:

@@ -74,7 +74,7 @@ SCOPES = Listing(
 KEYS = Listing(
     "keys",
     _("Signing keys"),
-    lambda: SigningKey.objects.defer("private_key"),  # nobody unseals what is not shown
+    lambda: SigningKey.objects.defer("private_key"),  # do not decrypt what is not shown
     (
         Column("kid", _("Key ID"), lambda row: row.kid, kind="code"),
         Column("algorithm", _("Algorithm"), lambda row: row.algorithm, "algorithm"),

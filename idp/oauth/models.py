@@ -11,7 +11,7 @@ from idp.oauth.scopes import administrative, is_reserved
 from idp.tenancy.models import TenantModel, picture, slug
 
 CLIENT_CREDENTIALS = "client_credentials"
-DEMO = "demo-device"  # its client id is the same in every installation
+DEMO = "demo-device"  # the client ID is the same in every installation
 client_id_syntax = RegexValidator(
     r"\A[\x21-\x7e]{1,100}\Z", "Visible ASCII without spaces, 100 characters at most (RFC 6749 A.1)."
 )

@@ -17,7 +17,7 @@ from idp.foundation.sealing import digest, macs
 from idp.oauth.models import RefreshToken, TokenFamily
 
 GRACE = timedelta(seconds=10)
-_RANDOM, LENGTH = 20, 32  # characters of a number
+_RANDOM, LENGTH = 20, 32  # characters of a response's number
 
 
 @dataclass(frozen=True)

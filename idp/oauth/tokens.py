@@ -75,7 +75,7 @@ class TokenAnswer:
 def open_family(found: Entitlement) -> TokenFamily:
     """Create the family of an approval that has just been redeemed."""
     now = timezone.now()
-    lifetime = found.application.access_token_lifetime  # a refresh token, where there is one, prolongs it
+    lifetime = found.application.access_token_lifetime  # a refresh token extends it
     return TokenFamily.objects.create(
         identifier=uuid4().hex,
         application=found.application,

@@ -136,7 +136,7 @@ def _try(pk: int, attempt: int) -> None:
         _later(pk, attempt, str(failed))
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        # its text might repeat the payload
+        # not its message, which might repeat the payload
         _later(pk, attempt, f"{type(error).__name__} in {frame.filename}:{frame.lineno}")
     else:
         _end(pk, attempt, State.DONE)

@@ -87,7 +87,7 @@ def deliver(parcel: Parcel) -> None:
     """Deliver a mail from the outbox."""
     try:
         message = _message(parcel)
-    except ValueError as error:  # a domain that was stored before it was checked
+    except ValueError as error:  # a domain that was stored before it was validated
         raise Refused(str(error)) from None
     if settings.SMTP:
         _send(message, settings.SMTP)
@@ -112,7 +112,7 @@ def _message(parcel: Parcel) -> EmailMultiAlternatives:
     headers = {
         "Message-ID": f"<{parcel.key}@{sender.rpartition('@')[2]}>",
         "Date": format_datetime(parcel.posted_at),
-        "Auto-Submitted": "auto-generated",  # RFC 3834: nobody's holiday notice answers
+        "Auto-Submitted": "auto-generated",  # RFC 3834: suppresses out-of-office replies
     }
     message = EmailMultiAlternatives(
         _in_header(mail.subject),
@@ -163,7 +163,7 @@ def _send(message: EmailMultiAlternatives, server: dict[str, Any]) -> None:
     except smtplib.SMTPResponseException as error:
         final = isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
         raise (Refused if final else NotDelivered)(_said(error, error.smtp_code, error.smtp_error)) from None
-    except OSError as error:  # smtplib's other errors too
+    except OSError as error:  # includes smtplib's other errors
         raise NotDelivered(f"{type(error).__name__} {error.strerror or ''}".strip()) from None
     finally:
         with suppress(OSError):

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 
 LINK = "link"
 WORD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-# A link stands by itself: what is before it could otherwise be an address that takes it along. Only plain
-# blanks end an address in every mail program; some go on at a no-break space, an ideographic one, or U+2028.
+# The link must be isolated: text before it could otherwise be an address that includes it. Only plain spaces
+# end an address in every email program; some continue at a no-break space, an ideographic one, or U+2028.
 _BY_ITSELF = re.compile(
     r"(?:(?<![^ \t\r\n])|(?<=(?<![^ \t\r\n])[<(\[\"'«“]))\{\{\s*link\s*\}\}(?=[>)\]\"'»”.,;:!?\s]|\Z)"
 )

@@ -15,7 +15,7 @@ from idp.foundation.text import did_you_mean
 from idp.outbox import markup
 
 FOLDER = Path(__file__).parent / "templates" / "mail"
-FACE = frozenset({"tenant", "accent", "accent_text"})  # in every mail: the tenant's title and colours
+FACE = frozenset({"tenant", "accent", "accent_text"})  # in every mail: the tenant's title and colors
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 

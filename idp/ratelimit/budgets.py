@@ -25,11 +25,10 @@ from idp.foundation.sealing import mac
 from idp.ratelimit.models import Attempt
 from idp.tenancy.scope import current_tenant
 
-# seconds that a right answer waits for the verdict on others at most: it holds a thread of the server
-# meanwhile
+# the longest wait for the results of other attempts, in seconds, because it occupies a thread of the server
 PATIENCE = 2.0
 _LOOKS_AGAIN = 0.05
-# who has a /48 has 65,536 /64: the wider network has a budget of its own, which is larger
+# a /48 contains 65,536 /64, so the wider networks have larger budgets of their own
 _WIDER = ((64, 1), (56, 4), (48, 16))
 
 
@@ -207,7 +206,7 @@ def _charged(spends: Iterable[Spend], *, judged: bool) -> list[int]:
 
 
 def _take(spend: Spend, *, judged: bool) -> int | None:
-    # each lost race means that another attempt took a slot, so this ends
+    # each lost race means that another attempt took a slot, so this terminates
     for _ in range(spend.budget.limit + 1):
         now = timezone.now()
         taken = _taken(spend, now)
@@ -246,7 +245,7 @@ def _occupy(spend: Spend, slot: int, now: datetime, *, judged: bool) -> int | No
     Attempt.objects.filter(free, bucket=spend.bucket, slot=slot).delete()
     values = {"bucket": spend.bucket, "slot": slot, "at": now, "expires_at": expires, "judged": judged}
     try:
-        with transaction.atomic():  # a savepoint: losing the slot must not spoil the transaction around it
+        with transaction.atomic():  # a savepoint: losing the slot must not break the outer transaction
             return Attempt.objects.create(tenant=current_tenant(), **values).pk
     except IntegrityError:
         return None

@@ -26,7 +26,7 @@ def copy(source: Path, target: Path) -> int:
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _fill(draft, source)
-        os.link(draft, target)  # unlike a renaming, never in place of a file that came meanwhile
+        os.link(draft, target)  # unlike a rename, it never replaces a file
     except sqlite3.DatabaseError as error:
         raise NoCopy(f"{source} can't be copied: {error}.") from None
     except FileExistsError:
@@ -37,7 +37,7 @@ def copy(source: Path, target: Path) -> int:
 
 
 def _fill(draft: Path, source: Path) -> None:
-    address = f"file:{_quoted(source)}?mode=rw"  # one that may only read leaves its journal behind
+    address = f"file:{_quoted(source)}?mode=rw"  # a read-only connection leaves its journal behind
     with (
         closing(sqlite3.connect(address, uri=True, timeout=20)) as read,
         closing(sqlite3.connect(draft)) as written,
@@ -45,7 +45,7 @@ def _fill(draft: Path, source: Path) -> None:
         if not read.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [_TABLE]).fetchone():
             raise NoCopy(f"{source} isn't a Foyer database.")
         read.backup(written)
-        written.execute("PRAGMA journal_mode = DELETE")  # one file, without a journal beside it
+        written.execute("PRAGMA journal_mode = DELETE")  # a single file without a journal
         faults = [
             fault for (fault,) in written.execute("PRAGMA integrity_check(3)").fetchall() if fault != "ok"
         ]

@@ -20,18 +20,16 @@ from django.core.checks.registry import registry
 from django.core.management import base, execute_from_command_line
 from django.core.management.base import CommandError, CommandParser
 
-# Without our Celery app, what a command sends would go to Celery's default one, which hangs on amqp.
+# Without Foyer's Celery app, a command would send tasks to Celery's default one, which hangs on amqp.
 import idp.celery  # noqa: F401
 from idp.runtime import terminal
 from idp.runtime.faults import EXPECTED, sentence
 
 FAILED = 1
-"""The exit code of whatever could not be done, a mistyped command too. 2 is left to commands that compare:
-something differs.
-"""
+"""The exit code of failures, including mistyped commands; 2 means that a comparison found differences."""
 _PRIVATE = 0o077
-_INTERRUPTED = 130  # as shells name the end by SIGINT
-# they write files that others read and commit
+_INTERRUPTED = 130  # the exit code of shells for SIGINT
+# they write files that are read by others and committed
 _FOR_THE_SOURCES = {"makemessages", "makemigrations", "openapi", "reference", "stage"}
 _INTO_OUR_DOCS = {"openapi", "reference"}
 _PROJECT = Path(__file__).resolve().parent.parent.parent / "pyproject.toml"
@@ -99,7 +97,7 @@ def main(arguments: list[str]) -> NoReturn:
         "OutputWrapper": terminal.Output,
         "color_style": terminal.coloured,
     }.items():
-        # BaseCommand makes all of them by these names, and has no other way
+        # BaseCommand looks them up by these names and offers no other hook
         setattr(base, name_in_django, ours)
     try:
         code = _run(name, arguments)

@@ -83,5 +83,5 @@ def _threads(app: Celery) -> Iterator[None]:
     finally:
         worker.stop()
         beat.stop()
-        # an idle worker waits longer for a message; one at work has left nothing that a sweep would not find
+        # An idle worker waits longer than this for a message; what a busy one leaves is found by a sweep.
         thread.join(timeout=0.1)

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from idp.foundation.sealing import Unsealable
 
 EXPECTED = (CommandError, ImproperlyConfigured, DatabaseError, RedisError, OSError, EOFError, Unsealable)
-"""What may happen where the program is right. Everything else is a fault of ours, and keeps its traceback."""
+"""Errors that do not indicate a bug; all others keep their traceback."""
 _NO_TABLE = {"42P01", "42703"}  # SQLSTATE of PostgreSQL: undefined table, undefined column
 _ADVICE = {
     "database is locked": "Another process is writing to it. Try again later.",
@@ -71,7 +71,7 @@ def _is_missing(file: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
-        return False  # it cannot be seen, which is something else
+        return False  # it exists but cannot be accessed
     return False
 
 

@@ -64,7 +64,7 @@ def narrow(database: Path) -> None:
     Raise OSError for a folder.
     """
     if database.is_dir():
-        # and keeps its mode: it is not ours
+        # it is not Foyer's, so its mode must not change
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(database))
     database.touch(mode=0o600)
     for file in (database, *beside(database)):

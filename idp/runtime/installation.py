@@ -27,7 +27,7 @@ from idp.tenancy.scope import tenant_scope
 
 Tell = Callable[[str], object]
 _LARGE = 10_000  # rows
-_TURN = 0x_F0_1E  # any number that nobody else uses in this database
+_TURN = 0x_F0_1E  # the key of an advisory lock; any number that is unique in this database
 
 
 def install(tell: Tell) -> None:
@@ -35,7 +35,7 @@ def install(tell: Tell) -> None:
 
     ``tell`` is called with the first administrator's password.
     """
-    logging.disable(logging.INFO)  # what is set up now is told in plain words
+    logging.disable(logging.INFO)  # the commands report in plain language instead
     try:
         with _in_turn():
             _migrate()
@@ -82,7 +82,7 @@ def know_tables() -> None:
             return
         cursor.execute("PRAGMA analysis_limit = 1000")
         for table in map(connection.ops.quote_name, connection.introspection.table_names(cursor)):
-            # a table of our own
+            # the name comes from the database itself
             (rows,) = cursor.execute(f"SELECT MAX(rowid) FROM {table}").fetchone()  # noqa: S608
             if (rows or 0) > _LARGE:
                 cursor.execute(f"ANALYZE {table}")
@@ -138,7 +138,7 @@ def _static_files() -> None:
     if not changed and (collected / "staticfiles.json").exists():
         return
     for copy in changed:
-        copy.unlink(missing_ok=True)  # collectstatic leaves a copy that is newer than its source
+        copy.unlink(missing_ok=True)  # collectstatic does not replace a copy that is newer than its source
     call_command("collectstatic", verbosity=0, interactive=False)
 
 

@@ -20,7 +20,7 @@ from idp.tenancy.scope import tenant_or_none
 HIDDEN = "•••"
 OURS = ("idp", "flows", "stages", "blueprints", "web")
 
-# Whole names, so that status_code and user_codes_left stay readable; "-" and capitals do not matter.
+# Complete names, so that status_code and user_codes_left stay readable; "-" and case do not matter.
 # fmt: off
 _SECRET_NAMES = {
     "api_key", "assertion", "authorization", "client_assertion", "code", "code_verifier", "cookie", "cookies",
@@ -31,10 +31,10 @@ _SECRET_NAMES = {
     "user_code",
 }
 # fmt: on
-# new_password, access_token: no harmless name ends so
+# such as new_password and access_token; no harmless name has these suffixes
 _SECRET_ENDS = ("password", "passwd", "secret", "token")
 
-# Loggers of the servers around our views. Their sentences name paths, so none is believed to be free of one.
+# Loggers of the servers around the views. Their messages contain paths, so all of them are cleaned.
 _HTTP = (
     "django.channels",
     "django.request",
@@ -48,12 +48,12 @@ _PATH = re.compile(r"""(?<![\w.:/-])/[^\s'"<>(){}\[\],;]*""")
 _SHAPES = (
     (re.compile(r"<(\w+Request): (\w+) (['\"]).*?\3>"), rf"<\1: \2 {HIDDEN}>"),  # Django's repr of a request
     (re.compile(r"\?[\w.~%+-]+=[^\s'\"<>]*"), f"?{HIDDEN}"),  # a query
-    # what idp.foundation.sealing.new_token makes, and its hash
+    # a token of idp.foundation.sealing.new_token, and its hash
     (re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])"), HIDDEN),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), HIDDEN),  # a JSON Web Token
 )
 _OUR_MEMBERS = ("_record", "_from_structlog", "logger", "level", "timestamp")
-# a value of a form or query that is shorter than this says nothing, and would blot out half of a traceback
+# a shorter value of a form or query reveals nothing, and hiding it would make tracebacks unreadable
 _SHORTEST = 4
 _LONG = 12
 
@@ -109,7 +109,7 @@ def configure(config: dict[str, Any]) -> None:
 def route_of(request: Any) -> str:
     """Return the pattern of the request's URL, such as ``/recover/<str:token>``; "-" where there is none."""
     match = getattr(request, "resolver_match", None)
-    if match is None:  # what failed before the address was looked up
+    if match is None:  # it failed before the URL was resolved
         with suppress(Exception):
             match = resolve(request.path_info)
     return "/" + str(match.route) if match else "-"
@@ -172,7 +172,7 @@ def _paths(request: Any) -> Iterator[str]:
 def _values(request: Any) -> Iterator[str]:
     """Yield the request's data beside its path: parts of the URL, query, form, cookies, authorization."""
     match = getattr(request, "resolver_match", None)
-    lists = getattr(request, "_post", None)  # only what was parsed already: nothing is read here
+    lists = getattr(request, "_post", None)  # only if it was already parsed: the body is not read here
     query = request.META.get("QUERY_STRING", "")
     given = [
         *(match.kwargs.values() if match else ()),
@@ -215,7 +215,7 @@ def _hidden_line(line: str, brought: dict[str, str], route: str, every_path: boo
         line = shape.sub(instead, line)
     for value in sorted(brought, key=len, reverse=True):
         if value in line:
-            # a short word may be a part of another one
+            # a short value may be a part of another word
             edge = r"\b" if len(value) < _LONG and value.isalnum() else ""
             line = re.sub(edge + re.escape(value) + edge, partial(_instead, brought[value]), line)
     if not every_path:

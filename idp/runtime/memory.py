@@ -4,7 +4,7 @@ import ctypes
 import platform
 
 _M_MMAP_THRESHOLD = -3  # mallopt(3)
-_BYTES = 128 * 1024  # glibc's own first value
+_BYTES = 128 * 1024  # glibc's initial value
 
 
 def return_large_blocks() -> bool:

@@ -22,7 +22,7 @@ def reseal(batch: int = 500) -> dict[str, int]:
                 continue
             fresh = seal(unseal(stored))
             changed = (
-                # names of our own models
+                # names of Foyer's own models
                 f"UPDATE {_quoted(model._meta.db_table)} SET {_quoted(field.column)} = %s WHERE id = "  # noqa: S608
                 f"%s AND {_quoted(field.column)} = %s"
             )
@@ -52,7 +52,7 @@ def foreign_key() -> bool:
     try:
         for model, field in _sealed_columns():
             newest = (
-                # names of our own models
+                # names of Foyer's own models
                 f"SELECT {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608
                 f"WHERE {_quoted(field.column)} <> '' ORDER BY id DESC LIMIT 1"
             )
@@ -60,7 +60,7 @@ def foreign_key() -> bool:
                 cursor.execute(newest)
                 readable |= {_readable(stored) for (stored,) in cursor.fetchall()}
     except DatabaseError:
-        return False  # no tables yet, or nobody there: said by what comes next
+        return False  # no tables or no database; the next step reports it
     return readable == {False}
 
 
@@ -75,7 +75,7 @@ def _rows(model: type[models.Model], field: SealedField, batch: int) -> Iterator
     """Yield key and ciphertext, bypassing the field's own decryption."""
     last = 0
     select = (
-        # names of our own models
+        # names of Foyer's own models
         f"SELECT id, {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608
         f"WHERE id > %s AND {_quoted(field.column)} <> '' ORDER BY id LIMIT {batch}"
     )

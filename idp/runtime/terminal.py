@@ -17,7 +17,7 @@ from django.core.management.color import Style, color_style
 
 from idp.foundation.text import printable
 
-# in place of the character, until what is written was looked through: no data can hold it
+# stands for the escape character until the text has been cleaned; data cannot contain it
 _ESCAPE = f"[{secrets.token_hex(12)}]"
 _COLOUR = re.compile(re.escape(_ESCAPE) + r"\[[0-9;]*m")
 
@@ -83,8 +83,8 @@ def prepare() -> None:
         with suppress(OSError):
             os.fstat(number)
             continue
-        os.open(os.devnull, mode)  # the lowest number that is free
-    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 as long as the process
+        os.open(os.devnull, mode)  # uses the lowest free number
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 never closed
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -28,7 +28,7 @@ class TenantMiddleware:
             return self._refuse(request)
         request.META["HTTP_HOST"] = "".join(found or ())
         _respell_origin(request)
-        # # for the request's line in the log, outside the scope
+        # for the request's log line, which is written outside the scope
         request.tenant_name = tenant.name  # type: ignore[attr-defined]
         with tenant_scope(tenant):
             return self.get_response(request)

@@ -18,7 +18,7 @@ def write_columns(rows: Iterable[models.Model], columns: Collection[str]) -> Non
     fields, quote = [concrete[column] for column in columns], connection.ops.quote_name
     sets = ", ".join(f"{quote(str(field.column))} = %s" for field in fields)
     key = some[0]._meta.pk
-    # names of our own models
+    # names of Foyer's own models
     statement = f"UPDATE {quote(some[0]._meta.db_table)} SET {sets} WHERE {quote(str(key.column))} = %s"  # noqa: S608
     values = [
         [*(field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields), row.pk]
@@ -38,7 +38,7 @@ def insert_rows(rows: Collection[models.Model]) -> None:
     model, quote = type(next(iter(rows))), connection.ops.quote_name
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     names, places = ", ".join(quote(str(field.column)) for field in fields), ", ".join(["%s"] * len(fields))
-    # names of our own models
+    # names of Foyer's own models
     statement = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places})"  # noqa: S608
     values = [
         [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows

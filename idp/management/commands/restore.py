@@ -33,7 +33,7 @@ class Command(BaseCommand):
             there = [file for file in (database, *files.beside(database)) if file.exists()]
             if there:
                 names = " ".join(map(str, there))
-                # a journal alone would spoil the copy
+                # a leftover journal would corrupt the copy
                 raise CommandError(f"A database already exists. Move {names} elsewhere first.")
             try:
                 copy(options["file"], database)

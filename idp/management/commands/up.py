@@ -20,9 +20,9 @@ class Command(BaseCommand):
     help = "Set up what is missing and run everything in this process."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        embedded.refuse_a_second()  # before anything is changed under the feet of the first
+        embedded.refuse_a_second()  # before anything changes for the running process
         listening = import_string("web.server.server.bind")(settings.BIND, settings.PORT)
-        # from here on it can serve: nothing is made, and no password shown, by a start that cannot
+        # The port is bound first: a start that cannot serve creates nothing and shows no password.
         with listening:
             files.prepare()
             install(self.stderr.write)

@@ -14,7 +14,7 @@ from idp.oauth.models import Application, RefreshToken, TokenFamily
 from idp.oauth.retries import Given
 from idp.oauth.tokens import Entitlement
 
-REFRESHES, REFRESHES_WITHIN = 60, timedelta(minutes=10)  # of one family: each leaves a row and an event
+REFRESHES, REFRESHES_WITHIN = 60, timedelta(minutes=10)  # per family; each adds a row and an event
 
 
 class Refresh(Grant):

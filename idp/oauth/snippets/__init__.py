@@ -13,10 +13,10 @@ from idp.oauth.models import CLIENT_CREDENTIALS, Application
 from idp.oauth.scopes import STANDARD_SCOPES
 from idp.oauth.tokens import REFRESH
 
-MISSING_SECRET = "YOUR-CLIENT-SECRET"  # noqa: S105 what stands where the secret would
+MISSING_SECRET = "YOUR-CLIENT-SECRET"  # noqa: S105 a placeholder
 _HERE = Path(__file__).parent
 _PROGRAMS = {DEVICE_CODE: "device", CLIENT_CREDENTIALS: "service"}
-# A JSON string is a string of Python and of JavaScript too: every value here is visible ASCII.
+# A JSON string is also a string literal of Python and of JavaScript, because all values are visible ASCII.
 _LANGUAGES: tuple[tuple[str, str, str, str, Callable[[str], str]], ...] = (
     ("curl", "curl", "sh", "'", shlex.quote),
     ("python", "Python", "py", '"', json.dumps),

@@ -107,8 +107,7 @@ def _listen(url: str, device_code: str) -> threading.Event:
     news = threading.Event()
 
     def read() -> None:
-        # as below
-        request = Request(  # noqa: S310
+        request = Request(  # noqa: S310 - from the provider's own metadata
             url, headers={"Authorization": f"Device {device_code}", "Accept": "text/event-stream"}
         )
         with contextlib.suppress(OSError, HTTPException), _open(request, timeout=60) as stream:
