@@ -60,7 +60,7 @@ WORDS = {
     "person.username": _person(
         "string", lambda person: person.username, "the username, folded to lower case"
     ),
-    "person.name": _person("string", lambda person: person.name, "the name as it is shown"),
+    "person.name": _person("string", lambda person: person.name, "the display name"),
     "person.email": _person(
         "string", lambda person: mailboxes.readable(person.mailbox), "the email address in lower case"
     ),
@@ -76,7 +76,7 @@ WORDS = {
         choices=group_names,
     ),
     "person.attributes": _person(
-        "map(string)", _attributes, "what is kept on the person besides; what is no text is written as JSON"
+        "map(string)", _attributes, "the person's attributes; values that are not text are JSON"
     ),
     "person.credentials": Word(
         "list(string)",
@@ -99,7 +99,7 @@ WORDS = {
     "person.created": _person(
         "timestamp",
         lambda person: person.created_at,
-        "when the account was made; `request.time - person.created`",
+        "when the account was created; `request.time - person.created`",
     ),
     "proof.method": Word(
         "string",
@@ -115,7 +115,7 @@ WORDS = {
     "second_factor.method": Word(
         "string",
         lambda about: _fact(about, "second_factor").get("method", ""),
-        doc='which one (RFC 8176): `"otp"` for a code; `""` for none',
+        doc='the method of the second factor (RFC 8176): `"otp"` for a code; `""` for none',
         thing="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
@@ -130,7 +130,7 @@ WORDS = {
     "session.methods": Word(
         "list(string)",
         lambda about: list(_fact(about, "signed_in").get("methods", [])),
-        doc="how they did (RFC 8176)",
+        doc="how the person proved themselves for this session (RFC 8176)",
         thing="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
@@ -140,7 +140,7 @@ WORDS = {
     "tenant.networks": Word(
         "list(string)",
         lambda about: list(current_tenant().networks),
-        doc="the tenant's own networks",
+        doc="the tenant's trusted networks",
         about="configuration",
         hint=lambda: (
             ""

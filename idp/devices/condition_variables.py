@@ -31,20 +31,24 @@ def _same_network(device: Waiting, about: About) -> bool:
 
 WORDS = {
     "device.address": _device(
-        "string", lambda device, about: device.address, "the address that the device asked from"
+        "string", lambda device, about: device.address, "the address from which the device requested its code"
     ),
     "device.label": _device(
         "string",
         lambda device, about: device.label,
         "the name that the device sends; it can be anything",
     ),
-    "device.agent": _device("string", lambda device, about: device.agent, "the software on it, as it says"),
+    "device.agent": _device(
+        "string",
+        lambda device, about: device.agent,
+        "the User-Agent header that the device sends; it can be anything",
+    ),
     "device.age": _device(
         "duration",
         lambda device, about: max(about.now - device.asked_at, timedelta(0)),
-        "how long ago it asked",
+        "how long ago the device requested its code",
     ),
     "device.same_network": _device(
-        "bool", _same_network, "whether it asked from the network that the person is in"
+        "bool", _same_network, "whether the device requested its code from the person's network"
     ),
 }

@@ -47,7 +47,7 @@ WORDS = {
         "string",
         lambda about: _asked(about, "kind") or "",
         needs="request",
-        doc='what was asked for: `"device"` or `"authorize"`',
+        doc='what is requested: `"device"` or `"authorize"`',
         about="request",
         thing="kind of request",
         choices=lambda: ("", "device", "authorize"),

@@ -23,12 +23,14 @@ def _application(type_: WordType, read: Callable[[Application], Any], doc: str) 
 
 WORDS = {
     "application.name": replace(
-        _application("string", lambda application: application.name, "the name of the application that asks"),
+        _application(
+            "string", lambda application: application.name, "the name of the requesting application"
+        ),
         thing="application",
         choices=application_names,
     ),
     "application.client_id": replace(
-        _application("string", lambda application: application.client_id, "its client id"),
+        _application("string", lambda application: application.client_id, "the application's client ID"),
         thing="client id",
         choices=client_ids,
     ),
@@ -36,7 +38,7 @@ WORDS = {
         _application(
             "list(string)",
             lambda application: list(application.groups),
-            "the groups that may use it; none: all",
+            "the groups that may use the application; none: all people",
         ),
         thing="group",
         choices=group_names,
@@ -45,12 +47,12 @@ WORDS = {
         "list(string)",
         lambda about: list((about.facts.get("request") or {}).get("scopes") or []),
         needs="request",
-        doc="the scopes that the application asks for",
+        doc="the requested scopes",
         about="request",
         thing="scope",
         choices=scope_names,
     ),
     "application.verified": _application(
-        "bool", lambda application: application.verified, "whether its maker was verified"
+        "bool", lambda application: application.verified, "whether the application's owner was verified"
     ),
 }
