@@ -24,13 +24,13 @@ app.set_default()
 
 
 @setup_logging.connect
-def _keep_our_logging(**options: Any) -> None:
+def _keep_django_logging(**options: Any) -> None:
     """Do nothing: with this signal connected, Celery leaves the loggers as Django configured them."""
 
 
 @worker_init.connect
 @beat_init.connect
-def _refuse_bad_mixes(**options: Any) -> None:
+def _check_at_start(**options: Any) -> None:
     """Stop a worker or beat on the errors that also stop a web process.
 
     A plain exception would only be logged here.

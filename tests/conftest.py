@@ -192,15 +192,15 @@ def production_hashing(acme: Tenant, settings: Settings) -> Iterator[None]:
     The passwords of acme's people and the one that stands for an unknown person are hashed with it already.
     """
     settings.PASSWORD_HASHERS = settings.PRODUCTION_HASHERS
-    credentials._nobody.cache_clear()
-    credentials._nobody()
+    credentials._dummy_hash.cache_clear()
+    credentials._dummy_hash()
     for person in Person.objects.exclude(password=""):
         password = {"alice": "alice-password-1", "bob": "bob-password-22", "inactive": "inactive-password-3"}[
             person.username
         ]
         Person.objects.filter(pk=person.pk).update(password=credentials.hash_password(password))
     yield
-    credentials._nobody.cache_clear()
+    credentials._dummy_hash.cache_clear()
 
 
 @pytest.fixture

@@ -64,13 +64,13 @@ def save_people(
     _change(changes, {name: groups for name, groups in memberships.items() if name not in added}, by=by)
     _create(new, {name: groups for name, groups in memberships.items() if name in added}, by=by)
     if administered:
-        _somebody_administers()
+        _require_administrator()
 
 
 def _create(people: Sequence[Person], memberships: Mapping[str, Collection[str]], *, by: str) -> None:
     """Store people that passed :func:`checked`, each in the groups listed under their username."""
     Person.objects.bulk_create(people, batch_size=_BATCH)
-    _join({person.username: person.pk for person in people}, memberships)
+    _add_memberships({person.username: person.pk for person in people}, memberships)
     publish_many("person.created", [(person.username, "", "") for person in people], actor=by)
 
 
@@ -83,7 +83,7 @@ def _change(
         for person in Person.objects.select_for_update().filter(username__in=[*changes, *memberships])
     }
     columns: set[str] = set()
-    switched = [
+    toggled = [
         people[name]
         for name, values in changes.items()
         if values.get("is_active") is (not people[name].is_active)
@@ -103,10 +103,10 @@ def _change(
         )
     write_columns((people[username] for username in changes), columns)
     # on reactivation too: an earlier release may have left sessions and tokens
-    end_everything(*switched, why="deactivated", by=by)
+    end_everything(*toggled, why="deactivated", by=by)
     through = Person.groups.through.objects
     through.filter(person__in=[people[username].pk for username in memberships]).delete()
-    _join({username: people[username].pk for username in memberships}, memberships)
+    _add_memberships({username: people[username].pk for username in memberships}, memberships)
     keys = {name: [*changes.get(name, ()), *(["groups"] if name in memberships else [])] for name in people}
     publish_many("person.changed", [(username, "", "") for username in people], actor=by, keys=keys)
 
@@ -121,16 +121,16 @@ def delete_people(usernames: Collection[str], *, by: str) -> None:
     end_all(*people, why="person deleted", by=by)
     Person.objects.filter(pk__in=[person.pk for person in people]).delete()
     if administered:
-        _somebody_administers()
+        _require_administrator()
     publish_many("person.deleted", [(person.username, "", "") for person in people], actor=by)
 
 
-def _somebody_administers() -> None:
+def _require_administrator() -> None:
     if not has_admin():
         raise LastAdministrator
 
 
-def _join(keys: Mapping[str, int], memberships: Mapping[str, Collection[str]]) -> None:
+def _add_memberships(keys: Mapping[str, int], memberships: Mapping[str, Collection[str]]) -> None:
     groups = dict(Group.objects.values_list("name", "pk"))
     if missing := sorted({name for names in memberships.values() for name in names} - groups.keys()):
         raise ValidationError({"groups": [f"There is no group {name}." for name in missing]})
@@ -150,11 +150,11 @@ def release_emails(people: QuerySet[Person]) -> None:
 
 def owners_of_emails(emails: Collection[str]) -> dict[str, str]:
     """Return the usernames of the people who have these addresses, by folded address."""
-    wanted = {mailboxes.key(email) for email in emails} - {""}
-    if len(wanted) > _BATCH:  # compare in Python, because the condition would be too long
+    folded = {mailboxes.key(email) for email in emails} - {""}
+    if len(folded) > _BATCH:  # compare in Python, because the condition would be too long
         return {
             email: name
             for email, name in Person.objects.exclude(email="").values_list("email", "username")
-            if email in wanted
+            if email in folded
         }
-    return dict(Person.objects.filter(email__in=wanted).values_list("email", "username")) if wanted else {}
+    return dict(Person.objects.filter(email__in=folded).values_list("email", "username")) if folded else {}

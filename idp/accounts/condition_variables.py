@@ -14,7 +14,7 @@ from idp.foundation.clocks import age
 from idp.foundation.condition_variables import ABSENT, About, Word, WordType
 from idp.tenancy.scope import current_tenant
 
-_LONGEST = timedelta(days=3650)  # CEL cannot calculate with much longer durations
+_MAX_AGE = timedelta(days=3650)  # CEL cannot calculate with much longer durations
 
 
 _METHODS = (
@@ -24,15 +24,15 @@ _METHODS = (
 )  # fmt: skip
 
 
-def _fact(about: About, name: str) -> Mapping[str, Any]:
-    return about.facts.get(name) or {}
+def _fact(context: About, name: str) -> Mapping[str, Any]:
+    return context.facts.get(name) or {}
 
 
-def _person(type_: WordType, read: Callable[[Person], Any], doc: str) -> Word:
+def _person_variable(type_: WordType, read: Callable[[Person], Any], doc: str) -> Word:
     """Return a variable about the claimed person; it is empty where no such person exists."""
 
-    def load(about: About) -> Any:
-        person = about.once("person", _fact(about, "person").get("id"), find)
+    def load(context: About) -> Any:
+        person = context.once("person", _fact(context, "person").get("id"), find)
         return read(person) if person else ABSENT[type_]
 
     return Word(type_, load, needs="person", doc=doc)
@@ -51,36 +51,36 @@ def _attributes(person: Person) -> dict[str, str]:
     return as_words(person.attributes)
 
 
-def _age(about: About) -> timedelta:
-    at = _fact(about, "signed_in").get("at")
-    return min(age(datetime.fromisoformat(at), about.now), _LONGEST) if at else timedelta(0)
+def _session_age(context: About) -> timedelta:
+    at = _fact(context, "signed_in").get("at")
+    return min(age(datetime.fromisoformat(at), context.now), _MAX_AGE) if at else timedelta(0)
 
 
 WORDS = {
-    "person.username": _person(
+    "person.username": _person_variable(
         "string", lambda person: person.username, "the username, folded to lower case"
     ),
-    "person.name": _person("string", lambda person: person.name, "the display name"),
-    "person.email": _person(
+    "person.name": _person_variable("string", lambda person: person.name, "the display name"),
+    "person.email": _person_variable(
         "string", lambda person: mailboxes.readable(person.mailbox), "the email address in lower case"
     ),
-    "person.email_verified": _person(
+    "person.email_verified": _person_variable(
         "bool", lambda person: person.email_verified, "whether the email address was verified"
     ),
     "person.groups": Word(
         "list(string)",
-        lambda about: about.once("groups", _fact(about, "person").get("id"), groups_of),
+        lambda context: context.once("groups", _fact(context, "person").get("id"), groups_of),
         needs="person",
         doc="the names of the person's groups",
         thing="group",
         choices=group_names,
     ),
-    "person.attributes": _person(
+    "person.attributes": _person_variable(
         "map(string)", _attributes, "the person's attributes; values that are not text are JSON"
     ),
     "person.credentials": Word(
         "list(string)",
-        lambda about: about.once("credentials", _fact(about, "person").get("id"), kinds_of),
+        lambda context: context.once("credentials", _fact(context, "person").get("id"), kinds_of),
         needs="person",
         doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while '
         "any is left, "
@@ -88,58 +88,60 @@ WORDS = {
         thing="way to sign in",
         choices=lambda: (PASSWORD, TOTP, RECOVERY_CODE),
     ),
-    "person.admin": _person(
+    "person.admin": _person_variable(
         "bool", lambda person: person.administers, "whether the person administers the tenant"
     ),
     "person.role": replace(
-        _person("string", lambda person: person.role, f"{', '.join(Role.values)} or nothing"),
+        _person_variable("string", lambda person: person.role, f"{', '.join(Role.values)} or nothing"),
         thing="role",
         choices=lambda: ("", *Role.values),
     ),
-    "person.created": _person(
+    "person.created": _person_variable(
         "timestamp",
         lambda person: person.created_at,
         "when the account was created; `request.time - person.created`",
     ),
     "proof.method": Word(
         "string",
-        lambda about: _fact(about, "proof").get("method", ""),
+        lambda context: _fact(context, "proof").get("method", ""),
         needs="proof",
         doc='how the person was proved (RFC 8176): `"pwd"` for a password',
         thing="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
     "second_factor.present": Word(
-        "bool", lambda about: "second_factor" in about.facts, doc="whether a second factor was proved as well"
+        "bool",
+        lambda context: "second_factor" in context.facts,
+        doc="whether a second factor was proved as well",
     ),
     "second_factor.method": Word(
         "string",
-        lambda about: _fact(about, "second_factor").get("method", ""),
+        lambda context: _fact(context, "second_factor").get("method", ""),
         doc='the method of the second factor (RFC 8176): `"otp"` for a code; `""` for none',
         thing="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
     "session.active": Word(
-        "bool", lambda about: "signed_in" in about.facts, doc="whether the browser is signed in"
+        "bool", lambda context: "signed_in" in context.facts, doc="whether the browser is signed in"
     ),
     "session.age": Word(
         "duration",
-        _age,
+        _session_age,
         doc='how long ago the person proved themselves for this session; `duration("0s")` without one',
     ),
     "session.methods": Word(
         "list(string)",
-        lambda about: list(_fact(about, "signed_in").get("methods", [])),
+        lambda context: list(_fact(context, "signed_in").get("methods", [])),
         doc="how the person proved themselves for this session (RFC 8176)",
         thing="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
     "tenant.name": Word(
-        "string", lambda about: current_tenant().name, doc="the tenant's name", about="configuration"
+        "string", lambda context: current_tenant().name, doc="the tenant's name", about="configuration"
     ),
     "tenant.networks": Word(
         "list(string)",
-        lambda about: list(current_tenant().networks),
+        lambda context: list(current_tenant().networks),
         doc="the tenant's trusted networks",
         about="configuration",
         hint=lambda: (

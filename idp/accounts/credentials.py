@@ -61,11 +61,11 @@ class PasswordField(forms.CharField):
     def __init__(self, *, label: Any, autocomplete: str, help_text: Any = "") -> None:
         widget = forms.PasswordInput({"autocomplete": autocomplete})
         super().__init__(
-            label=label, help_text=help_text, strip=False, widget=widget, validators=[_not_too_long]
+            label=label, help_text=help_text, strip=False, widget=widget, validators=[_validate_length]
         )
 
 
-def _not_too_long(password: str) -> None:
+def _validate_length(password: str) -> None:
     # composition never shortens it to less than a quarter
     if len(password) > 4 * LONGEST_PASSWORD or len(opaque(password)) > LONGEST_PASSWORD:
         raise ValidationError(
@@ -73,7 +73,7 @@ def _not_too_long(password: str) -> None:
         )
 
 
-def _verified(password: str, encoded: str) -> tuple[bool, bool]:
+def _verify(password: str, encoded: str) -> tuple[bool, bool]:
     """Return whether the password is right, and whether its hash should be created again.
 
     Hashes that are older than :func:`opaque` were computed from the password as typed. Where that differs
@@ -93,8 +93,8 @@ def check_password(person: Person | None, password: str) -> Verdict:
     password.
     """
     # computed first, so that the timing of the first call after a start reveals nothing either
-    nobody = _nobody()
-    correct, stale = _verified(password, person.password if person and person.password else nobody)
+    dummy = _dummy_hash()
+    correct, stale = _verify(password, person.password if person and person.password else dummy)
     if not (person and person.is_active and person.password):
         return Verdict(correct=False)
     return Verdict(correct, correct and stale)
@@ -105,7 +105,7 @@ def is_password(person: Person, password: str) -> bool:
 
     This is for configuration that repeats a password. Sign-ins use :func:`check_password`.
     """
-    return bool(person.password) and _verified(password, person.password)[0]
+    return bool(person.password) and _verify(password, person.password)[0]
 
 
 def hash_password(password: str) -> str:
@@ -150,7 +150,7 @@ def prepare_password(person: Person, password: str) -> str:
 
 
 def _check_strength(person: Person, password: str) -> None:
-    _not_too_long(password)
+    _validate_length(password)
     validate_password(opaque(password), person)  # type: ignore[arg-type]  # reads attributes only
 
 
@@ -201,14 +201,14 @@ def held(person: Person) -> list[Held]:
     rows = [
         Held(*row) for row in Credential.objects.filter(person=person).order_by("pk").values_list(*members)
     ]
-    found, codes = (
+    summaries, codes = (
         [row for row in rows if row.kind != RECOVERY_CODE],
         [row for row in rows if row.kind == RECOVERY_CODE],
     )
     if codes:
         used = max((row.used_at for row in codes if row.used_at), default=None)
-        found.append(replace(codes[0], used_at=used, left=sum(row.used_at is None for row in codes)))
-    return found
+        summaries.append(replace(codes[0], used_at=used, left=sum(row.used_at is None for row in codes)))
+    return summaries
 
 
 def kinds_of(pk: int | None) -> list[str]:
@@ -220,8 +220,8 @@ def kinds_of(pk: int | None) -> list[str]:
     """
     if not pk:
         return []
-    if pretended := simulated.by_key(pk):
-        return sorted(pretended.credentials)
+    if simulated_person := simulated.by_key(pk):
+        return sorted(simulated_person.credentials)
     rows = list(Credential.objects.filter(person_id=pk).values_list("kind", "used_at"))
     kinds = {kind for kind, used_at in rows if kind != RECOVERY_CODE or used_at is None} or {
         kind for kind, _used_at in rows
@@ -236,8 +236,8 @@ def guarded(pk: int) -> bool:
 
     Such a person may not add or change credentials with the password alone.
     """
-    if pretended := simulated.by_key(pk):
-        return bool(set(pretended.credentials) - {PASSWORD})
+    if simulated_person := simulated.by_key(pk):
+        return bool(set(simulated_person.credentials) - {PASSWORD})
     return bool(pk) and Credential.objects.filter(person_id=pk).exists()
 
 
@@ -255,7 +255,7 @@ def topic_of(person: int, kind: str) -> str:
     return f"credential:{person}:{kind}"
 
 
-def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool) -> None:
+def replace_kind(pk: int, kind: str, new: Sequence[Credential], *, first: bool) -> None:
     """Store ``fresh`` in place of all of the person's credentials of ``kind``; call it in a transaction.
 
     ``first``: the person has not proved a second factor, so this may only be their first one. Raises a final
@@ -270,10 +270,10 @@ def replace_kind(pk: int, kind: str, fresh: Sequence[Credential], *, first: bool
             final=True,
         )
     Credential.objects.filter(person=person, kind=kind).delete()
-    Credential.objects.bulk_create(fresh)
-    did = "person.credential_replaced" if kind in kinds else "person.credential_added"
-    about = {"target": person.username, "topic": topic_of(person.pk, kind)}
-    publish(did, actor=person.username, credential=kind, first=not kinds, **about)
+    Credential.objects.bulk_create(new)
+    event = "person.credential_replaced" if kind in kinds else "person.credential_added"
+    subject = {"target": person.username, "topic": topic_of(person.pk, kind)}
+    publish(event, actor=person.username, credential=kind, first=not kinds, **subject)
 
 
 @transaction.atomic
@@ -290,12 +290,12 @@ def remove(pk: int, *, of: int, by: str) -> bool:
     )
     if person is None or kind is None:
         return False
-    mine = Credential.objects.filter(person=person)
-    (mine.filter(kind=kind) if kind == RECOVERY_CODE else mine.filter(pk=pk)).delete()
-    if not mine.exclude(kind=RECOVERY_CODE, used_at__isnull=False).exists():
-        mine.delete()  # used codes would lock out a person who has just chosen the password alone
-    about = {"target": person.username, "topic": topic_of(person.pk, kind)}
-    publish("person.credential_removed", actor=by, credential=kind, last=not mine.exists(), **about)
+    credentials = Credential.objects.filter(person=person)
+    (credentials.filter(kind=kind) if kind == RECOVERY_CODE else credentials.filter(pk=pk)).delete()
+    if not credentials.exclude(kind=RECOVERY_CODE, used_at__isnull=False).exists():
+        credentials.delete()  # used codes would lock out a person who has just chosen the password alone
+    subject = {"target": person.username, "topic": topic_of(person.pk, kind)}
+    publish("person.credential_removed", actor=by, credential=kind, last=not credentials.exists(), **subject)
     return True
 
 
@@ -306,10 +306,10 @@ def remove_all(person: Person, *, by: str) -> int:
     This is for a person who has lost their second factors. Their sessions and tokens end too: a person who
     found the phone may be signed in with it, and may have connected a device.
     """
-    gone = sum(remove(each.pk, of=person.pk, by=by) for each in held(person))
-    if gone:
+    removed = sum(remove(each.pk, of=person.pk, by=by) for each in held(person))
+    if removed:
         sessions.end_everything(person, why="second factor reset", by=by)
-    return gone
+    return removed
 
 
 @transaction.atomic
@@ -325,5 +325,5 @@ def take_away(pk: int, *, of: int, by: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _nobody() -> str:
-    return make_password("the password of nobody")
+def _dummy_hash() -> str:
+    return make_password("the password of no one")

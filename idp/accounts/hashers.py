@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-_AT_ONCE = BoundedSemaphore(max(2, os.cpu_count() or 2))
+_SLOTS = BoundedSemaphore(max(2, os.cpu_count() or 2))
 _WAIT_SECONDS = 5
 
 
@@ -28,23 +28,23 @@ class Argon2id(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        with _turn():
+        with _slot():
             return super().encode(password, salt)
 
     def verify(self, password: str, encoded: str) -> Any:
-        with _turn():
+        with _slot():
             return super().verify(password, encoded)
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def _slot() -> Iterator[None]:
     """Hold one of the hashing slots; raise Overloaded when none is free in time.
 
     The timeout frees the server's thread.
     """
-    if not _AT_ONCE.acquire(timeout=_WAIT_SECONDS):
+    if not _SLOTS.acquire(timeout=_WAIT_SECONDS):
         raise Overloaded
     try:
         yield
     finally:
-        _AT_ONCE.release()
+        _SLOTS.release()

@@ -16,7 +16,7 @@ from idp.foundation.sealing import Unsealable, new_token, seal, unseal
 from idp.ratelimit.budgets import same_network
 
 LIFETIME = timedelta(days=90)
-_MOST_PEOPLE, _MOST_SESSIONS = 5, 50
+_MAX_PEOPLE, _MAX_SESSIONS = 5, 50
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class KnownBrowser:
         It has a new identifier, so that a planted cookie is useless.
         """
         latest = {**self.people, str(person): timezone.now().timestamp()}
-        kept = sorted(latest.items(), key=lambda each: each[1])[-_MOST_PEOPLE:]
-        return seal(json.dumps([new_token()[:32], dict(kept)]))
+        remembered = sorted(latest.items(), key=lambda each: each[1])[-_MAX_PEOPLE:]
+        return seal(json.dumps([new_token()[:32], dict(remembered)]))
 
     def name_for(self, person: Person | None) -> str:
         """Return the browser's identifier if this person signed in there recently, or "".
@@ -66,5 +66,5 @@ def signed_in_from(person: Person | None, address: str) -> bool:
     unknown person, so that the response time does not reveal whether the person exists.
     """
     rows = Session.objects.filter(person=person.pk if person else 0).order_by("-pk")
-    addresses = set(rows.values_list("address", flat=True)[:_MOST_SESSIONS])
+    addresses = set(rows.values_list("address", flat=True)[:_MAX_SESSIONS])
     return True in {same_network(address, each) for each in addresses}

@@ -14,16 +14,16 @@ from idp.foundation.text import fold
 _YES_NO = (("yes", _("Yes")), ("no", _("No")))
 
 
-def _is(path: str) -> Any:
+def _boolean_filter(path: str) -> Any:
     return lambda rows, value: rows.filter(**{path: value == "yes"})
 
 
-def _sessions(rows: QuerySet[Session], value: str) -> QuerySet[Session]:
+def _filter_active(rows: QuerySet[Session], value: str) -> QuerySet[Session]:
     alive = {"ended_at": None, "expires_at__gt": timezone.now()}
     return rows.filter(**alive) if value == "yes" else rows.exclude(**alive)
 
 
-def _groups() -> QuerySet[Group]:
+def _groups_with_counts() -> QuerySet[Group]:
     """Return the groups, each with the number of its people.
 
     The people are counted in the index of the membership table instead of joining all of them.
@@ -51,7 +51,7 @@ PEOPLE = Listing(
     ),
     search=("username", "name", "email"),
     filters=(
-        Filter("active", _("Active"), _is("is_active"), lambda: _YES_NO),
+        Filter("active", _("Active"), _boolean_filter("is_active"), lambda: _YES_NO),
         Filter(
             "group", _("Group"), lambda rows, value: rows.filter(groups__in=Group.objects.filter(name=value))
         ),
@@ -70,7 +70,7 @@ PEOPLE = Listing(
 GROUPS = Listing(
     "groups",
     _("Groups"),
-    _groups,
+    _groups_with_counts,
     (
         Column("name", _("Name"), lambda row: row.name, "name"),
         Column(
@@ -117,7 +117,7 @@ SESSIONS = Listing(
     ),
     search=("person__username", "address"),
     filters=(
-        Filter("alive", _("Status"), _sessions, lambda: (("yes", _("Active")), ("no", _("Ended")))),
+        Filter("alive", _("Status"), _filter_active, lambda: (("yes", _("Active")), ("no", _("Ended")))),
         Filter("person", _("Person"), refers("person__username", fold)),
     ),
     order="-authenticated_at",

@@ -31,20 +31,20 @@ def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
 
     Nothing else in the response reveals whether such a person exists.
     """
-    folded, pretended = fold(name), simulated.known()
-    wanted = {field: mailboxes.key(name) if field == "email" else folded for field in fields}
+    folded, simulated_person = fold(name), simulated.known()
+    conditions = {field: mailboxes.key(name) if field == "email" else folded for field in fields}
     if (
-        pretended
+        simulated_person
         and folded
-        and any(getattr(pretended.person(), field) == value for field, value in wanted.items())
+        and any(getattr(simulated_person.person(), field) == value for field, value in conditions.items())
     ):
         return {"id": simulated.PK, "name": cleaned(name, 150)}
     # always one query, so that the time does not reveal which field matched
-    query = reduce(or_, (Q(**{field: value}) for field, value in wanted.items()), Q(pk__in=[]))
+    query = reduce(or_, (Q(**{field: value}) for field, value in conditions.items()), Q(pk__in=[]))
     rows = Person.objects.filter(query) if folded else Person.objects.none()
     person = min(
         rows,
-        key=lambda each: [getattr(each, field) != value for field, value in wanted.items()],
+        key=lambda each: [getattr(each, field) != value for field, value in conditions.items()],
         default=None,
     )
     return {"id": person.pk if person else None, "name": cleaned(name, 150)}
@@ -55,15 +55,15 @@ def find(pk: int | None) -> Person | None:
 
     The query also runs without a key, so that it takes the same time.
     """
-    if pretended := simulated.by_key(pk):
-        return pretended.person()
+    if simulated_person := simulated.by_key(pk):
+        return simulated_person.person()
     return Person.objects.filter(pk=pk or 0).first()
 
 
 def active(pk: int | None) -> Person | None:
     """Return the tenant's active person with this key."""
-    if pretended := simulated.by_key(pk):
-        return pretended.person()
+    if simulated_person := simulated.by_key(pk):
+        return simulated_person.person()
     return Person.objects.filter(pk=pk, is_active=True).first() if pk else None
 
 
@@ -74,15 +74,15 @@ def by_username(username: str) -> Person | None:
 
 def groups_of(pk: int | None) -> list[str]:
     """Return the sorted names of the person's groups."""
-    if pretended := simulated.by_key(pk):
-        return sorted(pretended.groups)
+    if simulated_person := simulated.by_key(pk):
+        return sorted(simulated_person.groups)
     return sorted(Group.objects.filter(people__pk=pk).values_list("name", flat=True)) if pk else []
 
 
 def save_group(name: str, *, by: str) -> Group:
     """Return the group with this name, and create it if it is missing."""
-    group, made = Group.objects.get_or_create(name=name, tenant=current_tenant())
-    if made:
+    group, created = Group.objects.get_or_create(name=name, tenant=current_tenant())
+    if created:
         publish("group.created", actor=by, target=name)
     return group
 
@@ -113,7 +113,7 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
             "person.created" if created else "person.changed",
             actor=by,
             target=person.username,
-            keys=_told(changed),
+            keys=_changed_fields(changed),
         )
     if groups is not None and sorted(groups) != groups_of(person.pk):
         person.groups.set([save_group(name, by=by) for name in groups])
@@ -121,7 +121,7 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
     return person
 
 
-def _told(columns: Iterable[str]) -> list[str]:
+def _changed_fields(columns: Iterable[str]) -> list[str]:
     """Return the changed fields as the event lists them: the two columns of an address are one field."""
     return sorted({column.removesuffix("_written") for column in columns})
 

@@ -47,14 +47,14 @@ def asked(
     def stale(*moments: datetime | None) -> bool:
         return all(at is None or age(at, now) >= max_age for at in moments)
 
-    has_password, wanted = PASSWORD in kinds_of(person), list[str]()
+    has_password, fields = PASSWORD in kinds_of(person), list[str]()
     if has_password and stale(proved.first):
-        wanted.append(PASSWORD)
+        fields.append(PASSWORD)
     alone = not has_password and stale(proved.first, proved.second)  # a code is all that can be asked for
     code = stale(proved.second) if everything and guarded(person) else alone
     if code and not _has_codes(person):
         return None
-    return (*wanted, CODE) if code else tuple(wanted)
+    return (*fields, CODE) if code else tuple(fields)
 
 
 class Again(forms.Form):
@@ -63,10 +63,10 @@ class Again(forms.Form):
     password = PasswordField(label=_("Password"), autocomplete="current-password")
     code = forms.CharField(label=_("Authenticator or recovery code"), max_length=64)
 
-    def __init__(self, person: int, wanted: Collection[str], data: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, person: int, names: Collection[str], data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data)
         self.fields[CODE] = _code_field(person)
-        for name in {PASSWORD, CODE} - set(wanted):
+        for name in {PASSWORD, CODE} - set(names):
             del self.fields[name]
 
 
@@ -103,11 +103,11 @@ def judge(person: Person | None, key: int, answer: Mapping[str, Any], now: datet
             wrong[PASSWORD] = _WRONG
     if CODE in answer:
         methods.append(CODE_METHOD)
-        used = _used(key, answer[CODE], now)
-        if used is None:
+        effect = _code_effect(key, answer[CODE], now)
+        if effect is None:
             wrong[CODE] = _WRONG
         else:
-            effects.append(used)
+            effects.append(effect)
     return Judged(wrong) if wrong else Judged({}, tuple(methods), tuple(effects))
 
 
@@ -128,7 +128,7 @@ def _code_field(person: int) -> forms.Field:
     return forms.CharField(label=label, max_length=64, widget=forms.TextInput(hints))
 
 
-def _used(person: int, typed: str, now: datetime) -> Effect | None:
+def _code_effect(person: int, typed: str, now: datetime) -> Effect | None:
     """Return the effect of using this code, or None for a wrong one.
 
     Six digits are a code of an authenticator app. Everything else is a recovery code, which has ten

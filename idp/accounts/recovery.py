@@ -42,14 +42,14 @@ def mail_link(person: Person, site: str, *, by: str) -> None:
     """
     if not person.mailbox:
         raise NoAddress
-    words = {"name": person.display_name, "link": f"{site}/recover/{make_link(person, by=by)}"}
-    words["minutes"] = str(LIFETIME // timedelta(minutes=1))
-    mail.send("recovery", person.mailbox, words, good_for=LIFETIME)
+    variables = {"name": person.display_name, "link": f"{site}/recover/{make_link(person, by=by)}"}
+    variables["minutes"] = str(LIFETIME // timedelta(minutes=1))
+    mail.send("recovery", person.mailbox, variables, good_for=LIFETIME)
 
 
 def holder(token: str) -> Person | None:
     """Return the person of this link; None unless the link is valid and the person active."""
-    link = _living(token).select_related("person").first()
+    link = _valid_links(token).select_related("person").first()
     return link.person if link and link.person.is_active else None
 
 
@@ -63,7 +63,7 @@ def redeem(token: str, password: str) -> bool:
         return False
     encoded = prepare_password(person, password)
     with transaction.atomic():
-        if not _living(token).update(used_at=timezone.now()):
+        if not _valid_links(token).update(used_at=timezone.now()):
             return False
         store_password(person, encoded, by="recovery link")
     return True
@@ -79,5 +79,5 @@ def sweep(now: datetime, batch: int = 1000) -> int:
     return RecoveryLink.objects.filter(pk__in=stale).delete()[0] if stale else 0
 
 
-def _living(token: str):  # type: ignore[no-untyped-def]
+def _valid_links(token: str):  # type: ignore[no-untyped-def]
     return RecoveryLink.objects.filter(token_hash=digest(token), used_at=None, expires_at__gt=timezone.now())

@@ -25,7 +25,7 @@ HOW_MANY = 10
 FEW = 3  # with this many left, the person should create new ones
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32; ten letters are 50 bits
 _LENGTH, _GROUP = 10, 5
-_READ_AS = str.maketrans("ilo", "110")
+_LOOK_ALIKES = str.maketrans("ilo", "110")
 _PURPOSE = "recovery_code"
 
 
@@ -47,14 +47,14 @@ def shown(code: str) -> str:
 
 def normalised(typed: str) -> str:
     """Return the code without its spelling: case, width, dashes and spaces; i and l are 1, o is 0."""
-    plain = read_code(typed).lower().translate(_READ_AS)
+    plain = read_code(typed).lower().translate(_LOOK_ALIKES)
     return "".join(letter for letter in plain if letter in _ALPHABET)[: _LENGTH + 1]
 
 
 def left(person: int) -> int:
     """Return how many unused codes this person has."""
-    if pretended := simulated.by_key(person):
-        return HOW_MANY if RECOVERY_CODE in pretended.credentials else 0
+    if simulated_person := simulated.by_key(person):
+        return HOW_MANY if RECOVERY_CODE in simulated_person.credentials else 0
     return (
         Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).count() if person else 0
     )
@@ -71,32 +71,30 @@ class UseRecoveryCode(Effect):
         person = active_locked(codes.values_list("person_id", flat=True).first() or 0)
         if not codes.filter(used_at=None).update(used_at=timezone.now()):
             raise EffectLost(_("That code was already used. Use another one."))
-        about = {"target": person.username, "topic": topic_of(person.pk, RECOVERY_CODE)}
+        subject = {"target": person.username, "topic": topic_of(person.pk, RECOVERY_CODE)}
         publish(
             "person.credential_used",
             actor=person.username,
             credential=RECOVERY_CODE,
             left=left(person.pk),
-            **about,
+            **subject,
         )
 
 
 def use(person: int, typed: str) -> UseRecoveryCode | None:
     """Return the effect of using this code, or None unless it is an unused code of this person."""
     code = normalised(typed)
-    under_the_servers = macs(_PURPOSE, code)
+    server_macs = macs(_PURPOSE, code)
     try:
-        mine = list(
+        unused = list(
             Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).values_list(
                 "pk", "secret", "lookup"
             )
         )
     except Unsealable:
         return None
-    for pk, key, stored in mine:
-        if any(
-            same(stored, each) for each in ([mac_under(key, _PURPOSE, code)] if key else under_the_servers)
-        ):
+    for pk, key, stored in unused:
+        if any(same(stored, each) for each in ([mac_under(key, _PURPOSE, code)] if key else server_macs)):
             return UseRecoveryCode(pk)
     return None
 
@@ -120,5 +118,5 @@ class SaveRecoveryCodes(Effect):
     def apply(self) -> None:
         keyed = [(new_token(), normalised(code)) for code in self.codes]
         rows = [{"secret": key, "lookup": mac_under(key, _PURPOSE, code)} for key, code in keyed]
-        fresh = [Credential(person_id=self.person, kind=RECOVERY_CODE, **row) for row in rows]
-        replace_kind(self.person, RECOVERY_CODE, fresh, first=self.first)
+        credentials = [Credential(person_id=self.person, kind=RECOVERY_CODE, **row) for row in rows]
+        replace_kind(self.person, RECOVERY_CODE, credentials, first=self.first)

@@ -46,7 +46,7 @@ tenants.edit         x      .      .       .         .
 """
 
 
-_LOOKING = ("see", "count", "inspect")  # the names of operations that change nothing
+_READ_ONLY = ("see", "count", "inspect")  # the names of operations that change nothing
 _INSTALLATION = "tenants."  # the prefix of operations on the whole installation
 ROLES = ("", *Role.values)  # "" is no role: the person can sign in and nothing more
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class OwnPassword(NotAllowed):
 @lru_cache(maxsize=1)
 def allowed() -> dict[str, frozenset[str]]:
     """Return the roles that may perform each operation, by operation."""
-    head, *rows = [line.split() for line in MATRIX.strip().splitlines()]
+    header, *rows = [line.split() for line in MATRIX.strip().splitlines()]
     return {
-        row[0]: frozenset(role for role, mark in zip(head, row[1:], strict=True) if mark == "x")
+        row[0]: frozenset(role for role, mark in zip(header, row[1:], strict=True) if mark == "x")
         for row in rows
     }
 
@@ -88,7 +88,7 @@ def changing() -> frozenset[str]:
     return frozenset(
         role
         for operation, roles in allowed().items()
-        if operation.rpartition(".")[2] not in _LOOKING
+        if operation.rpartition(".")[2] not in _READ_ONLY
         for role in roles
     )
 

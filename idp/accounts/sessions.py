@@ -87,7 +87,7 @@ class StepUp(Effect):
     method: str
 
     def apply(self) -> None:
-        session = _locked(self.session)
+        session = _lock(self.session)
         session.proved(self.method, timezone.now())
         session.save(update_fields=["methods", "proofs"])
         publish(
@@ -107,7 +107,7 @@ class ProvedAgain(Effect):
     method: str
 
     def apply(self) -> Session:
-        session = _locked(self.session, self.person)
+        session = _lock(self.session, self.person)
         now = timezone.now()
         session.proved(self.method, now)
         session.authenticated_at = now
@@ -145,7 +145,7 @@ def sign_in(request: SignIn) -> Opened:
     proofs = {method: request.proofs.get(method, now.isoformat()) for method in request.methods}
     if person is None or any(person.outdated(datetime.fromisoformat(at)) for at in proofs.values()):
         raise EffectLost(_("You can't sign in right now."), final=True)
-    lasting = {
+    values = {
         "key_hash": digest(key),
         "methods": list(request.methods),
         "proofs": proofs,
@@ -155,20 +155,20 @@ def sign_in(request: SignIn) -> Opened:
         "address": current_origin().address,
         "agent": current_origin().agent,
     }
-    kept = _living(now).filter(pk=request.current, person=person)
-    if kept.update(**lasting):
+    current = _active_sessions(now).filter(pk=request.current, person=person)
+    if current.update(**values):
         session = int(request.current or 0)
     else:
         if request.current:
             end(request.current, why="someone else signed in")
-        session = Session.objects.create(person=person, **lasting).pk
+        session = Session.objects.create(person=person, **values).pk
     publish("session.started", actor=person.username, topic=topic_of(session), methods=list(request.methods))
     return Opened(session, person.pk, now, key)
 
 
 def renew(pk: int) -> Opened:
     """Give an active session a new key, so that copies of its cookie become useless; raise EffectLost."""
-    session, key = _locked(pk), new_token()
+    session, key = _lock(pk), new_token()
     Session.objects.filter(pk=pk).update(key_hash=digest(key))
     return Opened(pk, session.person_id, session.authenticated_at, key)
 
@@ -182,7 +182,10 @@ def find(key: str) -> Session | None:
     """Return the active session with this key, of an active person, with the person loaded."""
     now = timezone.now()
     return (
-        _living(now).filter(key_hash=digest(key), person__is_active=True).select_related("person").first()
+        _active_sessions(now)
+        .filter(key_hash=digest(key), person__is_active=True)
+        .select_related("person")
+        .first()
         if key
         else None
     )
@@ -191,7 +194,11 @@ def find(key: str) -> Session | None:
 def alive(pk: int | None) -> Session | None:
     """Return the active session with this ID, of an active person, with the person loaded."""
     now = timezone.now()
-    return _living(now).filter(pk=pk, person__is_active=True).select_related("person").first() if pk else None
+    return (
+        _active_sessions(now).filter(pk=pk, person__is_active=True).select_related("person").first()
+        if pk
+        else None
+    )
 
 
 def end(pk: int, *, why: str, by: str = "") -> bool:
@@ -256,14 +263,14 @@ def sweep(now: datetime, batch: int = 1000) -> int:
     return Session.objects.filter(pk__in=stale).delete()[0] if stale else 0
 
 
-def _locked(pk: int, person: int | None = None) -> Session:
+def _lock(pk: int, person: int | None = None) -> Session:
     """Return the active session, locked until the transaction ends; raise a final EffectLost."""
     session = Session.objects.select_for_update().filter(pk=pk).first()
-    living = alive(pk) if session else None
-    if living is None or (person is not None and living.person_id != person):
+    active = alive(pk) if session else None
+    if active is None or (person is not None and active.person_id != person):
         raise EffectLost(_("Your session expired. Please start again."), final=True)
-    return living
+    return active
 
 
-def _living(now: datetime) -> Any:
+def _active_sessions(now: datetime) -> Any:
     return Session.objects.filter(ended_at=None, expires_at__gt=now)

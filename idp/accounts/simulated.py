@@ -37,7 +37,7 @@ class Invented:
         return person
 
 
-_current: ContextVar[Invented | None] = ContextVar("invented", default=None)
+_current: ContextVar[Invented | None] = ContextVar("simulated_person", default=None)
 
 
 @contextmanager

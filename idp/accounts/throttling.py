@@ -35,16 +35,16 @@ def password_budgets(
     The account is counted by its person, whichever of their names was typed. The short waits go by what was
     typed: otherwise five guesses would reveal that two names belong to one person, and so that they exist.
     """
-    known, near = browser.name_for(person), signed_in_from(person, address)
+    known, known_network = browser.name_for(person), signed_in_from(person, address)
     if known:
         return (
             Spend(
                 Budget("password.browser", free + 16, window, free=free), f"{person and person.pk}\0{known}"
             ),
         )
-    own = by_network(Budget("password.own", free + 16, window, free=free), address, f"{fold(name)}\0")[0]
-    anyone = (own, *by_network(Budget("password.address", 100, window), address))
-    if near:
+    by_name = by_network(Budget("password.own", free + 16, window, free=free), address, f"{fold(name)}\0")[0]
+    anyone = (by_name, *by_network(Budget("password.address", 100, window), address))
+    if known_network:
         return anyone
     account = f"person {person.pk}" if person else f"name {fold(name)}"
     return (*anyone, Spend(Budget("password.account", 100, window), account))

@@ -67,8 +67,8 @@ def enrolment(secret: str, account: str) -> dict[str, str]:
 def matched(secret: str, code: str, now: datetime) -> int | None:
     """Return the time step of this code: the current one or a neighbor; None for a wrong code."""
     totp, current = pyotp.TOTP(secret, interval=_SECONDS), int(now.timestamp()) // _SECONDS
-    found = [step for step in (current + away for away in _WINDOW) if same(totp.generate_otp(step), code)]
-    return found[0] if found else None
+    steps = [step for step in (current + away for away in _WINDOW) if same(totp.generate_otp(step), code)]
+    return steps[0] if steps else None
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,18 @@ class UseTotp(Effect):
     step: int
 
     def apply(self) -> None:
-        held = (
+        person_id = (
             Credential.objects.filter(pk=self.credential, kind=TOTP)
             .values_list("person_id", flat=True)
             .first()
         )
-        person = active_locked(held or 0)
+        person = active_locked(person_id or 0)
         unused = Q(counter__lt=self.step) | Q(counter__gt=self.step + _FAR_AHEAD)
-        fresh = Credential.objects.filter(unused, pk=self.credential, kind=TOTP)
-        if not fresh.update(counter=self.step, used_at=timezone.now()):
+        credentials = Credential.objects.filter(unused, pk=self.credential, kind=TOTP)
+        if not credentials.update(counter=self.step, used_at=timezone.now()):
             raise EffectLost(_("That code was already used. Wait for the next one."))
-        about = {"target": person.username, "topic": topic_of(person.pk, TOTP)}
-        publish("person.credential_used", actor=person.username, credential=TOTP, **about)
+        subject = {"target": person.username, "topic": topic_of(person.pk, TOTP)}
+        publish("person.credential_used", actor=person.username, credential=TOTP, **subject)
 
 
 def use(person: int, code: str, now: datetime) -> UseTotp | None:
@@ -127,7 +127,7 @@ class SaveTotp(Effect):
 
     def apply(self) -> None:
         now = timezone.now()
-        fresh = Credential(
+        credential = Credential(
             person_id=self.person,
             kind=TOTP,
             name=self.name,
@@ -135,4 +135,4 @@ class SaveTotp(Effect):
             counter=self.step,
             used_at=now,
         )
-        replace_kind(self.person, TOTP, [fresh], first=self.first)
+        replace_kind(self.person, TOTP, [credential], first=self.first)

@@ -22,13 +22,13 @@ def check_room(application: Application, address: str, now: datetime) -> None:
     rows = DeviceCode.objects.filter(state=State.PENDING, application=application, expires_at__gt=now)
     limit, own = application.device_pending_limit, application.device_pending_limit_per_address
     for network, factor in network_ranges(address):
-        if _within(rows, network)[: own * factor].count() >= own * factor:
+        if _in_network(rows, network)[: own * factor].count() >= own * factor:
             _refuse(application)
     if rows[:limit].count() >= limit and not _evict(rows, network_ranges(address)[-1][0], now):
         _refuse(application)
 
 
-def _within(rows: models.QuerySet[DeviceCode], network: str) -> models.QuerySet[DeviceCode]:
+def _in_network(rows: models.QuerySet[DeviceCode], network: str) -> models.QuerySet[DeviceCode]:
     # a prefix of an IPv6 address; "g" sorts after all hexadecimal digits
     wide = network.isalnum() and len(network) < 16
     return rows.filter(network__range=(network, f"{network}g")) if wide else rows.filter(network=network)
@@ -46,7 +46,7 @@ def _evict(rows: models.QuerySet[DeviceCode], mine: str, now: datetime) -> bool:
         .order_by("-count", "site")
     )
     fullest = sites.first()
-    if fullest is None or fullest["count"] <= _within(rows, mine).count():
+    if fullest is None or fullest["count"] <= _in_network(rows, mine).count():
         return False
     oldest = (
         rows.filter(network__startswith=fullest["site"])

@@ -28,16 +28,16 @@ def authorize_device(authorization: str, form: Form, issuer: str) -> dict[str, A
     """
     application = clients.authenticate(parse_credentials(authorization, form))
     clients.require_grant(application, DEVICE_CODE)
-    wanted = parse_scopes(form.get("scope") or form.get("scopes"))
-    ask = service.Ask(
+    requested = parse_scopes(form.get("scope") or form.get("scopes"))
+    request = service.Ask(
         application=application,
-        scopes=tuple(clients.allowed_scopes(application, wanted)),
+        scopes=tuple(clients.allowed_scopes(application, requested)),
         issuer=issuer,
         nonce=_nonce(form),
         code_challenge=_challenge(form),
         label=cleaned(form.get("device_name") or "", LONGEST_NAME).translate(_QUOTES),
     )
-    started = service.start(ask)
+    started = service.start(request)
     address = f"{issuer}/device"
     shown = codes.shown(started.user_code)
     return {

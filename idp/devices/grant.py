@@ -33,7 +33,7 @@ class DeviceGrant(Grant):
     grant_type = DEVICE_CODE
 
     def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
-        presented, given = form.need("device_code"), None
+        presented, previous = form.need("device_code"), None
         row = service.find_for_client(application, presented, issuer)
         _check_verifier(row, form.get("code_verifier"))
         match service.state_now(row):
@@ -44,7 +44,7 @@ class DeviceGrant(Grant):
             case State.EXPIRED:
                 raise ExpiredToken
             case State.REDEEMED:
-                given = service.given(row, presented)
+                previous = service.given(row, presented)
         if row.person is None or row.authenticated_at is None:
             raise AccessDenied
         return Entitlement(
@@ -57,7 +57,7 @@ class DeviceGrant(Grant):
             subject=row,
             nonce=row.nonce or None,
             presented=presented,
-            given=given,
+            given=previous,
         )
 
     def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:

@@ -95,7 +95,7 @@ def start(ask: Ask) -> Started:
     )
     with transaction.atomic():
         user_code = _save_with_free_code(row, length)
-        _tell("device.started", row, scopes=row.scopes)
+        _publish("device.started", row, scopes=row.scopes)
     return Started(ask.application.device_code_lifetime, row.interval, device_code, user_code)
 
 
@@ -128,7 +128,7 @@ class NoteEntry(Effect):
     def apply(self) -> None:
         row, person = _row(self.device), people.find(self.person)
         if row:
-            _tell("device.code_entered", row, actor=person.username if person else "")
+            _publish("device.code_entered", row, actor=person.username if person else "")
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def approve(decision: ApproveDevice) -> None:
         "scopes": [scope for scope in row.scopes if scope in decision.scopes],
     }
     _decide(decision.device, State.APPROVED, **values)
-    _tell("device.approved", row, actor=session.person.username)
+    _publish("device.approved", row, actor=session.person.username)
 
 
 def deny(decision: DenyDevice) -> None:
@@ -184,7 +184,7 @@ def deny(decision: DenyDevice) -> None:
     if session is None or row is None:
         raise EffectLost(_("You don't have permission to approve or deny this device."), final=True)
     _decide(decision.device, State.DENIED, person=session.person)
-    _tell("device.denied", row, actor=session.person.username)
+    _publish("device.denied", row, actor=session.person.username)
 
 
 def find_for_client(application: Application, device_code: str, issuer: str) -> DeviceCode:
@@ -241,7 +241,7 @@ def redeem(row: DeviceCode, family: Any, now: datetime) -> None:
     open_rows = DeviceCode.objects.filter(pk=row.pk, state=State.APPROVED, expires_at__gt=now)
     if not open_rows.update(state=State.REDEEMED, redeemed_at=now, family=family):
         raise InvalidGrant
-    _tell("device.redeemed", row, actor=row.person.username if row.person else "")
+    _publish("device.redeemed", row, actor=row.person.username if row.person else "")
 
 
 def given(row: DeviceCode, device_code: str) -> Given:
@@ -250,11 +250,11 @@ def given(row: DeviceCode, device_code: str) -> Given:
     Within the grace period, and while no token of it was used, the client lost a race or the response.
     Otherwise the device is revoked, with its tokens, and InvalidGrant is raised.
     """
-    found = retries.given(row.family, device_code, row.redeemed_at)
-    if found is None:
+    response = retries.given(row.family, device_code, row.redeemed_at)
+    if response is None:
         revoke(row.pk, why="device code used twice")
         raise InvalidGrant
-    return found
+    return response
 
 
 def given_now(row: DeviceCode, device_code: str) -> Given | None:
@@ -262,8 +262,8 @@ def given_now(row: DeviceCode, device_code: str) -> Given | None:
 
     Losing such a race revokes nothing.
     """
-    now = DeviceCode.objects.select_related("family").filter(pk=row.pk).first()
-    return retries.given(now.family, device_code, now.redeemed_at) if now else None
+    current = DeviceCode.objects.select_related("family").filter(pk=row.pk).first()
+    return retries.given(current.family, device_code, current.redeemed_at) if current else None
 
 
 @transaction.atomic
@@ -277,12 +277,12 @@ def revoke(pk: int, *, why: str, by: str = "") -> bool:
         .select_related("family__person", "family__application", "application")
         .first()
     )
-    living = DeviceCode.objects.filter(pk=pk, state__in=(State.APPROVED, State.REDEEMED))
-    if row is None or not living.update(state=State.REVOKED):
+    revocable = DeviceCode.objects.filter(pk=pk, state__in=(State.APPROVED, State.REDEEMED))
+    if row is None or not revocable.update(state=State.REVOKED):
         return False
     if row.family:
         tokens.revoke_family(row.family, why=why)
-    _tell("device.revoked", row, why=why, **({"actor": by} if by else {}))
+    _publish("device.revoked", row, why=why, **({"actor": by} if by else {}))
     return True
 
 
@@ -293,7 +293,7 @@ def turn_away(pk: int, *, by: str, why: str) -> bool:
     waiting_rows = DeviceCode.objects.filter(pk=pk, state=State.PENDING, expires_at__gt=now)
     if row is None or not waiting_rows.update(state=State.DENIED, decided_at=now):
         return False
-    _tell("device.denied", row, actor=by, why=why)
+    _publish("device.denied", row, actor=by, why=why)
     return True
 
 
@@ -304,9 +304,9 @@ def drop_all(*, why: str) -> int:
     This is for codes that can no longer be trusted.
     """
     waiting_rows = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED))
-    dropped = waiting_rows.update(state=State.EXPIRED, expires_at=timezone.now())
-    publish("device.all_dropped", why=why, count=dropped)
-    return dropped
+    expired = waiting_rows.update(state=State.EXPIRED, expires_at=timezone.now())
+    publish("device.all_dropped", why=why, count=expired)
+    return expired
 
 
 def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
@@ -320,18 +320,20 @@ def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
     """
     overdue = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED), expires_at__lte=now)
     marked = _mark_expired(overdue, batch)
-    over = DeviceCode.objects.filter(state__in=_CLOSED, expires_at__lte=now - grace, family=None)
-    gone = list(over.values_list("pk", flat=True)[:batch])
-    return marked + (DeviceCode.objects.filter(pk__in=gone).delete()[0] if gone else 0)
+    outdated = DeviceCode.objects.filter(state__in=_CLOSED, expires_at__lte=now - grace, family=None)
+    deletable = list(outdated.values_list("pk", flat=True)[:batch])
+    return marked + (DeviceCode.objects.filter(pk__in=deletable).delete()[0] if deletable else 0)
 
 
-def _tell(kind: str, row: DeviceCode, **members: Any) -> None:
+def _publish(kind: str, row: DeviceCode, **members: Any) -> None:
     """Publish an event on the device's topic.
 
     Anyone can start a device, so the number of those events is limited.
     """
-    tell = publish_bounded if kind == "device.started" else publish
-    tell(kind, target=f"device {row.pk}", application=row.application.name, topic=topic_of(row.pk), **members)
+    publish_event = publish_bounded if kind == "device.started" else publish
+    publish_event(
+        kind, target=f"device {row.pk}", application=row.application.name, topic=topic_of(row.pk), **members
+    )
 
 
 @transaction.atomic

@@ -16,19 +16,19 @@ def pretended(request: Mapping[str, Any]) -> Waiting | None:
 
     It has an unsaved application where none was chosen.
     """
-    shows = request.get("shows")
-    if request.get("device") or not shows:
+    assumed = request.get("shows")
+    if request.get("device") or not assumed:
         return None
     application = (find(request["application"]) if request.get("application") else None) or Application(
         title=_("An application")
     )
-    asked_at = datetime.fromisoformat(shows["asked"])
+    requested_at = datetime.fromisoformat(assumed["asked"])
     return Waiting(
         0,
         application,
         tuple(request.get("scopes", ())),
-        shows["address"],
+        assumed["address"],
         "",
-        shows.get("label", ""),
-        asked_at,
+        assumed.get("label", ""),
+        requested_at,
     )

@@ -43,8 +43,8 @@ def charge_unknown_device_code(address: str) -> None:
     The 256 bits of a device code would be sufficient without it.
     """
     unknown = Budget("device_code.unknown", 100, timedelta(minutes=10))
-    refused = charge([Spend(unknown, address and address_key(address))])
-    if isinstance(refused, Exhausted):
+    result = charge([Spend(unknown, address and address_key(address))])
+    if isinstance(result, Exhausted):
         publish_once("device.guessing_throttled", unknown.window, why="too many unknown device codes")
         raise TooManyRequests(retry_after=60)
 

@@ -18,8 +18,8 @@ from idp.oauth import tokens
 from idp.oauth.models import RefreshToken, TokenFamily
 
 SHOWN_REFRESHES = 20  # the latest ones; a device that runs for a month has thousands
-_KIND = "device."
-_TOLD = ("device.started", "device.code_entered", *sorted(NEWS), "tokens.revoked")
+_PREFIX = "device."
+_SHOWN_KINDS = ("device.started", "device.code_entered", *sorted(NEWS), "tokens.revoked")
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,18 @@ def story(pk: int) -> Story | None:
     """
     row = DeviceCode.objects.select_related("application", "person", "family").filter(pk=pk).first()
     family = row.family if row else None
-    told = of_topics(_topics(pk, family), _TOLD)
+    events = of_topics(_topics(pk, family), _SHOWN_KINDS)
     if row is None:
-        return Story(pk, "", told[0]["application"], tuple(_heard(told))) if told else None
-    rotated = _rotated(family)
-    moments = sorted([*_kept(row, told), *_heard(told), *rotated], key=lambda each: each.at)
+        return Story(pk, "", events[0]["application"], tuple(_entries_of_events(events))) if events else None
+    refreshes = _refreshes(family)
+    entries = sorted(
+        [*_entries_of_row(row, events), *_entries_of_events(events), *refreshes], key=lambda each: each.at
+    )
     return Story(
         pk,
         state_now(row).value,
         row.application.name,
-        tuple(moments),
+        tuple(entries),
         row.application.title,
         row.label,
         row.address,
@@ -149,41 +151,41 @@ def _topics(pk: int, family: TokenFamily | None) -> tuple[str, ...]:
     return (topic_of(pk), tokens.topic_of(family)) if family else (topic_of(pk),)
 
 
-def _heard(told: list[dict[str, Any]]) -> list[Moment]:
+def _entries_of_events(events: list[dict[str, Any]]) -> list[Moment]:
     """Return the entries from events.
 
     The tokens that were revoked together with their device are left out.
     """
-    ended = {event["data"].get("why") for event in told if event["kind"] == "device.revoked"}
-    found = []
-    for event in told:
-        what, why = event["kind"].removeprefix(_KIND), str(event["data"].get("why", ""))
+    ended = {event["data"].get("why") for event in events if event["kind"] == "device.revoked"}
+    entries = []
+    for event in events:
+        what, why = event["kind"].removeprefix(_PREFIX), str(event["data"].get("why", ""))
         if what != "tokens.revoked" or why not in ended:
             by = "" if what == "redeemed" else event["actor"]  # by the device itself, on behalf of the person
-            found.append(Moment(datetime.fromisoformat(event["at"]), what, by, event["address"], why))
-    return found
+            entries.append(Moment(datetime.fromisoformat(event["at"]), what, by, event["address"], why))
+    return entries
 
 
-def _kept(row: DeviceCode, told: list[dict[str, Any]]) -> list[Moment]:
+def _entries_of_row(row: DeviceCode, events: list[dict[str, Any]]) -> list[Moment]:
     """Return the entries that only the row itself records.
 
     Events may have been swept, but the row's own times exist as long as the row.
     """
-    known = {event["kind"].removeprefix(_KIND) for event in told}
+    known = {event["kind"].removeprefix(_PREFIX) for event in events}
     person = row.person.username if row.person else ""
-    moments = [] if "started" in known else [Moment(row.created_at, "started", address=row.address)]
+    entries = [] if "started" in known else [Moment(row.created_at, "started", address=row.address)]
     if row.decided_at and not known & {"approved", "denied"}:
-        moments.append(Moment(row.decided_at, "denied" if row.state == State.DENIED else "approved", person))
+        entries.append(Moment(row.decided_at, "denied" if row.state == State.DENIED else "approved", person))
     if row.redeemed_at and "redeemed" not in known:
-        moments.append(Moment(row.redeemed_at, "redeemed"))
+        entries.append(Moment(row.redeemed_at, "redeemed"))
     if row.family and row.family.revoked_at and not known & {"revoked", "tokens.revoked"}:
-        moments.append(Moment(row.family.revoked_at, "tokens.revoked"))
+        entries.append(Moment(row.family.revoked_at, "tokens.revoked"))
     if state_now(row) == State.EXPIRED and "expired" not in known:
-        moments.append(Moment(row.expires_at, "expired"))
-    return moments
+        entries.append(Moment(row.expires_at, "expired"))
+    return entries
 
 
-def _rotated(family: TokenFamily | None) -> list[Moment]:
+def _refreshes(family: TokenFamily | None) -> list[Moment]:
     rows = RefreshToken.objects.filter(family=family, rotated_at__isnull=False).order_by("-rotated_at")
     return (
         [Moment(at, "refreshed") for at in rows.values_list("rotated_at", flat=True)[:SHOWN_REFRESHES] if at]

@@ -20,7 +20,7 @@ from idp.foundation.clocks import lately
 from idp.tenancy.scope import current_tenant
 
 log = logging.getLogger(__name__)
-_MOST_ORIGINS = 100
+_MAX_ORIGINS = 100
 
 
 def publish(
@@ -43,7 +43,7 @@ def publish(
         request_id=origin.request_id,
         data=data,
     )
-    _tell(
+    _notify(
         kind,
         WakeUp(event.pk, current_tenant().pk, kind, topic),
         actor=actor,
@@ -70,24 +70,24 @@ def publish_many(
     """
     if not subjects:
         return
-    origin, told = (
+    origin, data_by_target = (
         current_origin(),
         {target: {**data, "keys": sorted(some)} for target, some in (keys or {}).items()},
     )
-    known = {"tenant": current_tenant(), "at": timezone.now(), "kind": kind, "actor": actor[:150]}
-    known |= {"address": origin.address, "request_id": origin.request_id}
+    common = {"tenant": current_tenant(), "at": timezone.now(), "kind": kind, "actor": actor[:150]}
+    common |= {"address": origin.address, "request_id": origin.request_id}
     rows = [
         Event(
-            **known,
+            **common,
             target=target[:200],
             application=application[:100],
             topic=topic,
-            data=told.get(target, data),
+            data=data_by_target.get(target, data),
         )
         for target, application, topic in subjects
     ]
     Event.objects.bulk_create(rows, batch_size=1000)
-    _tell(kind, count=len(subjects))
+    _notify(kind, count=len(subjects))
 
 
 def publish_once(
@@ -105,10 +105,10 @@ def publish_once(
     names cost an attacker nothing, so in the whole tenant it is recorded at most a hundred times within the
     window.
     """
-    told = Event.objects.filter(kind=kind, at__range=lately(window))
-    mine = (actor[:150], target[:200], current_origin().address)
-    heard = list(told.values_list("actor", "target", "address")[:_MOST_ORIGINS])
-    if len(heard) < (_MOST_ORIGINS if each_origin else 1) and mine not in heard:
+    recorded = Event.objects.filter(kind=kind, at__range=lately(window))
+    origin = (actor[:150], target[:200], current_origin().address)
+    origins = list(recorded.values_list("actor", "target", "address")[:_MAX_ORIGINS])
+    if len(origins) < (_MAX_ORIGINS if each_origin else 1) and origin not in origins:
         publish(kind, actor=actor, target=target, **members)
 
 
@@ -119,15 +119,15 @@ def publish_bounded(
 
     Further ones are only logged, and one event records that there were more.
     """
-    told = Event.objects.filter(kind=kind, at__range=lately(window))
-    if told.values("pk")[:most].count() < most:
+    recorded = Event.objects.filter(kind=kind, at__range=lately(window))
+    if recorded.values("pk")[:most].count() < most:
         publish(kind, **members)
         return
-    _tell(kind, **{name: members[name] for name in ("actor", "target", "application") if name in members})
+    _notify(kind, **{name: members[name] for name in ("actor", "target", "application") if name in members})
     publish_once("events.left_out", window, target=kind, most=most, seconds=int(window.total_seconds()))
 
 
-def _tell(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
+def _notify(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
     """Log the event and wake listeners once the transaction is committed, never if it is rolled back.
 
     The scope may be a different one by then, and the log line names tenant and request. So it is written in
@@ -136,13 +136,13 @@ def _tell(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
 
     context = copy_context()
 
-    def told() -> None:
+    def log_and_wake() -> None:
         context.run(log.info, kind, extra=members)
         if wake_up:
             notify.send(wake_up)
 
     # a named function: Django logs its name when it fails, and a partial has none
-    transaction.on_commit(told, robust=True)
+    transaction.on_commit(log_and_wake, robust=True)
 
 
 def latest() -> int:
@@ -156,11 +156,11 @@ def newer(mark: int, most: int = 1000) -> tuple[int, list[WakeUp]]:
     PostgreSQL may commit a smaller ID after a larger one, so there the last two hundred are included again.
     Callers must ignore what they have already seen.
     """
-    again = 200 if connection.vendor == "postgresql" else 0
+    overlap = 200 if connection.vendor == "postgresql" else 0
     rows = (
-        Event.unscoped.filter(pk__gt=mark - again)
+        Event.unscoped.filter(pk__gt=mark - overlap)
         .order_by("pk")
-        .values_list("pk", "tenant_id", "kind", "topic")[: most + again]
+        .values_list("pk", "tenant_id", "kind", "topic")[: most + overlap]
     )
     found = [WakeUp(*row) for row in rows]
     return max([mark, *(wake_up.event for wake_up in found)]), found
@@ -177,10 +177,10 @@ def known_kinds() -> list[str]:
     The query reads the index once for each kind and not once for each event.
     """
     table, owner = connection.ops.quote_name(Event._meta.db_table), current_tenant().pk
-    least = f"SELECT MIN(kind) FROM {table} WHERE tenant_id = %s"  # noqa: S608 the name of Foyer's own model
-    walk = f"SELECT ({least} AND kind > known.kind) FROM known WHERE known.kind IS NOT NULL"  # noqa: S608
+    first = f"SELECT MIN(kind) FROM {table} WHERE tenant_id = %s"  # noqa: S608 the name of Foyer's own model
+    following = f"SELECT ({first} AND kind > known.kind) FROM known WHERE known.kind IS NOT NULL"  # noqa: S608
     statement = (
-        f"WITH RECURSIVE known(kind) AS ({least} UNION ALL {walk}) SELECT kind FROM known WHERE kind IS "  # noqa: S608
+        f"WITH RECURSIVE known(kind) AS ({first} UNION ALL {following}) SELECT kind FROM known WHERE kind IS "  # noqa: S608
         "NOT NULL"
     )
     with connection.cursor() as cursor:

@@ -27,11 +27,11 @@ def change_tenant(
     if "mail_from" in values and (approved or "mail_from" in changed):
         values["mail_granted"] = approved
     tenant = save_tenant(name, **values)
-    if domains is not None and (wanted := set(domains)) != {
+    if domains is not None and (requested := set(domains)) != {
         *leads_to(tenant),
         *(() if approved else asked_for(tenant)),
     }:
-        set_domains(tenant, wanted, approved=approved)
+        set_domains(tenant, requested, approved=approved)
         changed.append("domains")
     with tenant_scope(tenant):
         if old is None or changed:
@@ -73,7 +73,7 @@ def word_mail(name: str, *, by: str, **values: str) -> bool:
 @transaction.atomic
 def forget_wording(name: str, *, by: str) -> bool:
     """Delete the tenant's own template of a mail, and return whether there was one."""
-    gone = delete_template(name)
-    if gone:
+    deleted = delete_template(name)
+    if deleted:
         publish("mail.deleted", actor=by, target=name)
-    return gone
+    return deleted

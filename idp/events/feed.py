@@ -14,7 +14,7 @@ from idp.foundation import addresses
 from idp.foundation.text import nfc
 
 _PAST = timedelta(days=1)
-_LONGEST = 400
+_MAX_LENGTH = 400
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Wanted:
         """
         return cls(
             **{
-                name: nfc(query.get(name, "").replace("\0", "").strip()[:_LONGEST])
+                name: nfc(query.get(name, "").replace("\0", "").strip()[:_MAX_LENGTH])
                 for name in cls.__dataclass_fields__
             }
         )
@@ -94,9 +94,9 @@ def since(
     is read twice.
     """
     end = max(newest(), after)
-    fresh = wanted.among(Event.objects.filter(pk__gt=after, pk__lte=end))
-    rows = sorted(fresh.order_by("-pk" if newest_only else "pk")[:most], key=lambda row: row.pk)
-    left_out = fresh.count() - most if newest_only and len(rows) == most else 0
+    new = wanted.among(Event.objects.filter(pk__gt=after, pk__lte=end))
+    rows = sorted(new.order_by("-pk" if newest_only else "pk")[:most], key=lambda row: row.pk)
+    left_out = new.count() - most if newest_only and len(rows) == most else 0
     last = rows[-1].pk if len(rows) == most and not newest_only else end
     if late:
         rows = [*wanted.among(Event.objects.filter(pk__in=late, pk__lte=after)).order_by("pk"), *rows]

@@ -24,7 +24,7 @@ AREAS = (
 )
 
 
-def _moment(path: str) -> Any:
+def _time_filter(path: str) -> Any:
     def narrow(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
         try:
             moment = datetime.fromisoformat(value)
@@ -40,12 +40,12 @@ def _moment(path: str) -> Any:
     return narrow
 
 
-def _area(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
+def _filter_area(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
     """Filter by the existing kinds: a prefix uses no index, regardless of the database's collation."""
     return rows.filter(kind__in=[kind for kind in known_kinds() if kind.startswith(f"{value}.")])
 
 
-def _one_of(path: str) -> Any:
+def _one_of_filter(path: str) -> Any:
     """Filter by one value, or by several separated by commas."""
     return lambda rows, value: rows.filter(**{f"{path}__in": value.split(",")})
 
@@ -64,13 +64,13 @@ EVENTS = Listing(
         Column("data", _("Details"), lambda row: dict(row.data)),
     ),
     filters=(
-        Filter("kind", _("Event"), _one_of("kind")),
-        Filter("area", _("Category"), _area, lambda: AREAS),
+        Filter("kind", _("Event"), _one_of_filter("kind")),
+        Filter("area", _("Category"), _filter_area, lambda: AREAS),
         Filter("actor", _("Actor"), lambda rows, value: rows.filter(actor=value)),
         Filter("target", _("Target"), lambda rows, value: rows.filter(target=value)),
-        Filter("topic", _("Related to"), _one_of("topic")),
-        Filter("since", _("From"), _moment("at__gte")),
-        Filter("until", _("Until"), _moment("at__lt")),
+        Filter("topic", _("Related to"), _one_of_filter("topic")),
+        Filter("since", _("From"), _time_filter("at__gte")),
+        Filter("until", _("Until"), _time_filter("at__lt")),
     ),
     order="-at",
 )

@@ -88,7 +88,7 @@ class Chart:
         ]
 
 
-class _Since(Func):
+class _Bucket(Func):
     """Whole buckets between the epoch and a time, counted by the database itself.
 
     Python functions in SQLite take ten times as long.
@@ -116,7 +116,7 @@ def chart(span: Span, now: datetime | None = None) -> Chart:
     owner = {kind: series.name for series in SERIES for kind in series.kinds}
     counts = {series.name: [0] * span.buckets for series in SERIES}
     rows = Event.objects.filter(kind__in=owner, at__gte=begins, at__lte=now).annotate(
-        bucket=_Since("at", span.seconds)
+        bucket=_Bucket("at", span.seconds)
     )
     first = int(begins.timestamp()) // span.seconds
     for kind, bucket, many in rows.order_by().values_list("kind", "bucket").annotate(many=Count("*")):

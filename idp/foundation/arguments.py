@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 from idp.foundation.text import did_you_mean, on_one_line
 
-_MOST_NAMES = 20
-_MOST_DIGITS = 30
+_MAX_NAMES = 20
+_MAX_DIGITS = 30
 
 
 def number(least: int, most: int) -> Callable[[str], int]:
@@ -14,8 +14,8 @@ def number(least: int, most: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         digits = text.removeprefix("-") if least < 0 else text
-        if not digits.isdecimal() or len(digits) > _MOST_DIGITS or not least <= int(text) <= most:
-            raise ArgumentTypeError(f"a whole number from {least:,} to {most:,}, not {text[:_MOST_DIGITS]!r}")
+        if not digits.isdecimal() or len(digits) > _MAX_DIGITS or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"a whole number from {least:,} to {most:,}, not {text[:_MAX_DIGITS]!r}")
         return int(text)
 
     return parse
@@ -26,12 +26,14 @@ def there_are(names: Iterable[str], none: str = "") -> str:
 
     It follows a sentence about a name that does not exist.
     """
-    there = sorted(names)
-    more = [f"and {len(there) - _MOST_NAMES} more"] if len(there) > _MOST_NAMES else []
-    return f" There are: {', '.join([*map(on_one_line, there[:_MOST_NAMES]), *more])}." if there else none
+    existing = sorted(names)
+    more = [f"and {len(existing) - _MAX_NAMES} more"] if len(existing) > _MAX_NAMES else []
+    return (
+        f" There are: {', '.join([*map(on_one_line, existing[:_MAX_NAMES]), *more])}." if existing else none
+    )
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return a suggestion of the most similar name, as a sentence; otherwise the list of all names."""
-    there = list(names)
-    return did_you_mean(name, there, there_are(there))
+    existing = list(names)
+    return did_you_mean(name, existing, there_are(existing))

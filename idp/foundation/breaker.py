@@ -32,13 +32,13 @@ class Breaker:
 
         ``faults``: the exceptions that the block raises when Redis is unavailable.
         """
-        trial = self._admit()
+        retrying = self._admit()
         try:
             yield
         except faults as error:
             self._failed(error)
             raise
-        if trial:
+        if retrying:
             self._back()
 
     def _admit(self) -> bool:

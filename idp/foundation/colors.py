@@ -16,18 +16,18 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def text_on(colour: str) -> str:
+def text_on(color: str) -> str:
     """Return black or white, whichever is easier to read on the color: never less than 4.5 to 1."""
-    return "#ffffff" if contrast("#ffffff", colour) >= contrast("#000000", colour) else "#000000"
+    return "#ffffff" if contrast("#ffffff", color) >= contrast("#000000", color) else "#000000"
 
 
 @lru_cache(maxsize=1024)
-def visible(colour: str, grounds: Sequence[str] = LIGHT, least: float = 3.0) -> str:
+def visible(color: str, grounds: Sequence[str] = LIGHT, least: float = 3.0) -> str:
     """Return the color, mixed with as little black or white as this contrast to each background needs.
 
     WCAG 2.2 requires 3 to 1 for graphical objects that convey information (success criterion 1.4.11).
     """
-    base = _channels(colour)
+    base = _channels(color)
     for step in range(_STEPS + 1):
         for pole in (_BLACK, _WHITE):
             mixed = "#" + "".join(
@@ -38,8 +38,8 @@ def visible(colour: str, grounds: Sequence[str] = LIGHT, least: float = 3.0) -> 
     raise ValueError(f"no color has a contrast of {least} to all of these grounds")
 
 
-def _channels(colour: str) -> tuple[int, ...]:
-    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+def _channels(color: str) -> tuple[int, ...]:
+    return tuple(int(color[at : at + 2], 16) for at in (1, 3, 5))
 
 
 def _luminance(channels: Sequence[int]) -> float:

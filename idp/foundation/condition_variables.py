@@ -41,11 +41,11 @@ class About:
     country: str | None = None
     _found: dict[tuple[str, Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def once(self, what: str, which: Any, find: Callable[[Any], Any]) -> Any:
+    def once(self, kind: str, key: Any, find: Callable[[Any], Any]) -> Any:
         """Return ``find(which)``, called once for all variables about the same object."""
-        if (what, which) not in self._found:
-            self._found[what, which] = find(which)
-        return self._found[what, which]
+        if (kind, key) not in self._found:
+            self._found[kind, key] = find(key)
+        return self._found[kind, key]
 
 
 @dataclass(frozen=True)

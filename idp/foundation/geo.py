@@ -67,12 +67,12 @@ def _current() -> maxminddb.Reader:
     """Return the reader of the current file, which is opened again after it was replaced or changed."""
     if not settings.GEOIP:
         raise NoGeoFile
-    found = os.stat(settings.GEOIP)
-    return _opened(settings.GEOIP, found.st_mtime_ns, found.st_size, found.st_ino)
+    status = os.stat(settings.GEOIP)
+    return _open(settings.GEOIP, status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 @lru_cache(maxsize=1)
-def _opened(path: str, *state: int) -> maxminddb.Reader:
+def _open(path: str, *version: int) -> maxminddb.Reader:
     """Read the whole file into memory.
 
     A change of a memory-mapped file would end the process that reads it (SIGBUS).

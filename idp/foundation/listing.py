@@ -116,12 +116,12 @@ class Listing:
 
         The number of database queries does not grow with the rows.
         """
-        found, order = self._narrowed(wish), self._order(wish.order)
+        found, order = self._filtered(wish), self._order(wish.order)
         size, page = max(1, min(wish.size, LARGEST_PAGE)), max(1, wish.page)
         whole, begin = not (wish.search or wish.filters), (page - 1) * size
         total = found.order_by()[: COUNTED + 1].count() if whole else 0
         if total <= COUNTED:  # a complete list is counted in an index; a narrowed one is only queried once
-            keys = _sorted(found, order[0])
+            keys = _sorted_keys(found, order[0])
             total, keys = len(keys), keys[begin : begin + size]
         if total > COUNTED:
             self._check_index(wish.order)
@@ -135,7 +135,7 @@ class Listing:
 
     def has(self, **filters: str) -> bool:
         """Return whether there is a row with these filters; raise BadWish."""
-        return bool(self._narrowed(Wish(filters=filters)).exists())
+        return bool(self._filtered(Wish(filters=filters)).exists())
 
     def one(self, key: Any) -> Any:
         """Return the row with this key, or None; another tenant's row does not exist."""
@@ -153,17 +153,17 @@ class Listing:
             **{column.name: column.value(row) for column in self.columns},
         }
 
-    def _narrowed(self, wish: Wish) -> QuerySet[Any]:
+    def _filtered(self, wish: Wish) -> QuerySet[Any]:
         found = self.rows()
-        if words := nfc(wish.search.replace("\0", "").strip()[:100]):
+        if text := nfc(wish.search.replace("\0", "").strip()[:100]):
             if not self.search:
                 raise BadWish("This list cannot be searched.")
             found = found.filter(
-                Q.create([_contains(found, path, words) for path in self.search], connector=Q.OR)
+                Q.create([_contains(found, path, text) for path in self.search], connector=Q.OR)
             )
         known = {each.name: each for each in self.filters}
-        for name, said in wish.filters.items():
-            value = nfc(said)
+        for name, raw in wish.filters.items():
+            value = nfc(raw)
             if name not in known:
                 raise BadWish(f"This list can be filtered by {', '.join(known) or 'nothing'}.")
             choices = [choice for choice, _ in known[name].choices()]
@@ -172,17 +172,17 @@ class Listing:
             found = known[name].narrow(found, value)
         return found
 
-    def _order(self, wanted: str) -> list[str]:
-        if not wanted:
+    def _order(self, order: str) -> list[str]:
+        if not order:
             return [self.order, "-pk" if self.order.startswith("-") else "pk"]
         paths = {column.name: column.order for column in self.columns if column.order}
-        if wanted.lstrip("-") not in paths:
+        if order.lstrip("-") not in paths:
             raise BadWish(f"This list can be sorted by {', '.join(paths)}.")
-        sign = "-" if wanted.startswith("-") else ""
-        return [sign + paths[wanted.lstrip("-")], f"{sign}pk"]
+        sign = "-" if order.startswith("-") else ""
+        return [sign + paths[order.lstrip("-")], f"{sign}pk"]
 
-    def _check_index(self, wanted: str) -> None:
-        if any(column.few for column in self.columns if column.name == wanted.lstrip("-")):
+    def _check_index(self, order: str) -> None:
+        if any(column.few for column in self.columns if column.name == order.lstrip("-")):
             raise BadWish(
                 f"There are more than {COUNTED:,} of these: search or filter first, then they can be "
                 "sorted by this."
@@ -202,7 +202,7 @@ class _Stored(Func):
         return self.as_sql(compiler, connection, template="+%(expressions)s", **more)
 
 
-def _sorted(found: QuerySet[Any], order: str) -> list[Any]:
+def _sorted_keys(found: QuerySet[Any], order: str) -> list[Any]:
     """Return the keys of at most COUNTED rows in this order, or of one more in any order.
 
     The database finds them as fast as it can. With an ORDER BY it might scan everything in order until it has
@@ -242,29 +242,32 @@ class _Bytes(Func):
         return self.as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))", **more)
 
 
-def _contains(rows: QuerySet[Any], path: str, words: str) -> Q:
+def _contains(rows: QuerySet[Any], path: str, text: str) -> Q:
     """Return the condition that this path contains this text.
 
     Related rows are searched in a query of their own, not once for each row.
     """
-    head, _, name = path.partition("__")
+    relation_name, _, name = path.partition("__")
     if not name:
-        return _says(head, words)
-    found, relation = _related(rows, head).filter(_says(name, words)), rows.model._meta.get_field(head)
+        return _column_contains(relation_name, text)
+    found, relation = (
+        _related(rows, relation_name).filter(_column_contains(name, text)),
+        rows.model._meta.get_field(relation_name),
+    )
     if isinstance(relation, ManyToOneRel):  # several may refer to the same row, which must be found once
         return Q(pk__in=found.values(relation.field.attname))
-    return Q(**{f"{head}__in": found.values("pk")})
+    return Q(**{f"{relation_name}__in": found.values("pk")})
 
 
-def _says(name: str, words: str) -> Q:
+def _column_contains(name: str, text: str) -> Q:
     """Return the condition that a column contains this text in any case.
 
     Databases only agree about the case of ASCII. For other text each form is listed, which costs more, so
     only columns with such text are searched that way.
     """
     plain = Q(Exact(Length(name), _Bytes(name)))
-    spelled = caseless(words)
-    other = ~plain & Q(**{f"{name}__regex": caseless_pattern(words)})
+    spelled = caseless(text)
+    other = ~plain & Q(**{f"{name}__regex": caseless_pattern(text)})
     return plain & Q(**{f"{name}__icontains": spelled}) | other if spelled.isascii() else other
 
 

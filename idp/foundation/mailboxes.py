@@ -3,7 +3,7 @@
 from idp.foundation.domains import ascii_domain, unicode_domain
 from idp.foundation.text import fold, nfkc
 
-_LONGEST = 254
+_MAX_LENGTH = 254
 
 
 def checked(address: str) -> str:
@@ -11,8 +11,8 @@ def checked(address: str) -> str:
 
     The limit is that of RFC 5321.
     """
-    if len(address) > _LONGEST:
-        raise ValueError(f"an address has {_LONGEST} characters at most")
+    if len(address) > _MAX_LENGTH:
+        raise ValueError(f"an address has {_MAX_LENGTH} characters at most")
     if "@" in address and not _is_literal(address):
         ascii_domain(address.rpartition("@")[2])
     return address

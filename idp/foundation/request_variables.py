@@ -6,14 +6,14 @@ from idp.foundation import geo
 from idp.foundation.condition_variables import About, Word
 
 
-def _asked(about: About, member: str) -> Any:
-    return (about.facts.get("request") or {}).get(member)
+def _request_member(context: About, member: str) -> Any:
+    return (context.facts.get("request") or {}).get(member)
 
 
 WORDS = {
     "request.ip": Word(
         "string",
-        lambda about: about.address,
+        lambda context: context.address,
         doc=(
             'the address that the request comes from; `"unknown"`, which is in no network, where the proxy '
             "does not name one"
@@ -22,20 +22,22 @@ WORDS = {
     ),
     "request.agent": Word(
         "string",
-        lambda about: about.agent,
+        lambda context: context.agent,
         doc="the User-Agent header that the browser sends; it can be anything",
         about="request",
     ),
     "request.time": Word(
         "timestamp",
-        lambda about: about.now,
+        lambda context: context.now,
         doc='now; `request.time.getHours("Europe/Berlin")` is the hour there',
         about="request",
     ),
     "request.country": Word(
         "string",
-        lambda about: (
-            about.once("country", about.address, geo.country) if about.country is None else about.country
+        lambda context: (
+            context.once("country", context.address, geo.country)
+            if context.country is None
+            else context.country
         ),
         doc=(
             'the country of the address, ISO 3166-1 (`"DE"`); `""` where it is not known. Needs `FOYER_GEOIP`'
@@ -45,7 +47,7 @@ WORDS = {
     ),
     "request.kind": Word(
         "string",
-        lambda about: _asked(about, "kind") or "",
+        lambda context: _request_member(context, "kind") or "",
         needs="request",
         doc='what is requested: `"device"` or `"authorize"`',
         about="request",

@@ -12,12 +12,12 @@ _JOINERS = re.compile(f"(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])")
 """The two joiners where they are meaningful: in Persian and Indic words and within an emoji."""
 # letters by their category, but invisible
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
-_MARKS = 30
-_COMPARED = 50
-_ODD = re.compile(r"[^\n\t\x20-\x7e]")
-_UNSEEN = "\ufffd"
+_MAX_MARKS = 30
+_MAX_COMPARED = 50
+_NOT_PLAIN = re.compile(r"[^\n\t\x20-\x7e]")
+_REPLACEMENT = "\ufffd"
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_BETWEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Pd"})
+_SEPARATORS = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Pd"})
 # minus, bullet, the long vowel mark of a Japanese keyboard: not dashes by their category
 _DASHES = frozenset("\u2212\u2043\u30fc\uff70\u02d7")
 
@@ -42,7 +42,7 @@ def _few_marks(text: str) -> str:
     found, marks = list[str](), 0
     for letter in text:
         marks = marks + 1 if unicodedata.combining(letter) else 0
-        if marks <= _MARKS:
+        if marks <= _MAX_MARKS:
             found.append(letter)
     return "".join(found)
 
@@ -75,7 +75,7 @@ def line(text: str) -> str:
     Invisible characters and surrounding white space are errors. One trailing line break, which files and YAML
     blocks have, is removed.
     """
-    text = _checked(text.removesuffix("\n"), allowed="")
+    text = _checked_text(text.removesuffix("\n"), allowed="")
     for edge in (text[:1], text[-1:]):
         if edge.isspace():
             raise ValueError(f"it must not begin or end with {code_point(edge)}")
@@ -87,7 +87,7 @@ def lines(text: str) -> str:
 
     Line breaks and tabs are allowed, other invisible characters are errors.
     """
-    return _checked(text.replace("\r\n", "\n"), allowed="\n\t")
+    return _checked_text(text.replace("\r\n", "\n"), allowed="\n\t")
 
 
 def every(value: Any, read: Callable[[str], str], key: Callable[[str], str] | None = None) -> Any:
@@ -107,7 +107,7 @@ def printable(text: str) -> str:
 
     Invisible characters, and those that move a cursor, become U+FFFD. Line breaks and tabs stay.
     """
-    return _ODD.sub(_or_unseen, text)
+    return _NOT_PLAIN.sub(_replace_hidden, text)
 
 
 def on_one_line(text: str) -> str:
@@ -115,7 +115,7 @@ def on_one_line(text: str) -> str:
 
     Its line breaks become U+FFFD too, so that it cannot forge another line.
     """
-    return printable(text).replace("\n", _UNSEEN)
+    return printable(text).replace("\n", _REPLACEMENT)
 
 
 def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
@@ -125,7 +125,7 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
     """
     folded = {each.casefold(): each for each in names if each}
     # the comparison takes more than linear time
-    near = difflib.get_close_matches(name[:_COMPARED].casefold(), folded, n=1)
+    near = difflib.get_close_matches(name[:_MAX_COMPARED].casefold(), folded, n=1)
     return f" Did you mean {on_one_line(folded[near[0]])}?" if near else otherwise
 
 
@@ -135,7 +135,7 @@ def cleaned(text: str, longest: int) -> str:
     Invisible characters are dropped, and white space becomes single spaces.
     """
     if not (text.isascii() and text.isprintable()):
-        text = "".join(_seen(each) for each in _parts(nfc(text[: longest * 8])))
+        text = "".join(_visible_part(each) for each in _parts(nfc(text[: longest * 8])))
     return " ".join(text.split())[:longest].rstrip()
 
 
@@ -176,8 +176,8 @@ def caseless_pattern(text: str) -> str:
     folded = caseless(text)
     spanned = {
         at
-        for form in _several()
-        for begin in _found(folded, form)
+        for form in _long_forms()
+        for begin in _positions(folded, form)
         for at in range(begin + 1, begin + len(form))
     }
     runs, begin = list[str](), 0
@@ -187,18 +187,18 @@ def caseless_pattern(text: str) -> str:
             begin = end
     last = len(runs) - 1
     return "".join(
-        f"(?:{'|'.join(_ways(run, first=at == 0, last=at == last))})" for at, run in enumerate(runs)
+        f"(?:{'|'.join(_spellings(run, first=at == 0, last=at == last))})" for at, run in enumerate(runs)
     )
 
 
 _LONGEST_RUN = 6  # letters; all spellings of a run are listed, so its length must be limited
 
 
-def _found(text: str, part: str) -> list[int]:
+def _positions(text: str, part: str) -> list[int]:
     return [at for at in range(len(text)) if text.startswith(part, at)]
 
 
-def _ways(run: str, *, first: bool, last: bool) -> list[str]:
+def _spellings(run: str, *, first: bool, last: bool) -> list[str]:
     """Return all patterns for these caseless letters.
 
     Each letter can stand for itself, several can be one letter, and at the ends of the text some can be a
@@ -206,18 +206,20 @@ def _ways(run: str, *, first: bool, last: bool) -> list[str]:
     """
     if not run:
         return [""]
-    found = [_class(run[0]) + rest for rest in _ways(run[1:], first=False, last=last)]
-    for form in _several():
+    found = [_letter_pattern(run[0]) + rest for rest in _spellings(run[1:], first=False, last=last)]
+    for form in _long_forms():
         heads = [len(form), *(range(1, len(form)) if first else ())]
         for taken in heads:
             if run.startswith(form[-taken:]):
-                found += [_class(form) + rest for rest in _ways(run[taken:], first=False, last=last)]
+                found += [
+                    _letter_pattern(form) + rest for rest in _spellings(run[taken:], first=False, last=last)
+                ]
         if last and len(form) > len(run) and form.startswith(run):
-            found.append(_class(form))
+            found.append(_letter_pattern(form))
     return list(dict.fromkeys(found))
 
 
-def _class(form: str) -> str:
+def _letter_pattern(form: str) -> str:
     """Return a pattern of the letters that fold to this form; punctuation matches itself."""
     letters = (form if len(form) == 1 else "") + _forms().get(form, "")
     return (
@@ -243,7 +245,7 @@ def _forms() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def _several() -> tuple[str, ...]:
+def _long_forms() -> tuple[str, ...]:
     return tuple(form for form in _forms() if len(form) > 1)
 
 
@@ -252,17 +254,17 @@ def read_code(typed: str) -> str:
 
     Decimal digits of any script become ASCII. Dashes, spaces and format characters are removed.
     """
-    return "".join(_typed(letter) for letter in nfkc(typed)).upper()
+    return "".join(_code_letter(letter) for letter in nfkc(typed)).upper()
 
 
-def _typed(letter: str) -> str:
+def _code_letter(letter: str) -> str:
     digit = unicodedata.decimal(letter, None)
     if digit is not None:
         return str(digit)
-    return "" if letter in _DASHES or unicodedata.category(letter) in _BETWEEN else letter
+    return "" if letter in _DASHES or unicodedata.category(letter) in _SEPARATORS else letter
 
 
-def _checked(text: str, allowed: str) -> str:
+def _checked_text(text: str, allowed: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     text = nfc(text)
@@ -274,25 +276,25 @@ def _checked(text: str, allowed: str) -> str:
 
 def _parts(text: str) -> list[str]:
     """Return the single characters, but meaningful joiners together with the character before them."""
-    kept, found = {match.start() for match in _JOINERS.finditer(text)}, list[str]()
+    joiners, found = {match.start() for match in _JOINERS.finditer(text)}, list[str]()
     for at, letter in enumerate(text):
-        if at in kept:
+        if at in joiners:
             found[-1] += letter
         else:
             found.append(letter)
     return found
 
 
-def _seen(part: str) -> str:
+def _visible_part(part: str) -> str:
     letter = part[0]
     if letter.isspace() or unicodedata.category(letter) == "Cc":
         return " "
     return "" if _is_hidden(letter) or unicodedata.category(letter) == "Cn" else part
 
 
-def _or_unseen(found: re.Match[str]) -> str:
+def _replace_hidden(found: re.Match[str]) -> str:
     letter = found[0]
-    return _UNSEEN if _is_hidden(letter) and not _JOINERS.match(found.string, found.start()) else letter
+    return _REPLACEMENT if _is_hidden(letter) and not _JOINERS.match(found.string, found.start()) else letter
 
 
 def _is_hidden(letter: str) -> bool:

@@ -14,7 +14,7 @@ import yaml
 ROW = 110  # characters; a list of scalars that fits is written on one line
 _PLAIN = re.compile(r"\A[^\W\d](?:[\w ./@+()!?&'\"=<>|$%*,-]*[\w./@+()!?&'\"=<>|$%*,-])?\Z")
 _DURATION = re.compile(r"\A[0-9]{1,6}[smhd]\Z")  # no reader takes it for a number
-_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
+_RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,12 @@ def write(*documents: Any) -> str:
     for a key that is not a text.
     """
     options: Any = {"sort_keys": False, "allow_unicode": True, "width": math.inf}
-    return "---\n".join(_ended(yaml.dump(document, Dumper=_Dumper, **options)) for document in documents)
+    return "---\n".join(
+        _without_end_marker(yaml.dump(document, Dumper=_Dumper, **options)) for document in documents
+    )
 
 
-def _ended(text: str) -> str:
+def _without_end_marker(text: str) -> str:
     return text.removesuffix("...\n")  # the emitter ends a document that is one plain scalar
 
 
@@ -62,7 +64,7 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
 def _style_of(text: str) -> str | None:
     if _is_literal(text):
         return "|"
-    plain = _DURATION.match(text) or (_PLAIN.match(text) and text.lower() not in _WORDS)
+    plain = _DURATION.match(text) or (_PLAIN.match(text) and text.lower() not in _RESERVED)
     if text.isprintable() and plain:
         return None
     quoted = text.isprintable() and '"' in text and "'" not in text and "\\" not in text
@@ -87,8 +89,8 @@ def _represent_list(dumper: _Dumper, values: list[Any] | tuple[Any, ...]) -> yam
 
 
 def _represent_mapping(dumper: _Dumper, values: Mapping[str, Any]) -> yaml.Node:
-    if strange := next((key for key in values if not isinstance(key, str)), None):
-        raise TypeError(f"A key is a text, not {type(strange).__name__}.")
+    if other := next((key for key in values if not isinstance(key, str)), None):
+        raise TypeError(f"A key is a text, not {type(other).__name__}.")
     return dumper.represent_mapping("tag:yaml.org,2002:map", values, flow_style=not values)
 
 

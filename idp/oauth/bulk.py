@@ -30,14 +30,14 @@ def checked(row: _Row) -> _Row:
 def create(rows: Sequence[_Row], *, by: str) -> None:
     """Store applications or scopes that passed :func:`checked`."""
     if rows:
-        _all(type(rows[0])).bulk_create(rows, batch_size=_BATCH)
-        publish_many(f"{_word(type(rows[0]))}.created", [(row.name, "", "") for row in rows], actor=by)
+        _rows_of(type(rows[0])).bulk_create(rows, batch_size=_BATCH)
+        publish_many(f"{_event_area(type(rows[0]))}.created", [(row.name, "", "") for row in rows], actor=by)
 
 
 @transaction.atomic
 def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: str) -> None:
     """Set these columns of applications or scopes, by name."""
-    rows = {row.name: row for row in _all(model).select_for_update().filter(name__in=changes)}
+    rows = {row.name: row for row in _rows_of(model).select_for_update().filter(name__in=changes)}
     for name, values in changes.items():
         for column, value in values.items():
             setattr(rows[name], column, value)
@@ -51,7 +51,9 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
         )
     if rows and columns:
         write_columns(rows.values(), columns)
-        publish_many(f"{_word(model)}.changed", [(name, "", "") for name in rows], actor=by, keys=changes)
+        publish_many(
+            f"{_event_area(model)}.changed", [(name, "", "") for name in rows], actor=by, keys=changes
+        )
         tokens.revoke_service_tokens(
             [rows[name].pk for name, values in changes.items() if "secret_hash" in values], by=by
         )
@@ -60,8 +62,8 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
 @transaction.atomic
 def delete(model: type[_Row], names: Collection[str], *, by: str) -> None:
     """Delete applications or scopes, and with an application all its tokens and devices."""
-    _all(model).filter(name__in=names).delete()
-    publish_many(f"{_word(model)}.deleted", [(name, "", "") for name in names], actor=by)
+    _rows_of(model).filter(name__in=names).delete()
+    publish_many(f"{_event_area(model)}.deleted", [(name, "", "") for name in names], actor=by)
 
 
 def release_client_ids(rows: "models.QuerySet[Application]") -> None:
@@ -74,14 +76,14 @@ def release_client_ids(rows: "models.QuerySet[Application]") -> None:
 
 def owners_of_client_ids(client_ids: Collection[str]) -> dict[str, str]:
     """Return the names of the applications with these client IDs, by client ID."""
-    wanted = set(client_ids)
-    rows = Application.objects.values_list("client_id", "name") if wanted else ()
-    return {client_id: name for client_id, name in rows if client_id in wanted}
+    requested = set(client_ids)
+    rows = Application.objects.values_list("client_id", "name") if requested else ()
+    return {client_id: name for client_id, name in rows if client_id in requested}
 
 
-def _all(model: type[_Row]) -> "models.Manager[Any]":
+def _rows_of(model: type[_Row]) -> "models.Manager[Any]":
     return model.objects
 
 
-def _word(model: type[_Row]) -> str:
+def _event_area(model: type[_Row]) -> str:
     return "application" if model is Application else "scope"

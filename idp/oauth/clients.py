@@ -42,11 +42,11 @@ def authenticate(credentials: Credentials) -> Application:
     if application is None or (credentials.secret is None) is application.confidential:
         raise InvalidClient
     if credentials.secret is not None:
-        _judge_secret(application, credentials.secret)
+        _check_secret(application, credentials.secret)
     return application
 
 
-def _judge_secret(application: Application, secret: str) -> None:
+def _check_secret(application: Application, secret: str) -> None:
     """Check a client secret and throttle guesses (RFC 6749 section 2.3.1).
 
     This protects secrets that people chose; generated ones need no protection. Wrong secrets count for this
@@ -79,7 +79,7 @@ def require_grant(application: Application, grant_type: str) -> None:
         raise UnauthorizedClient
 
 
-def allowed_scopes(application: Application, wanted: Iterable[str]) -> list[str]:
+def allowed_scopes(application: Application, requested: Iterable[str]) -> list[str]:
     """Return the requested scopes that the application may have, in that order.
 
     The others are dropped silently (D29). Scopes for administration are dropped too unless an owner approved
@@ -88,7 +88,7 @@ def allowed_scopes(application: Application, wanted: Iterable[str]) -> list[str]
     own = set(application.scopes)
     if not application.administers:
         own -= {*administrative(own)}
-    return [scope for scope in wanted if scope in own]
+    return [scope for scope in requested if scope in own]
 
 
 def may_use(person: Person, application: Application) -> bool:

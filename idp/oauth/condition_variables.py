@@ -10,12 +10,12 @@ from idp.oauth.clients import application_names, client_ids, find, scope_names
 from idp.oauth.models import Application
 
 
-def _application(type_: WordType, read: Callable[[Application], Any], doc: str) -> Word:
+def _application_variable(type_: WordType, read: Callable[[Application], Any], doc: str) -> Word:
     """Return a variable about the requesting application; it is empty if that was deactivated."""
 
-    def load(about: About) -> Any:
-        asked = (about.facts.get("request") or {}).get("application")
-        application = about.once("application", asked, find) if asked else None
+    def load(context: About) -> Any:
+        pk = (context.facts.get("request") or {}).get("application")
+        application = context.once("application", pk, find) if pk else None
         return read(application) if application else ABSENT[type_]
 
     return Word(type_, load, needs="request", doc=doc, about="configuration")
@@ -23,19 +23,21 @@ def _application(type_: WordType, read: Callable[[Application], Any], doc: str) 
 
 WORDS = {
     "application.name": replace(
-        _application(
+        _application_variable(
             "string", lambda application: application.name, "the name of the requesting application"
         ),
         thing="application",
         choices=application_names,
     ),
     "application.client_id": replace(
-        _application("string", lambda application: application.client_id, "the application's client ID"),
+        _application_variable(
+            "string", lambda application: application.client_id, "the application's client ID"
+        ),
         thing="client id",
         choices=client_ids,
     ),
     "application.groups": replace(
-        _application(
+        _application_variable(
             "list(string)",
             lambda application: list(application.groups),
             "the groups that may use the application; none: all people",
@@ -45,14 +47,14 @@ WORDS = {
     ),
     "request.scopes": Word(
         "list(string)",
-        lambda about: list((about.facts.get("request") or {}).get("scopes") or []),
+        lambda context: list((context.facts.get("request") or {}).get("scopes") or []),
         needs="request",
         doc="the requested scopes",
         about="request",
         thing="scope",
         choices=scope_names,
     ),
-    "application.verified": _application(
+    "application.verified": _application_variable(
         "bool", lambda application: application.verified, "whether the application's owner was verified"
     ),
 }

@@ -111,7 +111,7 @@ def parse_scopes(text: str | None) -> tuple[str, ...]:
     Raises InvalidScope for more than fifty, and for a character that RFC 6749 section 3.3 excludes.
     """
     tokens = (text or "").split(" ")
-    wanted = tuple(dict.fromkeys(token for token in tokens if token))
-    if not all(_SCOPE_TOKEN.fullmatch(token) for token in wanted) or len(wanted) > 50:
+    scopes = tuple(dict.fromkeys(token for token in tokens if token))
+    if not all(_SCOPE_TOKEN.fullmatch(token) for token in scopes) or len(scopes) > 50:
         raise InvalidScope
-    return wanted
+    return scopes

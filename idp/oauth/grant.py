@@ -75,22 +75,22 @@ def exchange(authorization: str, form: Form, issuer: str) -> TokenAnswer:
         raise UnsupportedGrantType
     clients.require_grant(application, grant.grant_type)
     found = grant.find(application, form, issuer)
-    if why := _objection(found):
+    if why := _refusal_reason(found):
         grant.refuse(found, why)
         publish("tokens.refused", actor=found.actor, application=application.name, why=why)
         raise grant.refusal()
     if found.given:
-        return _repeated(found, found.given)
+        return _reissue(found, found.given)
     try:
-        return _issued(grant, found)
+        return _issue(grant, found)
     except InvalidGrant:
-        if given := grant.overtaken(found):
-            return _repeated(found, given)
+        if previous := grant.overtaken(found):
+            return _reissue(found, previous)
         raise
 
 
 @transaction.atomic
-def _issued(grant: Grant, found: Entitlement) -> TokenAnswer:
+def _issue(grant: Grant, found: Entitlement) -> TokenAnswer:
     now = timezone.now()
     family = grant.redeem(found, now)
     answer = tokens.issue(found, family, now)
@@ -99,13 +99,13 @@ def _issued(grant: Grant, found: Entitlement) -> TokenAnswer:
     return answer
 
 
-def _repeated(found: Entitlement, given: Given) -> TokenAnswer:
+def _reissue(found: Entitlement, previous: Given) -> TokenAnswer:
     """Return the same response again.
 
     The audit log records it once for each address, because the client may not be the same.
     """
-    topic, application = tokens.topic_of(given.family), found.application.name
-    target = f"family {given.family.pk}"
+    topic, application = tokens.topic_of(previous.family), found.application.name
+    target = f"family {previous.family.pk}"
     publish_once(
         "tokens.repeated",
         retries.GRACE,
@@ -114,10 +114,10 @@ def _repeated(found: Entitlement, given: Given) -> TokenAnswer:
         application=application,
         topic=topic,
     )
-    return tokens.repeat(found, given)
+    return tokens.repeat(found, previous)
 
 
-def _objection(found: Entitlement) -> str:
+def _refusal_reason(found: Entitlement) -> str:
     """Return why the person or the application may not have these tokens now, or "" (checklist D33, B15)."""
     if found.person and not clients.may_use(found.person, found.application):
         return "person may not use the application"

@@ -27,7 +27,7 @@ _OVERLAP = timedelta(days=2)
 
 def current_key() -> SigningKey:
     """Return the newest key that does not retire; it is created on first use."""
-    return SigningKey.objects.filter(retires_at=None).order_by("-pk").first() or _make()
+    return SigningKey.objects.filter(retires_at=None).order_by("-pk").first() or _create()
 
 
 def sign(key: SigningKey, claims: dict[str, Any], typ: str) -> str:
@@ -51,7 +51,7 @@ def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
     try:
         header = jwt.get_unverified_header(token)
         # compared here, so that an untrusted kid never reaches the database
-        candidates = _living().only("kid", "algorithm", "public_jwk")
+        candidates = _verifying_keys().only("kid", "algorithm", "public_jwk")
         key = next((each for each in candidates if each.kid == header.get("kid")), None)
         if key is None or header.get("typ") != typ:
             return None
@@ -69,7 +69,7 @@ def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
 def published() -> dict[str, list[dict[str, Any]]]:
     """Return the JWK Set: every key that may have signed a token that is still valid."""
     current_key()
-    return {"keys": [key.public_jwk for key in _living().order_by("-pk").only("public_jwk")]}
+    return {"keys": [key.public_jwk for key in _verifying_keys().order_by("-pk").only("public_jwk")]}
 
 
 @transaction.atomic
@@ -78,10 +78,10 @@ def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
 
     The old keys verify for two more days, or no longer with ``keep_old`` False.
     """
-    retiring = SigningKey.objects.filter(retires_at=None) if keep_old else _living()
+    retiring = SigningKey.objects.filter(retires_at=None) if keep_old else _verifying_keys()
     old = [(kid, "", "") for kid in retiring.order_by("pk").values_list("kid", flat=True)]
     retiring.update(retires_at=timezone.now() + (_OVERLAP if keep_old else timedelta(0)))
-    key = _make()
+    key = _create()
     publish_many(
         "key.retired", old, actor=by, why="verifies for two more days" if keep_old else "refused at once"
     )
@@ -95,7 +95,7 @@ def retiring() -> list[tuple[str, datetime]]:
     return [(kid, until) for kid, until in rows.values_list("kid", "retires_at") if until]
 
 
-def _make() -> SigningKey:
+def _create() -> SigningKey:
     private = generate_private_key(public_exponent=65537, key_size=2048)
     jwk = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
     kid = _thumbprint(jwk)
@@ -121,5 +121,5 @@ def _private(kid: str, pem: str) -> RSAPrivateKey:
     return cast(RSAPrivateKey, serialization.load_pem_private_key(pem.encode(), password=None))
 
 
-def _living() -> Any:
+def _verifying_keys() -> Any:
     return SigningKey.objects.exclude(retires_at__lte=timezone.now())

@@ -12,12 +12,12 @@ _YES_NO = (("yes", _("Yes")), ("no", _("No")))
 _DEVICE = "urn:ietf:params:oauth:grant-type:"
 
 
-def _alive(rows: QuerySet[TokenFamily], value: str) -> QuerySet[TokenFamily]:
+def _filter_active(rows: QuerySet[TokenFamily], value: str) -> QuerySet[TokenFamily]:
     alive = {"revoked_at": None, "expires_at__gt": timezone.now()}
     return rows.filter(**alive) if value == "yes" else rows.exclude(**alive)
 
 
-def _given(rows: QuerySet[TokenFamily], value: str) -> QuerySet[TokenFamily]:
+def _filter_granted_by(rows: QuerySet[TokenFamily], value: str) -> QuerySet[TokenFamily]:
     return rows.filter(person__isnull=value == "service")
 
 
@@ -116,11 +116,11 @@ CONSENTS = Listing(
     ),
     search=("person__username", "application__name"),
     filters=(
-        Filter("alive", _("Status"), _alive, lambda: (("yes", _("Active")), ("no", _("Ended")))),
+        Filter("alive", _("Status"), _filter_active, lambda: (("yes", _("Active")), ("no", _("Ended")))),
         Filter(
             "given",
             _("Granted by"),
-            _given,
+            _filter_granted_by,
             lambda: (("person", _("Person")), ("service", _("Service account"))),
         ),
         Filter("person", _("Person"), refers("person__username", fold)),

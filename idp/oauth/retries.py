@@ -31,7 +31,7 @@ class Given:
 
 def new_number(presented: str) -> str:
     """Return the number of a new response: 80 random bits and a hash of the presented code or token."""
-    return token_hex(_RANDOM // 2) + _mark_of(presented)
+    return token_hex(_RANDOM // 2) + _hash_of(presented)
 
 
 def new_refresh_token(number: str, presented: str) -> str:
@@ -51,7 +51,7 @@ def given(family: TokenFamily | None, presented: str, at: datetime | None) -> Gi
     if family is None or at is None or age(at) > GRACE:
         return None
     alive = family.revoked_at is None and family.expires_at > timezone.now()
-    if not alive or family.unused_answer[_RANDOM:] != _mark_of(presented):
+    if not alive or family.unused_answer[_RANDOM:] != _hash_of(presented):
         return None
     stored = set(
         RefreshToken.objects.filter(family=family, rotated_at=None).values_list("token_hash", flat=True)
@@ -73,7 +73,7 @@ def number_in(jti: str) -> str:
     return jti.partition(".")[2][:LENGTH]
 
 
-def _mark_of(presented: str) -> str:
+def _hash_of(presented: str) -> str:
     return digest(presented)[: LENGTH - _RANDOM]
 
 

@@ -11,7 +11,7 @@ from idp.oauth.models import Application, SigningKey
 from idp.tenancy.models import Tenant
 
 
-def _count(model: type[Person | Application]) -> Coalesce:
+def _count_rows(model: type[Person | Application]) -> Coalesce:
     """Return the number of these rows in a tenant.
 
     This is the only place that counts across tenants.
@@ -26,7 +26,7 @@ def _count(model: type[Person | Application]) -> Coalesce:
     return Coalesce(Subquery(rows, output_field=IntegerField()), 0)
 
 
-def _named(row: Tenant, *, approved: bool) -> list[str]:
+def _domains(row: Tenant, *, approved: bool) -> list[str]:
     return sorted(domain.name for domain in row.domains.all() if domain.approved is approved)
 
 
@@ -46,13 +46,13 @@ TENANTS = Listing(
     "tenants",
     _("Tenants"),
     lambda: Tenant.objects.prefetch_related("domains").annotate(
-        people=_count(Person), applications=_count(Application)
+        people=_count_rows(Person), applications=_count_rows(Application)
     ),
     (
         Column("name", _("ID"), lambda row: row.name, "name"),
         Column("title", _("Display name"), lambda row: row.title, "title"),
-        Column("domains", _("Domains"), lambda row: _named(row, approved=True), kind="list"),
-        Column("asked", _("Pending approval"), lambda row: _named(row, approved=False), kind="list"),
+        Column("domains", _("Domains"), lambda row: _domains(row, approved=True), kind="list"),
+        Column("asked", _("Pending approval"), lambda row: _domains(row, approved=False), kind="list"),
         Column("people", _("People"), lambda row: row.people, "people", "number"),
         Column("applications", _("Applications"), lambda row: row.applications, "applications", "number"),
         Column("created", _("Created"), lambda row: row.created_at.isoformat(), "created_at", "time"),

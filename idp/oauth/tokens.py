@@ -91,12 +91,12 @@ def open_family(found: Entitlement) -> TokenFamily:
 
 def issue(found: Entitlement, family: TokenFamily, at: datetime) -> TokenAnswer:
     """Sign the tokens of this entitlement; ``found.scopes`` may be narrower than the family's."""
-    return _signed(found, family, at, _refresh_token(found, family, at))
+    return _sign(found, family, at, _refresh_token(found, family, at))
 
 
 def repeat(found: Entitlement, given: Given) -> TokenAnswer:
     """Return the same tokens again, with the rest of their lifetime; nothing is written."""
-    return _signed(found, given.family, given.at, given.refresh_token)
+    return _sign(found, given.family, given.at, given.refresh_token)
 
 
 def topic_of(family: TokenFamily) -> str:
@@ -147,7 +147,7 @@ def living_family(identifier: str) -> TokenFamily | None:
     return rows.select_related("person", "application").first()
 
 
-def _signed(found: Entitlement, family: TokenFamily, at: datetime, refresh_token: str | None) -> TokenAnswer:
+def _sign(found: Entitlement, family: TokenFamily, at: datetime, refresh_token: str | None) -> TokenAnswer:
     lifetime, key = found.application.access_token_lifetime, keys.current_key()
     access_token = keys.sign(key, _access_claims(found, family, at, lifetime), typ="at+jwt")
     about_a_person = found.person is not None and "openid" in found.scopes
@@ -163,7 +163,7 @@ def acr(methods: tuple[str, ...]) -> str:
     return "mfa" if SECOND_FACTORS & set(methods) else "single"
 
 
-def _common(found: Entitlement, now: datetime, lifetime: int) -> dict[str, Any]:
+def _common_claims(found: Entitlement, now: datetime, lifetime: int) -> dict[str, Any]:
     """Return the claims of both tokens.
 
     Those about the authentication are only present for a person (RFC 9068 section 2.2.1).
@@ -194,7 +194,7 @@ def _access_claims(found: Entitlement, family: TokenFamily, now: datetime, lifet
     """
     scope = " ".join(found.scopes)
     claims = {
-        **_common(found, now, lifetime),
+        **_common_claims(found, now, lifetime),
         "aud": found.issuer,
         "client_id": found.application.client_id,
         "jti": f"{family.identifier}.{family.unused_answer or uuid4().hex}{digest(scope)[:8]}",
@@ -209,7 +209,7 @@ def _id_claims(found: Entitlement, now: datetime, lifetime: int, access_token: s
     """
     half = hashlib.sha256(access_token.encode()).digest()[:16]
     claims = {
-        **_common(found, now, lifetime),
+        **_common_claims(found, now, lifetime),
         "aud": found.application.client_id,
         "azp": found.application.client_id,
         "at_hash": urlsafe_b64encode(half).rstrip(b"=").decode(),

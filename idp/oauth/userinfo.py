@@ -14,10 +14,10 @@ def claims_for(access_token: str, issuer: str) -> dict[str, Any]:
     A token of a revoked family or of an inactive person permits nothing, even before it expires. One of a
     service account has no person.
     """
-    opened = open_token(access_token, issuer)
-    if opened.person is None or "openid" not in opened.scopes:
+    principal = open_token(access_token, issuer)
+    if principal.person is None or "openid" not in principal.scopes:
         raise InsufficientScope
-    return person_claims(opened.person, opened.scopes)
+    return person_claims(principal.person, principal.scopes)
 
 
 def person_claims(person: Person, scopes: Collection[str]) -> dict[str, Any]:

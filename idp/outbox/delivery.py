@@ -27,7 +27,7 @@ from idp.tenancy.scope import current_tenant
 LEASE = timedelta(minutes=3)  # longer than any handler may take
 ATTEMPTS = 12
 KEPT = {State.DONE: timedelta(days=7), State.FAILED: timedelta(days=30)}
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=1)
+_FIRST_DELAY, _MAX_DELAY = timedelta(seconds=5), timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +79,14 @@ def deliver_due(most: int = 50, seconds: float = 10) -> int:
         if time.monotonic() >= end:
             break
         if _claim(pk, attempts):
-            _try(pk, attempts + 1)
+            _attempt(pk, attempts + 1)
             tried += 1
     return tried
 
 
 def pause(attempts: int) -> timedelta:
     """Return the delay after this many failed attempts: 5 s, doubling, an hour at most."""
-    return min(_FIRST_PAUSE * (1 << attempts - 1), _LONGEST_PAUSE)
+    return min(_FIRST_DELAY * (1 << attempts - 1), _MAX_DELAY)
 
 
 def failed(since: datetime) -> tuple[int, str]:
@@ -102,9 +102,11 @@ def failed(since: datetime) -> tuple[int, str]:
 def sweep(now: datetime, batch: int = 1000) -> int:
     """Delete one batch of rows that ended long ago, and return how many."""
     deleted = 0
-    for state, kept in KEPT.items():
+    for state, retention in KEPT.items():
         old = list(
-            Delivery.objects.filter(state=state, ended_at__lt=now - kept).values_list("pk", flat=True)[:batch]
+            Delivery.objects.filter(state=state, ended_at__lt=now - retention).values_list("pk", flat=True)[
+                :batch
+            ]
         )
         deleted += Delivery.objects.filter(pk__in=old).delete()[0] if old else 0
     return deleted
@@ -116,7 +118,7 @@ def _due(now: datetime) -> Q:
     First attempts are due too, and rows further ahead than any delay: the clock was set back after they were
     written.
     """
-    return Q(due_at__lte=now) | Q(attempts=0) | Q(due_at__gt=now + _LONGEST_PAUSE + LEEWAY)
+    return Q(due_at__lte=now) | Q(attempts=0) | Q(due_at__gt=now + _MAX_DELAY + LEEWAY)
 
 
 def _claim(pk: int, attempts: int) -> bool:
@@ -125,19 +127,19 @@ def _claim(pk: int, attempts: int) -> bool:
     return bool(free.update(attempts=attempts + 1, due_at=now + LEASE))
 
 
-def _try(pk: int, attempt: int) -> None:
+def _attempt(pk: int, attempt: int) -> None:
     """Make one attempt; for every exception of the handler, the row records the result."""
     try:
         row = Delivery.objects.get(pk=pk)
         _hand_over(row, attempt)
-    except Refused as refused:
-        _end(pk, attempt, State.FAILED, str(refused))
-    except NotDelivered as failed:
-        _later(pk, attempt, str(failed))
+    except Refused as error:
+        _end(pk, attempt, State.FAILED, str(error))
+    except NotDelivered as error:
+        _retry(pk, attempt, str(error))
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         # not its message, which might repeat the payload
-        _later(pk, attempt, f"{type(error).__name__} in {frame.filename}:{frame.lineno}")
+        _retry(pk, attempt, f"{type(error).__name__} in {frame.filename}:{frame.lineno}")
     else:
         _end(pk, attempt, State.DONE)
 
@@ -157,7 +159,7 @@ def _handler(kind: str) -> Callable[[Parcel], None]:
         raise NotDelivered(f"{message_of(UnknownKind)} ({type(error).__name__})") from None
 
 
-def _later(pk: int, attempt: int, why: str) -> None:
+def _retry(pk: int, attempt: int, why: str) -> None:
     if attempt >= ATTEMPTS:
         return _end(pk, attempt, State.FAILED, why)
     due = timezone.now() + pause(attempt)
@@ -170,8 +172,8 @@ def _later(pk: int, attempt: int, why: str) -> None:
 
 
 def _end(pk: int, attempt: int, state: State, why: str = "") -> None:
-    mine = Delivery.objects.filter(pk=pk, state=State.WAITING, attempts=attempt)
-    if not mine.update(state=state, ended_at=timezone.now(), payload="", why=why[:200]):
+    claimed = Delivery.objects.filter(pk=pk, state=State.WAITING, attempts=attempt)
+    if not claimed.update(state=state, ended_at=timezone.now(), payload="", why=why[:200]):
         log.warning("outbox.claim_lost", extra={"delivery": pk, "attempt": attempt})
     elif state == State.FAILED:
         log.error("outbox.failed", extra={"delivery": pk, "attempt": attempt, "why": why})

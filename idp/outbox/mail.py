@@ -105,8 +105,8 @@ def folder() -> Path:
 def _message(parcel: Parcel) -> EmailMultiAlternatives:
     """Return the message, which is the same for each attempt: date and Message-ID are the row's."""
     owner, template = current_tenant(), _template(str(parcel.payload["name"]))
-    face = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
-    mail = template.filled({**parcel.payload["words"], **face})
+    branding = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
+    mail = template.filled({**parcel.payload["words"], **branding})
     own = owner.mail_from if may_send_from(owner) else ""
     sender = deliverable(own or settings.MAIL_FROM)
     headers = {
@@ -148,9 +148,9 @@ def _template(name: str) -> Template:
 def _charge(to: str) -> None:
     """Count a mail against its recipient and its tenant; raise TooManyMails."""
     per_day = Budget("mail.tenant", settings.MAILS_PER_DAY, timedelta(days=1))
-    charged = charge([Spend(PER_PERSON, key(to)), Spend(per_day, str(current_tenant().pk))])
-    if isinstance(charged, Exhausted):
-        raise TooManyMails(charged.until)
+    result = charge([Spend(PER_PERSON, key(to)), Spend(per_day, str(current_tenant().pk))])
+    if isinstance(result, Exhausted):
+        raise TooManyMails(result.until)
 
 
 def _send(message: EmailMultiAlternatives, server: dict[str, Any]) -> None:
@@ -159,10 +159,12 @@ def _send(message: EmailMultiAlternatives, server: dict[str, Any]) -> None:
         backend.send_messages([message])
     except smtplib.SMTPRecipientsRefused as error:
         code, reply = max(error.recipients.values())
-        raise (Refused if code >= 500 else NotDelivered)(_said(error, code, reply)) from None
+        raise (Refused if code >= 500 else NotDelivered)(_reply_codes(error, code, reply)) from None
     except smtplib.SMTPResponseException as error:
         final = isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
-        raise (Refused if final else NotDelivered)(_said(error, error.smtp_code, error.smtp_error)) from None
+        raise (Refused if final else NotDelivered)(
+            _reply_codes(error, error.smtp_code, error.smtp_error)
+        ) from None
     except OSError as error:  # includes smtplib's other errors
         raise NotDelivered(f"{type(error).__name__} {error.strerror or ''}".strip()) from None
     finally:
@@ -170,7 +172,7 @@ def _send(message: EmailMultiAlternatives, server: dict[str, Any]) -> None:
             backend.close()  # a refused login leaves it open
 
 
-def _said(error: Exception, code: int, reply: bytes | str) -> str:
+def _reply_codes(error: Exception, code: int, reply: bytes | str) -> str:
     """Return the codes of the server's reply; its text might repeat the mail's."""
     enhanced = _ENHANCED.match(reply if isinstance(reply, bytes) else reply.encode())
     return f"{type(error).__name__} {code} {enhanced[0].decode() if enhanced else ''}".strip()

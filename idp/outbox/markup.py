@@ -13,10 +13,10 @@ LINK = "link"
 WORD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 # The link must be isolated: text before it could otherwise be an address that includes it. Only plain spaces
 # end an address in every email program; some continue at a no-break space, an ideographic one, or U+2028.
-_BY_ITSELF = re.compile(
+_ISOLATED_LINK = re.compile(
     r"(?:(?<![^ \t\r\n])|(?<=(?<![^ \t\r\n])[<(\[\"'«“]))\{\{\s*link\s*\}\}(?=[>)\]\"'»”.,;:!?\s]|\Z)"
 )
-_OF_LINK = re.compile(r"\{\{\s*link\s*\}\}")
+_LINK = re.compile(r"\{\{\s*link\s*\}\}")
 # fmt: off
 _INLINE = {
     "a", "abbr", "b", "code", "em", "font", "i", "kbd", "s", "small", "span", "strong", "sub", "sup", "u",
@@ -36,7 +36,7 @@ _ATTRIBUTES = {
     "target", "title", "type", "valign", "width",
 }
 # fmt: on
-_COLOURS = {"accent", "accent_text"}
+_COLORS = {"accent", "accent_text"}
 _CSS = re.compile(
     r"url\s*\(|image-set|image\s*\(|imageloader|src\s*\(|import|expression|behavior|binding|\\|/\*|<",
     re.IGNORECASE,
@@ -48,7 +48,7 @@ _UNQUOTED = re.compile(r"=\s*[^\s\"'>]*\{\{")
 
 def stands_by_itself(text: str) -> bool:
     """Return whether each ``{{ link }}`` of a plain text is an address of its own."""
-    return len(_OF_LINK.findall(text)) == len(_BY_ITSELF.findall(text))
+    return len(_LINK.findall(text)) == len(_ISOLATED_LINK.findall(text))
 
 
 def problems(html: str) -> list[str]:
@@ -57,9 +57,7 @@ def problems(html: str) -> list[str]:
     reader.feed(html)
     reader.close()
     text = "".join(reader.text)
-    if len(_OF_LINK.findall(html)) != reader.links + len(_OF_LINK.findall(text)) or not stands_by_itself(
-        text
-    ):
+    if len(_LINK.findall(html)) != reader.links + len(_LINK.findall(text)) or not stands_by_itself(text):
         reader.found.append(
             '{{ link }} stands by itself: as text, or as the whole of a href, like <a href="{{ link }}">.'
         )
@@ -90,21 +88,21 @@ class _Reader(HTMLParser):
             self.found += self._attribute(tag, name, value or "")
 
     def _attribute(self, tag: str, name: str, value: str) -> Iterator[str]:
-        words = WORD.findall(value)
+        variables = WORD.findall(value)
         if name not in _ATTRIBUTES and not name.startswith("aria-"):
             yield f"The attribute {name[:30]} isn't allowed in emails."
-        elif name == "href" and tag == "a" and _OF_LINK.fullmatch(value.strip()):
+        elif name == "href" and tag == "a" and _LINK.fullmatch(value.strip()):
             self.links += 1
         elif name == "href" and (tag != "a" or not _ADDRESS.match(value.strip())):
             yield (
-                "A href is {{ link }} and nothing else, or an https: or mailto: address without words, of "
-                "an element a."
+                "A href is {{ link }} and nothing else, or an https: or mailto: address without variables, "
+                "of an element a."
             )
         elif name in ("src", "background") and not _PICTURE.match(value.strip()):
             yield f"{name} is a picture inside the mail (data: or cid:); nothing is loaded from elsewhere."
         elif name == "style":
-            yield from _css(value, words)
-        elif LINK in words and name != "href":
+            yield from _css(value, variables)
+        elif LINK in variables and name != "href":
             yield "{{ link }} stands in a href or as text, in no other attribute."
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -144,8 +142,8 @@ class _Reader(HTMLParser):
         self.found.append("Only <!doctype html> is allowed before the content.")
 
 
-def _css(text: str, words: Collection[str]) -> Iterator[str]:
+def _css(text: str, variables: Collection[str]) -> Iterator[str]:
     if _CSS.search(text):
         yield "Styles must not load anything: no url(), no @import, no comments and no backslashes."
-    if {*words} - _COLOURS:
+    if {*variables} - _COLORS:
         yield "Only the variables accent and accent_text are allowed in styles."

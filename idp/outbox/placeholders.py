@@ -37,10 +37,10 @@ class Template:
         found = {part: _problems(getattr(self, part), words) for part in ("subject", "text", "html")}
         if _BREAKS.search(self.subject):
             found["subject"].append("The subject must be a single line.")
-        said = {part: markup.WORD.findall(getattr(self, part)) for part in found}
-        if markup.LINK in said["subject"]:
+        used = {part: markup.WORD.findall(getattr(self, part)) for part in found}
+        if markup.LINK in used["subject"]:
             found["subject"].append("{{ link }} can not be in a subject: lists of emails show it.")
-        if markup.LINK in words and markup.LINK not in said["text"]:
+        if markup.LINK in words and markup.LINK not in used["text"]:
             found["text"].append("Include {{ link }} in the text.")
         if not markup.stands_by_itself(self.text):
             found["text"].append("{{ link }} stands by itself, with a space or a line before it.")
@@ -77,12 +77,12 @@ def one_line(text: str) -> str:
     return _BREAKS.sub(" ", text).strip()
 
 
-def _problems(text: str, words: Collection[str]) -> list[str]:
+def _problems(text: str, variables: Collection[str]) -> list[str]:
     messages = []
-    for word in sorted({*markup.WORD.findall(text)} - {*words}):
+    for variable in sorted({*markup.WORD.findall(text)} - {*variables}):
         messages.append(
-            f"Unknown variable {word}."
-            + did_you_mean(word, words, f" Available: {', '.join(sorted(words))}.")
+            f"Unknown variable {variable}."
+            + did_you_mean(variable, variables, f" Available: {', '.join(sorted(variables))}.")
         )
     if re.search(r"\{\{|\{%", markup.WORD.sub("", text)):
         messages.append("Only {{ variable }} is supported: no tags, no filters.")

@@ -27,9 +27,9 @@ from idp.tenancy.scope import current_tenant
 
 # the longest wait for the results of other attempts, in seconds, because it occupies a thread of the server
 PATIENCE = 2.0
-_LOOKS_AGAIN = 0.05
+_POLL_SECONDS = 0.05
 # a /48 contains 65,536 /64, so the wider networks have larger budgets of their own
-_WIDER = ((64, 1), (56, 4), (48, 16))
+_PREFIXES = ((64, 1), (56, 4), (48, 16))
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class _Refused(Exception):
 def charge(spends: Iterable[Spend]) -> list[int] | Exhausted:
     """Charge one attempt to each budget, or none at all; return the receipts for :func:`give_back`."""
     try:
-        return _charged(spends, judged=True)
+        return _charge(spends, judged=True)
     except _Refused as refused:
         return refused.exhausted
 
@@ -111,14 +111,14 @@ def reserve(spends: Sequence[Spend]) -> list[int] | Exhausted:
     seconds at most, and only outside of a transaction. So many right answers at once all succeed, and many
     wrong ones are still no more than the limit.
     """
-    patient_until = time.monotonic() + (0 if connection.in_atomic_block else PATIENCE)
+    deadline = time.monotonic() + (0 if connection.in_atomic_block else PATIENCE)
     while True:
         try:
-            return _charged(spends, judged=False)
+            return _charge(spends, judged=False)
         except _Refused as refused:
-            if refused.final or time.monotonic() >= patient_until:
+            if refused.final or time.monotonic() >= deadline:
                 return refused.exhausted
-        time.sleep(_LOOKS_AGAIN)
+        time.sleep(_POLL_SECONDS)
 
 
 def conclude(receipts: list[int], *, right: bool) -> None:
@@ -168,7 +168,9 @@ def by_network(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]
     ip = addresses.parse(address)
     if not isinstance(ip, ipaddress.IPv6Address):
         return (Spend(budget, key + address_key(address)),)
-    networks = ((str(ipaddress.ip_network((ip, length), strict=False)), factor) for length, factor in _WIDER)
+    networks = (
+        (str(ipaddress.ip_network((ip, length), strict=False)), factor) for length, factor in _PREFIXES
+    )
     return tuple(
         Spend(replace(budget, limit=budget.limit * factor), key + network) for network, factor in networks
     )
@@ -186,7 +188,7 @@ def network_ranges(address: str) -> list[tuple[str, int]]:
     if not isinstance(ip, ipaddress.IPv6Address):
         return [(address_key(address), 1)]
     digits = ip.exploded.replace(":", "")
-    return [(digits[: length // 4], factor) for length, factor in _WIDER]
+    return [(digits[: length // 4], factor) for length, factor in _PREFIXES]
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:
@@ -200,7 +202,7 @@ def sweep(now: datetime, batch: int = 1000) -> int:
         return Attempt.objects.filter(pk__in=stale).delete()[0] if stale else 0
 
 
-def _charged(spends: Iterable[Spend], *, judged: bool) -> list[int]:
+def _charge(spends: Iterable[Spend], *, judged: bool) -> list[int]:
     with transaction.atomic():
         return [receipt for spend in spends if (receipt := _take(spend, judged=judged))]
 

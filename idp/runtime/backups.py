@@ -37,17 +37,17 @@ def copy(source: Path, target: Path) -> int:
 
 
 def _fill(draft: Path, source: Path) -> None:
-    address = f"file:{_quoted(source)}?mode=rw"  # a read-only connection leaves its journal behind
+    address = f"file:{_uri_path(source)}?mode=rw"  # a read-only connection leaves its journal behind
     with (
-        closing(sqlite3.connect(address, uri=True, timeout=20)) as read,
-        closing(sqlite3.connect(draft)) as written,
+        closing(sqlite3.connect(address, uri=True, timeout=20)) as original,
+        closing(sqlite3.connect(draft)) as copied,
     ):
-        if not read.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [_TABLE]).fetchone():
+        if not original.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [_TABLE]).fetchone():
             raise NoCopy(f"{source} isn't a Foyer database.")
-        read.backup(written)
-        written.execute("PRAGMA journal_mode = DELETE")  # a single file without a journal
+        original.backup(copied)
+        copied.execute("PRAGMA journal_mode = DELETE")  # a single file without a journal
         faults = [
-            fault for (fault,) in written.execute("PRAGMA integrity_check(3)").fetchall() if fault != "ok"
+            fault for (fault,) in copied.execute("PRAGMA integrity_check(3)").fetchall() if fault != "ok"
         ]
         if faults:
             raise NoCopy(f"{source} is damaged: {'; '.join(faults)}.")
@@ -55,5 +55,5 @@ def _fill(draft: Path, source: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _quoted(path: Path) -> str:
+def _uri_path(path: Path) -> str:
     return path.absolute().as_uri().removeprefix("file://")

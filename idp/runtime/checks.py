@@ -76,10 +76,10 @@ def folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
     Without this check, a missing folder goes unnoticed: no secret is found and no blueprint is applied.
     """
-    named = {"FOYER_SECRETS": settings.SECRETS, "FOYER_BLUEPRINTS": settings.BLUEPRINTS}
+    configured = {"FOYER_SECRETS": settings.SECRETS, "FOYER_BLUEPRINTS": settings.BLUEPRINTS}
     unreadable = {
         name: folder
-        for name, folder in named.items()
+        for name, folder in configured.items()
         if folder and not os.access(f"{folder}/.", os.R_OK | os.X_OK)
     }
     return [
@@ -163,11 +163,11 @@ def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     if settings.DATA.is_dir() and settings.DATA.stat().st_mode & 0o066:
         message = f"Other users of this machine can read {settings.DATA}."
         found.append(Warning(message, hint=f"chmod go-rw {settings.DATA}", id="foyer.W013"))
-    kept = [
+    private = [
         settings.DATA / "secret.key",
         *([settings.SQLITE, *files.beside(settings.SQLITE)] if settings.SQLITE else []),
     ]
-    open_ones = [file for file in kept if file.is_file() and files.shared(file)]
+    open_ones = [file for file in private if file.is_file() and files.shared(file)]
     if open_ones:
         names = " ".join(map(str, open_ones))
         found.append(

@@ -27,11 +27,11 @@ from idp.runtime.faults import EXPECTED, sentence
 
 FAILED = 1
 """The exit code of failures, including mistyped commands; 2 means that a comparison found differences."""
-_PRIVATE = 0o077
+_UMASK = 0o077
 _INTERRUPTED = 130  # the exit code of shells for SIGINT
 # they write files that are read by others and committed
-_FOR_THE_SOURCES = {"makemessages", "makemigrations", "openapi", "reference", "stage"}
-_INTO_OUR_DOCS = {"openapi", "reference"}
+_SOURCE_COMMANDS = {"makemessages", "makemigrations", "openapi", "reference", "stage"}
+_DOCS_COMMANDS = {"openapi", "reference"}
 _PROJECT = Path(__file__).resolve().parent.parent.parent / "pyproject.toml"
 
 
@@ -57,7 +57,7 @@ class Parser(CommandParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise CommandError instead of exiting with a code that has another meaning here."""
-        raise _Misused(message, f"{self.format_usage()}{self.prog}: {message}")
+        raise _UsageError(message, f"{self.format_usage()}{self.prog}: {message}")
 
     def _get_value(self, action: Any, arg_string: str) -> Any:
         if action.type is Path and arg_string in ("", "-"):
@@ -67,7 +67,7 @@ class Parser(CommandParser):
         return super()._get_value(action, arg_string)
 
 
-class _Misused(CommandError):
+class _UsageError(CommandError):
     def __init__(self, message: str, usage: str) -> None:
         super().__init__(message)
         self.usage = usage
@@ -90,8 +90,8 @@ def main(arguments: list[str]) -> NoReturn:
     """
     terminal.prepare()
     name = arguments[1] if len(arguments) > 1 else "help"
-    if name not in _FOR_THE_SOURCES:
-        os.umask(_PRIVATE)
+    if name not in _SOURCE_COMMANDS:
+        os.umask(_UMASK)
     for name_in_django, ours in {
         "CommandParser": Parser,
         "OutputWrapper": terminal.Output,
@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> NoReturn:
     except EXPECTED as error:
         if "--traceback" in arguments:
             raise
-        _tell(error, as_json="--json" in arguments)
+        _report(error, as_json="--json" in arguments)
         code = error.returncode if isinstance(error, CommandError) else FAILED
     sys.exit(code)
 
@@ -121,10 +121,10 @@ def _run(name: str, arguments: list[str]) -> int:
     if name in ("version", "--version"):
         terminal.Output(sys.stdout).write(version())
         return 0
-    if name in _INTO_OUR_DOCS and not _PROJECT.exists():
+    if name in _DOCS_COMMANDS and not _PROJECT.exists():
         raise CommandError(f"{name} writes into the docs of Foyer's sources; run it in a checkout.")
     try:
-        with _addresses_unchecked(name):
+        with _without_url_check(name):
             execute_from_command_line(arguments)
     except SystemExit as end:
         if isinstance(end.code, str):
@@ -134,7 +134,7 @@ def _run(name: str, arguments: list[str]) -> int:
 
 
 @contextmanager
-def _addresses_unchecked(name: str) -> Iterator[None]:
+def _without_url_check(name: str) -> Iterator[None]:
     """Skip Django's check of the URLs except in the command ``check``.
 
     It imports all pages and the API, which takes a quarter of the processor time of a small command. An
@@ -149,12 +149,12 @@ def _addresses_unchecked(name: str) -> Iterator[None]:
         registry.registered_checks = registered
 
 
-def _tell(error: Exception, *, as_json: bool) -> None:
+def _report(error: Exception, *, as_json: bool) -> None:
     """Report the error on standard error, or as JSON on standard output.
 
     An output that cannot be written is reported too.
     """
-    told = [error]
+    errors_to_show = [error]
     try:
         if as_json:
             plain = {
@@ -169,7 +169,10 @@ def _tell(error: Exception, *, as_json: bool) -> None:
         terminal.flush()
     except terminal.Unwritable as unwritable:
         terminal.give_up()
-        told, as_json = [error] if isinstance(error, terminal.Unwritable) else [error, unwritable], False
-    for each in [] if as_json else told:
-        said = getattr(each, "usage", "") or sentence(each)
-        terminal.say(said if isinstance(each, CommandError) else f"Foyer: {said}")
+        errors_to_show, as_json = (
+            [error] if isinstance(error, terminal.Unwritable) else [error, unwritable],
+            False,
+        )
+    for each in [] if as_json else errors_to_show:
+        message = getattr(each, "usage", "") or sentence(each)
+        terminal.say(message if isinstance(each, CommandError) else f"Foyer: {message}")

@@ -39,9 +39,9 @@ def sentence(error: Exception) -> str:
             "FOYER_SECRET_KEY nor one of its fallbacks."
         )
     if isinstance(error, RedisError):
-        return f"Redis can't be used: {_said(error)} Is it running, and is REDIS_URL right?"
+        return f"Redis can't be used: {_library_message(error)} Is it running, and is REDIS_URL right?"
     if isinstance(error, DatabaseError):
-        return _of_database(error)
+        return _database_message(error)
     if isinstance(error, OSError):
         return f"{error.filename or 'A file or connection'} can't be used: {error.strerror or error}."
     if isinstance(error, EOFError):
@@ -49,20 +49,20 @@ def sentence(error: Exception) -> str:
     return str(error)
 
 
-def _of_database(error: Exception) -> str:
-    file, said = settings.SQLITE, _said(error)
+def _database_message(error: Exception) -> str:
+    file, message = settings.SQLITE, _library_message(error)
     if file and _is_missing(file):
         return f"No installation at {file}. Set FOYER_DATA to its folder, or create one with manage.py up."
     if file and file.parent.is_dir() and file.is_dir():
         return f"The database can't be used: {file} is a folder."
     if (
         getattr(error.__cause__, "sqlstate", "") in _NO_TABLE
-        or "no such table" in said
-        or "no such column" in said
+        or "no such table" in message
+        or "no such column" in message
     ):
-        return f"The database lacks tables or columns ({said.rstrip('.')}). Run manage.py setup."
-    advice = next((f" {advice}" for found, advice in _ADVICE.items() if found in said), "")
-    return f"The database can't be used: {said}{advice}"
+        return f"The database lacks tables or columns ({message.rstrip('.')}). Run manage.py setup."
+    advice = next((f" {advice}" for found, advice in _ADVICE.items() if found in message), "")
+    return f"The database can't be used: {message}{advice}"
 
 
 def _is_missing(file: Path) -> bool:
@@ -75,7 +75,7 @@ def _is_missing(file: Path) -> bool:
     return False
 
 
-def _said(error: Exception) -> str:
+def _library_message(error: Exception) -> str:
     """Return a library's message as a sentence."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said if said.endswith((".", "?", "!")) else f"{said}."
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if message.endswith((".", "?", "!")) else f"{message}."

@@ -27,7 +27,7 @@ from idp.tenancy.scope import tenant_scope
 
 Tell = Callable[[str], object]
 _LARGE = 10_000  # rows
-_TURN = 0x_F0_1E  # the key of an advisory lock; any number that is unique in this database
+_LOCK_ID = 0x_F0_1E  # the key of an advisory lock; any number that is unique in this database
 
 
 def install(tell: Tell) -> None:
@@ -37,29 +37,29 @@ def install(tell: Tell) -> None:
     """
     logging.disable(logging.INFO)  # the commands report in plain language instead
     try:
-        with _in_turn():
+        with _install_lock():
             _migrate()
-            _first_start()
-            _first_admin(tell)
+            _apply_shipped_blueprints()
+            _create_first_administrator(tell)
             if connection.vendor == "sqlite":
                 know_tables()
-        _static_files()
+        _collect_static_files()
     finally:
         logging.disable(logging.NOTSET)
 
 
 @contextmanager
-def _in_turn() -> Iterator[None]:
+def _install_lock() -> Iterator[None]:
     """Make several hosts that start at the same time wait for each other; on SQLite there is only one."""
     if connection.vendor != "postgresql":
         yield
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_TURN])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK_ID])
         try:
             yield
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_TURN])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK_ID])
 
 
 def _migrate() -> None:
@@ -88,7 +88,7 @@ def know_tables() -> None:
                 cursor.execute(f"ANALYZE {table}")
 
 
-def _first_start() -> None:
+def _apply_shipped_blueprints() -> None:
     """Apply the shipped blueprints once; an administrator's later changes are never overwritten."""
     if tenants.by_name(DEFAULT):
         return
@@ -97,7 +97,7 @@ def _first_start() -> None:
     call_command("blueprint", "apply", *map(str, files), stdout=_Quiet())
 
 
-def _first_admin(tell: Tell) -> None:
+def _create_first_administrator(tell: Tell) -> None:
     tenant = tenants.by_name(DEFAULT)
     if tenant is None:
         raise CommandError("The default tenant is missing. Apply blueprints/default first.")
@@ -115,13 +115,13 @@ def _first_admin(tell: Tell) -> None:
             name="Administrator",
             by="first start",
         )
-    if not given:
+    if not from_env:
         tell(
             f"The first administrator is {FIRST_ADMINISTRATOR} with the password {password} (shown only now)"
         )
 
 
-def _static_files() -> None:
+def _collect_static_files() -> None:
     """Collect the static files when one differs from its copy.
 
     Modification times are not reliable: an installed package may be older than what was collected last.

@@ -32,7 +32,7 @@ _SECRET_NAMES = {
 }
 # fmt: on
 # such as new_password and access_token; no harmless name has these suffixes
-_SECRET_ENDS = ("password", "passwd", "secret", "token")
+_SECRET_SUFFIXES = ("password", "passwd", "secret", "token")
 
 # Loggers of the servers around the views. Their messages contain paths, so all of them are cleaned.
 _HTTP = (
@@ -54,8 +54,8 @@ _SHAPES = (
 )
 _OUR_MEMBERS = ("_record", "_from_structlog", "logger", "level", "timestamp")
 # a shorter value of a form or query reveals nothing, and hiding it would make tracebacks unreadable
-_SHORTEST = 4
-_LONG = 12
+_MIN_LENGTH = 4
+_WHOLE_WORD_LENGTH = 12
 
 
 _OF_LIBRARIES: dict[str, dict[str, Any]] = {
@@ -84,7 +84,7 @@ def configure(config: dict[str, Any]) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _where,
+        _add_origin,
         redact,
         structlog.processors.format_exc_info,
         hide_requests,
@@ -126,7 +126,7 @@ def hide_requests(logger: Any, method: str, event: dict[str, Any]) -> dict[str, 
     known = hasattr(request, "path_info")
     if known:
         ours = {"method": request.method, "route": route_of(request)}
-    brought = (
+    hidden = (
         dict.fromkeys(_paths(request), ours["route"]) | dict.fromkeys(_values(request), HIDDEN)
         if known
         else {}
@@ -135,12 +135,12 @@ def hide_requests(logger: Any, method: str, event: dict[str, Any]) -> dict[str, 
     for name, value in event.items():
         if name not in _OUR_MEMBERS:
             event[name] = _hidden(
-                value, brought, ours.get("route", ""), every_path=http and (name == "event" or not known)
+                value, hidden, ours.get("route", ""), every_path=http and (name == "event" or not known)
             )
     return {**event, **ours}
 
 
-def _where(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _add_origin(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
     tenant, origin = tenant_or_none(), current_origin()
     members = {"tenant": tenant and tenant.name, "request_id": origin.request_id, "address": origin.address}
     return {**event, **{name: value for name, value in members.items() if value}}
@@ -148,7 +148,7 @@ def _where(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
 
 def _is_secret(name: Any) -> bool:
     plain = str(name).casefold().replace("-", "_")
-    return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDS)
+    return plain in _SECRET_NAMES or plain.endswith(_SECRET_SUFFIXES)
 
 
 def _redacted(name: Any, value: Any) -> Any:
@@ -174,7 +174,7 @@ def _values(request: Any) -> Iterator[str]:
     match = getattr(request, "resolver_match", None)
     lists = getattr(request, "_post", None)  # only if it was already parsed: the body is not read here
     query = request.META.get("QUERY_STRING", "")
-    given = [
+    candidates = [
         *(match.kwargs.values() if match else ()),
         query,
         *(value for _, value in parse_qsl(query)),
@@ -185,39 +185,39 @@ def _values(request: Any) -> Iterator[str]:
     ]
     yield from (
         line
-        for value in given
+        for value in candidates
         if isinstance(value, str)
         for line in value.splitlines()
-        if len(line) >= _SHORTEST
+        if len(line) >= _MIN_LENGTH
     )
 
 
-def _hidden(value: Any, brought: dict[str, str], route: str, *, every_path: bool) -> Any:
+def _hidden(value: Any, hidden: dict[str, str], route: str, *, every_path: bool) -> Any:
     """Return ``value`` with every text in it cleaned.
 
     The lines of a traceback that name Foyer's files stay as they are.
     """
     if isinstance(value, dict):
-        return {name: _hidden(inner, brought, route, every_path=every_path) for name, inner in value.items()}
+        return {name: _hidden(inner, hidden, route, every_path=every_path) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_hidden(inner, brought, route, every_path=every_path) for inner in value]
+        return [_hidden(inner, hidden, route, every_path=every_path) for inner in value]
     if not isinstance(value, str):
         return value
     lines = value.split("\n")
     return "\n".join(
-        line if line.startswith('  File "') else _hidden_line(line, brought, route, every_path)
+        line if line.startswith('  File "') else _hidden_line(line, hidden, route, every_path)
         for line in lines
     )
 
 
-def _hidden_line(line: str, brought: dict[str, str], route: str, every_path: bool) -> str:
+def _hidden_line(line: str, hidden: dict[str, str], route: str, every_path: bool) -> str:
     for shape, instead in _SHAPES:
         line = shape.sub(instead, line)
-    for value in sorted(brought, key=len, reverse=True):
+    for value in sorted(hidden, key=len, reverse=True):
         if value in line:
             # a short value may be a part of another word
-            edge = r"\b" if len(value) < _LONG and value.isalnum() else ""
-            line = re.sub(edge + re.escape(value) + edge, partial(_instead, brought[value]), line)
+            edge = r"\b" if len(value) < _WHOLE_WORD_LENGTH and value.isalnum() else ""
+            line = re.sub(edge + re.escape(value) + edge, partial(_literal, hidden[value]), line)
     if not every_path:
         return line
     return (
@@ -227,6 +227,6 @@ def _hidden_line(line: str, brought: dict[str, str], route: str, every_path: boo
     )
 
 
-def _instead(text: str, found: re.Match[str]) -> str:
+def _literal(text: str, found: re.Match[str]) -> str:
     """Return ``text`` as it is: as a template, its backslashes would have a meaning."""
     return text

@@ -20,14 +20,14 @@ def reseal(batch: int = 500) -> dict[str, int]:
         for pk, stored in _rows(model, field, batch):
             if is_current(stored):
                 continue
-            fresh = seal(unseal(stored))
+            sealed = seal(unseal(stored))
             changed = (
                 # names of Foyer's own models
-                f"UPDATE {_quoted(model._meta.db_table)} SET {_quoted(field.column)} = %s WHERE id = "  # noqa: S608
-                f"%s AND {_quoted(field.column)} = %s"
+                f"UPDATE {_quote(model._meta.db_table)} SET {_quote(field.column)} = %s WHERE id = "  # noqa: S608
+                f"%s AND {_quote(field.column)} = %s"
             )
             with connection.cursor() as cursor:
-                cursor.execute(changed, [fresh, pk, stored])
+                cursor.execute(changed, [sealed, pk, stored])
                 done[name] += cursor.rowcount
     return done
 
@@ -53,8 +53,8 @@ def foreign_key() -> bool:
         for model, field in _sealed_columns():
             newest = (
                 # names of Foyer's own models
-                f"SELECT {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608
-                f"WHERE {_quoted(field.column)} <> '' ORDER BY id DESC LIMIT 1"
+                f"SELECT {_quote(field.column)} FROM {_quote(model._meta.db_table)} "  # noqa: S608
+                f"WHERE {_quote(field.column)} <> '' ORDER BY id DESC LIMIT 1"
             )
             with connection.cursor() as cursor:
                 cursor.execute(newest)
@@ -76,8 +76,8 @@ def _rows(model: type[models.Model], field: SealedField, batch: int) -> Iterator
     last = 0
     select = (
         # names of Foyer's own models
-        f"SELECT id, {_quoted(field.column)} FROM {_quoted(model._meta.db_table)} "  # noqa: S608
-        f"WHERE id > %s AND {_quoted(field.column)} <> '' ORDER BY id LIMIT {batch}"
+        f"SELECT id, {_quote(field.column)} FROM {_quote(model._meta.db_table)} "  # noqa: S608
+        f"WHERE id > %s AND {_quote(field.column)} <> '' ORDER BY id LIMIT {batch}"
     )
     while True:
         with connection.cursor() as cursor:
@@ -97,5 +97,5 @@ def _readable(stored: str) -> bool:
     return True
 
 
-def _quoted(name: str | None) -> str:
+def _quote(name: str | None) -> str:
     return connection.ops.quote_name(name or "")

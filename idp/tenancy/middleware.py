@@ -27,14 +27,14 @@ class TenantMiddleware:
         if not tenant:
             return self._refuse(request)
         request.META["HTTP_HOST"] = "".join(found or ())
-        _respell_origin(request)
+        _normalize_origin(request)
         # for the request's log line, which is written outside the scope
         request.tenant_name = tenant.name  # type: ignore[attr-defined]
         with tenant_scope(tenant):
             return self.get_response(request)
 
 
-def _respell_origin(request: HttpRequest) -> None:
+def _normalize_origin(request: HttpRequest) -> None:
     """Normalize the Origin header, because CSRF protection compares it with the host.
 
     With a trailing dot, every form would otherwise count as that of another site.

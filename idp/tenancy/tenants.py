@@ -40,10 +40,10 @@ def set_domains(tenant: Tenant, names: Iterable[str], *, approved: bool) -> None
     ``approved``: the caller may approve them. Then they take effect at once, and other pending ones stay
     pending. Otherwise new ones are pending, and those that are left out are deleted.
     """
-    wanted = set(names)
+    requested = set(names)
     given_up = tenant.domains.filter(approved=True) if approved else tenant.domains.all()
-    given_up.exclude(name__in=wanted).delete()
-    for name in sorted(wanted - set(tenant.domains.values_list("name", flat=True))):
+    given_up.exclude(name__in=requested).delete()
+    for name in sorted(requested - set(tenant.domains.values_list("name", flat=True))):
         domain = Domain(tenant=tenant, name=name, approved=approved)
         try:
             domain.full_clean()
@@ -51,7 +51,7 @@ def set_domains(tenant: Tenant, names: Iterable[str], *, approved: bool) -> None
             raise ValidationError({"domains": [f"{name}: {text}" for text in error.messages]}) from None
         domain.save()
     if approved:
-        tenant.domains.filter(name__in=wanted, approved=False).update(approved=True)
+        tenant.domains.filter(name__in=requested, approved=False).update(approved=True)
 
 
 def given_up(tenant: Tenant, domains: Iterable[str]) -> set[str]:
@@ -98,15 +98,15 @@ def check_domains(name: str, domains: Iterable[str], *, tells: bool, freed: Coll
     ``tells``: the message may name the other tenant. ``freed``: host names that another tenant gives up
     first.
     """
-    wanted = list(domains)
+    requested = list(domains)
     owners = dict(
-        Domain.objects.filter(name__in=set(wanted).difference(freed))
+        Domain.objects.filter(name__in=set(requested).difference(freed))
         .exclude(tenant__name=name)
         .values_list("name", "tenant__name")
     )
-    said = "{} is already used by the tenant {}." if tells else "{} is already used by another tenant."
-    problems = [said.format(each, owner) for each, owner in sorted(owners.items())]
-    for each in wanted:
+    message = "{} is already used by the tenant {}." if tells else "{} is already used by another tenant."
+    problems = [message.format(each, owner) for each, owner in sorted(owners.items())]
+    for each in requested:
         try:
             Domain(name=each, tenant=Tenant(name=name)).clean()
         except ValidationError as error:
@@ -128,12 +128,12 @@ def taken_over(name: str, domains: Iterable[str]) -> list[str]:
         *Domain.objects.values_list("name", "tenant__name", "approved"),
         *((each, DEFAULT, True) for each in settings.DEFAULT_HOSTS),
     ]
-    mine = {each for each, owner, _approved in rows if owner == name}
-    theirs = {each for each, owner, approved in rows if owner != name and approved}
+    own = {each for each, owner, _approved in rows if owner == name}
+    others = {each for each, owner, approved in rows if owner != name and approved}
     return [
         each
         for each in domains
-        if each not in mine and any(_covers(each, other) or _covers(other, each) for other in theirs)
+        if each not in own and any(_covers(each, other) or _covers(other, each) for other in others)
     ]
 
 

@@ -26,13 +26,13 @@ class Command(BaseCommand):
             raise CommandError(POSTGRESQL)
         try:
             size = copy(settings.SQLITE, options["file"])
-        except NoCopy as refused:
-            raise CommandError(str(refused)) from None
+        except NoCopy as error:
+            raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"{options['file']} can't be written: {error.strerror}.") from None
         self.stdout.write(f"{options['file']}: {size / 1_000_000:.1f} MB, checked")
         self.stdout.write("Not included, but needed to use the copy (store it in a different place):")
-        for what in _kept_beside():
+        for what in _also_needed():
             self.stdout.write(f"- {what}")
 
 

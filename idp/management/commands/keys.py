@@ -46,12 +46,15 @@ class Command(BaseCommand):
             ) from None
         for table, count in done.items():
             self.stdout.write(f"{table}: {count} re-encrypted")
-        tied = 0
+        under_server_key = 0
         for tenant in Tenant.objects.all():
             with tenant_scope(tenant):
-                tied += tied_to_the_servers_key()
-        if tied:
-            were = ngettext("%d recovery code was", "%d recovery codes were", tied) % tied
+                under_server_key += tied_to_the_servers_key()
+        if under_server_key:
+            were = (
+                ngettext("%d recovery code was", "%d recovery codes were", under_server_key)
+                % under_server_key
+            )
             self.stdout.write(
                 f"{were} created by an older version and can't be used without the key of that time."
             )
@@ -80,8 +83,8 @@ class Command(BaseCommand):
         for tenant in Tenant.objects.all():
             with tenant_scope(tenant):
                 kid = keys.rotate(by=_BY, keep_old=False).kid
-                dropped = drop_all(why="secret key lost")
-            devices = ngettext("%d waiting device", "%d waiting devices", dropped) % dropped
+                expired = drop_all(why="secret key lost")
+            devices = ngettext("%d waiting device", "%d waiting devices", expired) % expired
             self.stdout.write(f"{tenant.name}: new signing key {kid}; {devices} must start again")
         self.stdout.write(
             "What this means: all access and ID tokens issued so far are invalid, refresh tokens "

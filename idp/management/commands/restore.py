@@ -30,15 +30,15 @@ class Command(BaseCommand):
             raise CommandError(f"File not found: {options['file']}.")
         with embedded.alone():
             files.make_folder(database.parent)
-            there = [file for file in (database, *files.beside(database)) if file.exists()]
-            if there:
-                names = " ".join(map(str, there))
+            existing = [file for file in (database, *files.beside(database)) if file.exists()]
+            if existing:
+                names = " ".join(map(str, existing))
                 # a leftover journal would corrupt the copy
                 raise CommandError(f"A database already exists. Move {names} elsewhere first.")
             try:
                 copy(options["file"], database)
-            except NoCopy as refused:
-                raise CommandError(str(refused)) from None
+            except NoCopy as error:
+                raise CommandError(str(error)) from None
         self.stdout.write(
             f"Restored {database}. Start with manage.py up, which migrates the database if this "
             "version is newer."

@@ -28,7 +28,7 @@ class Command(BaseCommand):
             install(self.stderr.write)
             import_string("web.server.server.serve")(listening, self._say_where)
 
-    def _say_where(self) -> None:
+    def _print_address(self) -> None:
         if settings.EMBEDDED and not settings.SMTP:
             self.stderr.write(
                 f"Emails are saved in {mail.folder()} and not sent, because FOYER_SMTP_URL isn't set"

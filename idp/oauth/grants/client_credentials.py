@@ -54,20 +54,20 @@ class ClientCredentials(Grant):
         return InvalidGrant()
 
 
-def _scopes(application: Application, asked: str | None) -> tuple[str, ...]:
+def _scopes(application: Application, text: str | None) -> tuple[str, ...]:
     """Return the requested scopes, or all of the application without a request (section 3.3).
 
     Scopes about a person are never included. A scope that the application may not have is refused and not
     dropped: no person is there to notice that something is missing.
     """
     own = tuple(scope for scope in application.scopes if scope not in STANDARD_SCOPES)
-    if asked is None:
+    if text is None:
         return own
-    wanted = parse_scopes(asked)
-    if personal := [scope for scope in wanted if scope in STANDARD_SCOPES]:
+    requested = parse_scopes(text)
+    if personal := [scope for scope in requested if scope in STANDARD_SCOPES]:
         raise InvalidScope(
             f"An application that acts for itself is no person: {' '.join(personal)} can't be requested."
         )
-    if not set(wanted) <= set(own):
+    if not set(requested) <= set(own):
         raise InvalidScope("This application isn't allowed one of these scopes.")
-    return wanted
+    return requested

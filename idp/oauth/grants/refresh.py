@@ -34,19 +34,19 @@ class Refresh(Grant):
         row = rows.filter(token_hash=digest(presented), family__application=application).first()
         if row is None or row.family.issuer != issuer or row.family.revoked_at:
             raise InvalidGrant
-        given = retries.given(row.family, presented, row.rotated_at)
-        if not given:
+        previous = retries.given(row.family, presented, row.rotated_at)
+        if not previous:
             _check(row)
         return Entitlement(
             application=application,
             person=row.family.person,
-            scopes=_narrowed(row.family.scopes, form.get("scope")),
+            scopes=_narrow(row.family.scopes, form.get("scope")),
             issuer=issuer,
             methods=tuple(row.family.methods),
             authenticated_at=row.family.authenticated_at,
             subject=row,
             presented=presented,
-            given=given,
+            given=previous,
         )
 
     def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
@@ -89,11 +89,11 @@ def _check(row: RefreshToken) -> None:
         raise TooManyRequests("Too many refreshes of these tokens.", retry_after=60)
 
 
-def _narrowed(granted: list[str], asked: str | None) -> tuple[str, ...]:
+def _narrow(granted: list[str], text: str | None) -> tuple[str, ...]:
     """Return the requested scopes, none of which may exceed the granted ones; all of these by default."""
-    if asked is None:
+    if text is None:
         return tuple(granted)
-    wanted = parse_scopes(asked)
-    if not set(wanted) <= set(granted):
+    requested = parse_scopes(text)
+    if not set(requested) <= set(granted):
         raise InvalidScope
-    return wanted
+    return requested

@@ -45,7 +45,7 @@ def snippets(application: Application, issuer: str, secret: str = "") -> list[Sn
         if grant in application.grants:
             values = _values(application, grant, issuer, secret)
             for language, title, suffix, quote, quoted in _LANGUAGES:
-                text = _filled(_template(f"{program}_{language}"), values, quote, quoted)
+                text = _render(_template(f"{program}_{language}"), values, quote, quoted)
                 found.append(Snippet(program, language, title, suffix, text))
     return found
 
@@ -72,7 +72,7 @@ def _scopes(application: Application, grant: str) -> list[str]:
     ]
 
 
-def _filled(template: str, values: dict[str, str], quote: str, quoted: Callable[[str], str]) -> str:
+def _render(template: str, values: dict[str, str], quote: str, quoted: Callable[[str], str]) -> str:
     """Return the program with each value as a string literal of its language.
 
     A public client has no lines about a secret.

@@ -92,7 +92,7 @@ def test_a_redemption_that_is_rolled_back_is_not_announced(
     door().approve(started)
     announced()
     with monkeypatch.context() as patched:
-        patched.setattr(tokens, "_signed", halt)
+        patched.setattr(tokens, "_sign", halt)
         with pytest.raises(Halted):
             device.poll(started)
     assert announced() == once()
@@ -101,7 +101,7 @@ def test_a_redemption_that_is_rolled_back_is_not_announced(
     assert announced() == once("device.redeemed", "tokens.issued")
     form = {"grant_type": "refresh_token", "client_id": "tv", "refresh_token": answer["refresh_token"]}
     with monkeypatch.context() as patched:
-        patched.setattr(tokens, "_signed", halt)
+        patched.setattr(tokens, "_sign", halt)
         with pytest.raises(Halted):
             device.post("/application/o/token/", form)
     assert announced() == once()

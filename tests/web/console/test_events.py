@@ -12,7 +12,7 @@ from tests.kit import Door
 from tests.web.console.kit import signed_in, text
 from web.console.sentences import _SAID, told
 
-_PUBLISHERS = {"publish", "publish_many", "publish_once", "publish_bounded", "tell", "_tell"}
+_PUBLISHERS = {"publish", "publish_many", "publish_once", "publish_bounded", "tell", "_publish"}
 _AREAS = {kind.partition(".")[0] for kind in _SAID}
 
 

@@ -192,7 +192,7 @@ def test_hashing_waits_so_long_and_no_longer(
     monkeypatch.setattr(hashers, "_WAIT_SECONDS", 0.05)
     seen = door().page().submit(name="alice")
     seen.door.http.raise_request_exception = False
-    with hashers._AT_ONCE:
+    with hashers._SLOTS:
         assert seen.submit(password="alice-password-1").status == 503
     assert seen.submit(password="alice-password-1").step != "password"
 

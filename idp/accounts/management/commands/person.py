@@ -57,9 +57,9 @@ class Command(BaseCommand):
                 self.stdout.write(f"{site}/recover/{make_link(person, by=_BY)}")
 
     def _forget(self, person: Person) -> None:
-        found = credentials.held(person)
+        removed = credentials.held(person)
         credentials.remove_all(person, by=_BY)
-        self.stdout.write(f"Removed from {person}: {', '.join(each.kind for each in found) or 'nothing'}.")
+        self.stdout.write(f"Removed from {person}: {', '.join(each.kind for each in removed) or 'nothing'}.")
 
     def _mail(self, person: Person, site: str) -> None:
         try:
@@ -68,17 +68,17 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{person} has no email address. Without --mail, the link is printed."
             ) from None
-        except TooManyMails as refused:
-            raise CommandError(str(refused)) from None
+        except TooManyMails as error:
+            raise CommandError(str(error)) from None
         self.stdout.write(f"Sending a link to {person.mailbox}.")
 
 
 def _site(url: str) -> str:
     """Return the URL without a trailing slash; raise CommandError unless it is a scheme and a host."""
-    given = url.rstrip("/")
-    if given and not re.fullmatch(r"https?://[^/?#\s]+", given):
+    site = url.rstrip("/")
+    if site and not re.fullmatch(r"https?://[^/?#\s]+", site):
         raise CommandError(f"--url {url} isn't a scheme and host, such as https://login.example.com.")
-    return given
+    return site
 
 
 def _address(tenant: Any) -> str:

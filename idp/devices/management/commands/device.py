@@ -47,10 +47,10 @@ class Command(BaseCommand):
         provider = _get(options["url"].rstrip("/") + "/.well-known/openid-configuration")
         if "device_authorization_endpoint" not in provider:
             raise CommandError("This provider doesn't support the device grant.")
-        asked = {**client, "scope": options["scope"], "device_name": options["name"]}
-        status, started = _post(provider["device_authorization_endpoint"], asked)
+        form = {**client, "scope": options["scope"], "device_name": options["name"]}
+        status, started = _post(provider["device_authorization_endpoint"], form)
         if status != 200:
-            raise CommandError(_said(started))
+            raise CommandError(_error_text(started))
         self._show(started)
         tokens = self._wait(provider["token_endpoint"], client, started)
         claims = (
@@ -66,7 +66,7 @@ class Command(BaseCommand):
         self.stdout.write(qr.terminal(complete))
         self.stdout.write(f"Open {started['verification_uri']} on another device and enter the code")
         self.stdout.write(self.style.MIGRATE_HEADING(f"\n    {started['user_code']}\n"))
-        self.stdout.write(f"or open {complete}. Waiting up to {_length(started['expires_in'])}…")
+        self.stdout.write(f"or open {complete}. Waiting up to {_duration(started['expires_in'])}…")
 
     def _wait(self, endpoint: str, client: dict[str, str], started: dict[str, Any]) -> dict[str, Any]:
         """Poll at the interval until there are tokens (section 3.5), and return the response.
@@ -95,7 +95,7 @@ class Command(BaseCommand):
             if answer.get("error") == "slow_down":
                 interval += 5
             elif answer.get("error") != "authorization_pending":
-                raise CommandError(_said(answer))
+                raise CommandError(_error_text(answer))
         raise CommandError("The code has expired.")
 
 
@@ -119,7 +119,7 @@ def _listen(url: str, device_code: str) -> threading.Event:
     return news
 
 
-def _length(seconds: int) -> str:
+def _duration(seconds: int) -> str:
     if seconds < 60:
         return ngettext("%d second", "%d seconds", seconds) % seconds
     return ngettext("%d minute", "%d minutes", seconds // 60) % (seconds // 60)
@@ -158,7 +158,7 @@ def _post(url: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
             return error.code, {"error": f"HTTP {error.code}"}
 
 
-def _said(answer: dict[str, Any]) -> str:
+def _error_text(answer: dict[str, Any]) -> str:
     return f"{answer.get('error')}: {answer.get('error_description', '')}"
 
 
