@@ -15,7 +15,7 @@ PAUSE_SECONDS = 1.0
 
 
 class Away(Exception):
-    """It did not answer lately, and is not asked now."""
+    """Redis did not respond recently, so it is not used at the moment."""
 
 
 class Breaker:

@@ -22,7 +22,7 @@ def text_on(color: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def visible(color: str, grounds: Sequence[str] = LIGHT, least: float = 3.0) -> str:
+def visible(color: str, backgrounds: Sequence[str] = LIGHT, least: float = 3.0) -> str:
     """Return the color, mixed with as little black or white as this contrast to each background needs.
 
     WCAG 2.2 requires 3 to 1 for graphical objects that convey information (success criterion 1.4.11).
@@ -33,9 +33,9 @@ def visible(color: str, grounds: Sequence[str] = LIGHT, least: float = 3.0) -> s
             mixed = "#" + "".join(
                 f"{round(own + (end - own) * step / _STEPS):02x}" for own, end in zip(base, pole, strict=True)
             )
-            if all(contrast(mixed, ground) >= least for ground in grounds):
+            if all(contrast(mixed, background) >= least for background in backgrounds):
                 return mixed
-    raise ValueError(f"no color has a contrast of {least} to all of these grounds")
+    raise ValueError(f"no color has a contrast of {least} to all of these backgrounds")
 
 
 def _channels(color: str) -> tuple[int, ...]:

@@ -93,10 +93,10 @@ def exchange(authorization: str, form: Form, issuer: str) -> TokenAnswer:
 def _issue(grant: Grant, found: Entitlement) -> TokenAnswer:
     now = timezone.now()
     family = grant.redeem(found, now)
-    answer = tokens.issue(found, family, now)
-    about = {"application": found.application.name, "topic": tokens.topic_of(family)}
-    publish("tokens.issued", actor=found.actor, grant=grant.grant_type, scope=answer.scope, **about)
-    return answer
+    response = tokens.issue(found, family, now)
+    context = {"application": found.application.name, "topic": tokens.topic_of(family)}
+    publish("tokens.issued", actor=found.actor, grant=grant.grant_type, scope=response.scope, **context)
+    return response
 
 
 def _reissue(found: Entitlement, previous: Given) -> TokenAnswer:

@@ -78,9 +78,9 @@ def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
 
     The old keys verify for two more days, or no longer with ``keep_old`` False.
     """
-    retiring = SigningKey.objects.filter(retires_at=None) if keep_old else _verifying_keys()
-    old = [(kid, "", "") for kid in retiring.order_by("pk").values_list("kid", flat=True)]
-    retiring.update(retires_at=timezone.now() + (_OVERLAP if keep_old else timedelta(0)))
+    retired = SigningKey.objects.filter(retires_at=None) if keep_old else _verifying_keys()
+    old = [(kid, "", "") for kid in retired.order_by("pk").values_list("kid", flat=True)]
+    retired.update(retires_at=timezone.now() + (_OVERLAP if keep_old else timedelta(0)))
     key = _create()
     publish_many(
         "key.retired", old, actor=by, why="verifies for two more days" if keep_old else "refused at once"

@@ -94,9 +94,9 @@ def issue(found: Entitlement, family: TokenFamily, at: datetime) -> TokenAnswer:
     return _sign(found, family, at, _refresh_token(found, family, at))
 
 
-def repeat(found: Entitlement, given: Given) -> TokenAnswer:
+def repeat(found: Entitlement, previous: Given) -> TokenAnswer:
     """Return the same tokens again, with the rest of their lifetime; nothing is written."""
-    return _sign(found, given.family, given.at, given.refresh_token)
+    return _sign(found, previous.family, previous.at, previous.refresh_token)
 
 
 def topic_of(family: TokenFamily) -> str:
@@ -112,8 +112,8 @@ def revoke_family(family: TokenFamily, *, why: str, by: str = "") -> bool:
     """
     if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False
-    about = {"application": family.application.name, "topic": topic_of(family)}
-    publish("tokens.revoked", actor=by, target=family.subject, why=why, **about)
+    context = {"application": family.application.name, "topic": topic_of(family)}
+    publish("tokens.revoked", actor=by, target=family.subject, why=why, **context)
     return True
 
 
@@ -132,10 +132,10 @@ def revoke_service_tokens(applications: Collection[int], *, by: str) -> None:
         ended = TokenFamily.objects.filter(application=application, person=None, revoked_at=now).order_by(
             "pk"
         )
-        about = [
+        subjects = [
             (application.service_account, application.name, topic_of(family)) for family in ended.only("pk")
         ]
-        publish_many("tokens.revoked", about, actor=by, why="new secret")
+        publish_many("tokens.revoked", subjects, actor=by, why="new secret")
 
 
 def living_family(identifier: str) -> TokenFamily | None:
@@ -150,9 +150,9 @@ def living_family(identifier: str) -> TokenFamily | None:
 def _sign(found: Entitlement, family: TokenFamily, at: datetime, refresh_token: str | None) -> TokenAnswer:
     lifetime, key = found.application.access_token_lifetime, keys.current_key()
     access_token = keys.sign(key, _access_claims(found, family, at, lifetime), typ="at+jwt")
-    about_a_person = found.person is not None and "openid" in found.scopes
+    has_id_token = found.person is not None and "openid" in found.scopes
     id_token = (
-        keys.sign(key, _id_claims(found, at, lifetime, access_token), typ="JWT") if about_a_person else None
+        keys.sign(key, _id_claims(found, at, lifetime, access_token), typ="JWT") if has_id_token else None
     )
     left = max(lifetime - max(int((timezone.now() - at).total_seconds()), 0), 1)
     return TokenAnswer(left, " ".join(found.scopes), access_token, id_token, refresh_token)

@@ -41,8 +41,8 @@ def set_domains(tenant: Tenant, names: Iterable[str], *, approved: bool) -> None
     pending. Otherwise new ones are pending, and those that are left out are deleted.
     """
     requested = set(names)
-    given_up = tenant.domains.filter(approved=True) if approved else tenant.domains.all()
-    given_up.exclude(name__in=requested).delete()
+    removed = tenant.domains.filter(approved=True) if approved else tenant.domains.all()
+    removed.exclude(name__in=requested).delete()
     for name in sorted(requested - set(tenant.domains.values_list("name", flat=True))):
         domain = Domain(tenant=tenant, name=name, approved=approved)
         try:

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         try:
             self._sign_in(options)
         except (LookupError, TypeError, ValueError, HTTPException) as error:
-            raise CommandError(f"{options['url']} does not answer as a provider: {error!r}") from None
+            raise CommandError(f"{options['url']} doesn't respond like a provider: {error!r}") from None
 
     def _sign_in(self, options: dict[str, Any]) -> None:
         client = {"client_id": options["client_id"]} | (
@@ -86,16 +86,16 @@ class Command(BaseCommand):
             news.wait(interval)
             news.clear()
             try:
-                status, answer = _post(endpoint, form)
+                status, response = _post(endpoint, form)
             except (URLError, TimeoutError):
                 interval *= 2
                 continue
             if status == 200:
-                return answer
-            if answer.get("error") == "slow_down":
+                return response
+            if response.get("error") == "slow_down":
                 interval += 5
-            elif answer.get("error") != "authorization_pending":
-                raise CommandError(_error_text(answer))
+            elif response.get("error") != "authorization_pending":
+                raise CommandError(_error_text(response))
         raise CommandError("The code has expired.")
 
 
@@ -140,8 +140,8 @@ def _get(url: str, token: str = "") -> dict[str, Any]:
         raise CommandError(f"{url} isn't a web address.")
     try:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        with _open(Request(url, headers=headers), timeout=10) as answer:  # noqa: S310 - http(s) only
-            return dict(json.load(answer))
+        with _open(Request(url, headers=headers), timeout=10) as response:  # noqa: S310 - http(s) only
+            return dict(json.load(response))
     except (URLError, ValueError, TimeoutError) as error:
         raise CommandError(f"{url} didn't respond like a provider: {error}") from None
 
@@ -149,8 +149,8 @@ def _get(url: str, token: str = "") -> dict[str, Any]:
 def _post(url: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
     try:
         # from the provider's own metadata
-        with _open(Request(url, data=urlencode(form).encode()), timeout=10) as answer:  # noqa: S310
-            return answer.status, dict(json.load(answer))
+        with _open(Request(url, data=urlencode(form).encode()), timeout=10) as response:  # noqa: S310
+            return response.status, dict(json.load(response))
     except HTTPError as error:
         try:
             return error.code, dict(json.load(error))
@@ -158,8 +158,8 @@ def _post(url: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
             return error.code, {"error": f"HTTP {error.code}"}
 
 
-def _error_text(answer: dict[str, Any]) -> str:
-    return f"{answer.get('error')}: {answer.get('error_description', '')}"
+def _error_text(response: dict[str, Any]) -> str:
+    return f"{response.get('error')}: {response.get('error_description', '')}"
 
 
 def _payload(token: str) -> dict[str, Any]:
