@@ -26,7 +26,7 @@ class Command(BaseCommand):
         with listening:
             files.prepare()
             install(self.stderr.write)
-            import_string("web.server.server.serve")(listening, self._say_where)
+            import_string("web.server.server.serve")(listening, self._print_address)
 
     def _print_address(self) -> None:
         if settings.EMBEDDED and not settings.SMTP:
