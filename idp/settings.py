@@ -137,8 +137,7 @@ STORAGES = {
 
 # --- the two ways to run: everything in one process, or Redis between many ----------------------------------
 EMBEDDED = not REDIS_URL
-# What this installation keeps in Redis begins with a name of its own: pub/sub is shared by all databases of a
-# server.
+# This installation's names in Redis have a prefix: pub/sub is shared by all databases of a server.
 REDIS_PREFIX = _env.redis_prefix or services.redis_prefix(_env.database_url, REDIS_URL)
 REDIS_SOCKETS = {"socket_connect_timeout": 2, "socket_keepalive": True}
 CACHES: dict[str, Any] = {

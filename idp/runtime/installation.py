@@ -104,8 +104,8 @@ def _create_first_administrator(tell: Tell) -> None:
     with tenant_scope(tenant):
         if has_admin():
             return
-        given = env.read().admin_password.get_secret_value()
-        password = given or easy_to_copy()
+        from_env = env.read().admin_password.get_secret_value()
+        password = from_env or easy_to_copy()
         if weak := weaknesses(Person(username=FIRST_ADMINISTRATOR, name="Administrator"), password):
             raise CommandError(f"FOYER_ADMIN_PASSWORD is too weak. {' '.join(weak)}")
         save_person(

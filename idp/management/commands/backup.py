@@ -36,7 +36,7 @@ class Command(BaseCommand):
             self.stdout.write(f"- {what}")
 
 
-def _kept_beside() -> list[str]:
+def _also_needed() -> list[str]:
     place = "in FOYER_SECRET_KEY" if settings.SECRET_KEY_IS_GIVEN else str(settings.DATA / "secret.key")
     key = f"the secret key, {place}"
     if settings.SECRET_KEY_FALLBACKS:

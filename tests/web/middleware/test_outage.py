@@ -188,7 +188,7 @@ def test_hashing_waits_so_long_and_no_longer(
     tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, door: Callable[..., Door]
 ) -> None:
     """A password that cannot be checked in time is a 503 with Retry-After, not a wrong password."""
-    monkeypatch.setattr(hashers, "_AT_ONCE", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(hashers, "_SLOTS", threading.BoundedSemaphore(1))
     monkeypatch.setattr(hashers, "_WAIT_SECONDS", 0.05)
     seen = door().page().submit(name="alice")
     seen.door.http.raise_request_exception = False
