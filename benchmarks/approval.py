@@ -6,19 +6,27 @@ import time
 
 import httpx
 
-from benchmarks.product import Person, Product, begin, heard, listen, poll, quantiles
+from benchmarks.product import (
+    Approver,
+    Product,
+    next_event,
+    open_event_stream,
+    poll,
+    quantiles,
+    request_device_code,
+)
 
 DEVICES = 200
 AT_ONCE = 25
 
 
-async def measure_push(product: Product, http: httpx.AsyncClient, person: Person) -> float:
+async def measure_push(product: Product, http: httpx.AsyncClient, person: Approver) -> float:
     """Return the seconds from the approval's request to the tokens of one device that listens."""
-    started = await begin(http)
-    reader, writer = await listen(product, started["device_code"])
+    started = await request_device_code(http)
+    reader, writer = await open_event_stream(product, started["device_code"])
     approved = time.perf_counter()
     approval = asyncio.create_task(person.approve(started["user_code"]))
-    await asyncio.wait_for(heard(reader), 30)
+    await asyncio.wait_for(next_event(reader), 30)
     received = await poll(http, started["device_code"])
     taken = time.perf_counter() - approved
     await approval
@@ -28,12 +36,12 @@ async def measure_push(product: Product, http: httpx.AsyncClient, person: Person
     return taken
 
 
-async def measure_poll(http: httpx.AsyncClient, person: Person) -> float:
+async def measure_poll(http: httpx.AsyncClient, person: Approver) -> float:
     """Return the seconds from the approval to the tokens of one device that polls every five seconds.
 
     It is approved at a random moment of that interval.
     """
-    started = await begin(http)
+    started = await request_device_code(http)
     first_poll = time.perf_counter() + started["interval"]
     await asyncio.sleep(random.uniform(0, started["interval"]))
     approved = time.perf_counter()
@@ -48,7 +56,7 @@ async def measure_poll(http: httpx.AsyncClient, person: Person) -> float:
 
 async def measure(product: Product) -> tuple[list[float], list[float]]:
     """Return the seconds of both kinds, measured with ``AT_ONCE`` devices at a time."""
-    person, gate = Person(product), asyncio.Semaphore(AT_ONCE)
+    person, gate = Approver(product), asyncio.Semaphore(AT_ONCE)
     await person.sign_in()
     approving = asyncio.Lock()  # one person approves one device at a time
     async with httpx.AsyncClient(base_url=product.url, timeout=30) as http:

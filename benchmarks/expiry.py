@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from benchmarks.product import Product, begin, poll, quantiles
+from benchmarks.product import Product, poll, quantiles, request_device_code
 
 STALE = 200_000
 POLLERS = 20
@@ -47,7 +47,7 @@ async def measure(product: Product, sweeping: bool) -> tuple[list[float], float]
     """
     taken: list[float] = []
     async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
-        started = [await begin(http) for _ in range(POLLERS)]
+        started = [await request_device_code(http) for _ in range(POLLERS)]
         if sweeping:
             await asyncio.to_thread(insert_overdue, product)
         start = time.perf_counter()

@@ -17,7 +17,7 @@ from hashlib import sha256
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 
-from benchmarks.journey import Journey, people, walk_all
+from benchmarks.journey import Journey, people, run_journeys
 from benchmarks.product import ROOT
 from tests.modes.kit import HOST, Cluster
 
@@ -100,7 +100,7 @@ async def _run_under_fault(
         await asyncio.to_thread(fault, cluster)
 
     ended, _ = await asyncio.gather(
-        walk_all(list(cluster.webs), numbers, host=HOST, at_once=AT_ONCE, over=OVER_SECONDS), break_it()
+        run_journeys(list(cluster.webs), numbers, host=HOST, at_once=AT_ONCE, over=OVER_SECONDS), break_it()
     )
     return ended
 
@@ -116,7 +116,7 @@ def _compare(cluster: Cluster, journey: Journey) -> Counter[str]:
     events = Counter(
         kind for (kind,) in cluster.sql("SELECT kind FROM events_event WHERE topic = %s", f"device:{pk}")
     )
-    approved, tokens = journey.decision == "approve", "tokens" in journey.answers
+    approved, tokens = journey.decision == "approve", "tokens" in journey.results
     found["lost"] = int(approved and not (tokens and journey.used))
     found["doubled"] = int(
         events["device.redeemed"] > 1 or events["device.approved"] + events["device.denied"] > 1

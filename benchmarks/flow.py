@@ -25,17 +25,17 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 from django.utils import timezone  # noqa: E402
 
 from flows.conditions import expressions  # noqa: E402
-from flows.documents.document import Circumstances, FlowDocument, InventedPerson  # noqa: E402
+from flows.documents.document import Circumstances, FlowDocument, SimulatedUser  # noqa: E402
 from flows.documents.layout import lay_out  # noqa: E402
 from flows.documents.lint import lint  # noqa: E402
 from flows.engine import planner  # noqa: E402  after django.setup()
 from flows.engine.planner import layout_of, next_step  # noqa: E402
-from flows.facts import proved  # noqa: E402
+from flows.facts import build_session_facts  # noqa: E402
 from flows.models import Version  # noqa: E402
 from flows.run import State  # noqa: E402
 from flows.simulation.simulate import simulate  # noqa: E402
-from idp.accounts.simulated import PK, Invented, inventing  # noqa: E402
-from idp.foundation.condition_variables import About  # noqa: E402
+from idp.accounts.simulated import PK, SimulatedPerson, simulate_person  # noqa: E402
+from idp.foundation.condition_variables import EvaluationContext  # noqa: E402
 from idp.tenancy.models import Tenant  # noqa: E402
 from idp.tenancy.scope import tenant_scope  # noqa: E402
 
@@ -87,12 +87,12 @@ def compile_flow() -> None:
     for cached in (expressions.compile_condition, expressions._environment, planner._layout, planner._built):
         cached.cache_clear()
     layout = lay_out(build_flow(20), {})
-    assert [box.condition for box in layout.boxes]
+    assert [box.condition for box in layout.nodes]
 
 
 def dry_run() -> None:
     """Run the same flow as a dry run, by the same person."""
-    alice = InventedPerson(username="alice", groups=("staff",))
+    alice = SimulatedUser(username="alice", groups=("staff",))
     reports = simulate(
         build_flow(20), person=alice, request=Circumstances(address="10.1.2.3", signed_in=("pwd",))
     )
@@ -107,12 +107,12 @@ def lint_flow() -> None:
 def session_facts() -> dict[str, Any]:
     """Return the facts that a living session proves."""
     now = timezone.now()
-    return proved(PK, "alice", 1, now, {"pwd": now})
+    return build_session_facts(PK, "alice", 1, now, {"pwd": now})
 
 
-def office_context(facts: dict[str, Any]) -> About:
+def office_context(facts: dict[str, Any]) -> EvaluationContext:
     """Return the context of a request from the office."""
-    return About(facts, "10.1.2.3", "Mozilla/5.0 (X11; Linux x86_64)")
+    return EvaluationContext(facts, "10.1.2.3", "Mozilla/5.0 (X11; Linux x86_64)")
 
 
 def cpu_milliseconds(function: Callable[[], None], times: int) -> float:
@@ -162,8 +162,8 @@ def _timed(request: Callable[[], httpx.Response], status: int) -> tuple[float, h
 
 def main() -> None:
     """Print the tables."""
-    person = Invented("alice", groups=("staff",), credentials=("password",))
-    with tenant_scope(Tenant(name="acme", networks=["10.0.0.0/8"])), inventing(person):
+    person = SimulatedPerson("alice", groups=("staff",), credentials=("password",))
+    with tenant_scope(Tenant(name="acme", networks=["10.0.0.0/8"])), simulate_person(person):
         decisions = medians({str(size): cached_decision(size) for size in SIZES}, 100)
         others = medians({"compile": compile_flow, "dry run": dry_run, "lint": lint_flow}, 3)
     print("| steps | one decision, ms of processor time | µs a step |\n| --- | --- | --- |")

@@ -29,12 +29,12 @@ class Journey:
     decision: str = ""
     device_code: str = field(default="", repr=False)
     # of the token endpoint: each "tokens" or an error, without authorization_pending and slow_down
-    answers: list[str] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
     used: bool = False  # userinfo accepted the token
     faults: int = 0  # requests that had to be repeated
 
 
-class Client:
+class RetryingClient:
     """A client that retries: on a broken connection, 429 or 5xx it waits and tries the next server."""
 
     def __init__(self, urls: list[str], number: int, host: str) -> None:
@@ -66,9 +66,11 @@ class Client:
             await http.aclose()
 
 
-async def walk(urls: list[str], number: int, *, host: str, approve: float = 0.6, pause: float = 1) -> Journey:
+async def run_journey(
+    urls: list[str], number: int, *, host: str, approve: float = 0.6, pause: float = 1
+) -> Journey:
     """Run one journey as the person ``p<number>``; approve with this probability, deny otherwise."""
-    client, journey = Client(urls, number, host), Journey(number)
+    client, journey = RetryingClient(urls, number, host), Journey(number)
     try:
         started = (
             await client.send(
@@ -81,14 +83,14 @@ async def walk(urls: list[str], number: int, *, host: str, approve: float = 0.6,
         journey.decision = decision
         await _redeem(client, journey, pause)
     except TimeoutError:
-        journey.answers.append("timeout")
+        journey.results.append("timeout")
     finally:
         journey.faults = client.faults
         await client.close()
     return journey
 
 
-async def _decide(client: Client, number: int, user_code: str, decision: str) -> None:
+async def _decide(client: RetryingClient, number: int, user_code: str, decision: str) -> None:
     """Sign in, enter the code and decide.
 
     A late or duplicate answer returns the same challenge again.
@@ -114,25 +116,25 @@ async def _decide(client: Client, number: int, user_code: str, decision: str) ->
         raise TimeoutError(f"the run broke off: {challenge}")
 
 
-async def _redeem(client: Client, journey: Journey, pause: float) -> None:
+async def _redeem(client: RetryingClient, journey: Journey, pause: float) -> None:
     form = {"grant_type": GRANT, "client_id": "demo-device", "device_code": journey.device_code}
     while True:
         response = await client.send("POST", "/application/o/token/", data=form)
         body = response.json()
         if response.status_code == 200:
-            journey.answers.append("tokens")
+            journey.results.append("tokens")
             headers = {"Authorization": f"Bearer {body['access_token']}"}
             journey.used = (
                 await client.send("GET", "/application/o/userinfo/", headers=headers)
             ).status_code == 200
             return
         if body["error"] not in ("authorization_pending", "slow_down"):
-            journey.answers.append(body["error"])
+            journey.results.append(body["error"])
             return
         await asyncio.sleep(pause)
 
 
-async def walk_all(
+async def run_journeys(
     urls: list[str], numbers: range, *, host: str, at_once: int, over: float = 0
 ) -> list[Journey]:
     """Run all journeys, ``at_once`` of them concurrently, and start them evenly within ``over`` seconds."""
@@ -141,7 +143,7 @@ async def walk_all(
     async def one(number: int) -> Journey:
         await asyncio.sleep(over * (number - numbers.start) / len(numbers))
         async with places:
-            return await walk(urls, number, host=host)
+            return await run_journey(urls, number, host=host)
 
     return list(await asyncio.gather(*(one(number) for number in numbers)))
 

@@ -6,7 +6,14 @@ import time
 
 import httpx
 
-from benchmarks.product import Person, Product, begin, heard, listen, quantiles
+from benchmarks.product import (
+    Approver,
+    Product,
+    next_event,
+    open_event_stream,
+    quantiles,
+    request_device_code,
+)
 
 LISTENERS = 2000
 APPROVED = 50
@@ -15,13 +22,13 @@ APPROVED = 50
 async def measure(product: Product) -> dict[str, str]:
     """Open all streams, approve some devices, and stop the server under the rest; return the rows."""
     before, threads_before = product.memory()
-    person = Person(product)
+    person = Approver(product)
     await person.sign_in()
     async with httpx.AsyncClient(base_url=product.url, timeout=60) as http:
-        started = [await begin(http) for _ in range(LISTENERS)]
+        started = [await request_device_code(http) for _ in range(LISTENERS)]
     seeded, _ = product.memory()
     opening = time.perf_counter()
-    streams = [await listen(product, each["device_code"]) for each in started]
+    streams = [await open_event_stream(product, each["device_code"]) for each in started]
     opened = time.perf_counter() - opening
     await asyncio.sleep(2)
     after, threads = product.memory()
@@ -29,7 +36,7 @@ async def measure(product: Product) -> dict[str, str]:
     for index in random.sample(range(LISTENERS), APPROVED):
         start = time.perf_counter()
         approval = asyncio.create_task(person.approve(started[index]["user_code"]))
-        await asyncio.wait_for(heard(streams[index][0]), 30)
+        await asyncio.wait_for(next_event(streams[index][0]), 30)
         taken.append(time.perf_counter() - start)
         await approval
     stopping = await asyncio.to_thread(product.stop)

@@ -114,7 +114,7 @@ class Product:
         return pss / 1024, threads
 
 
-class Person:
+class Approver:
     """The administrator, who signs in and approves devices through the product's own pages."""
 
     def __init__(self, product: Product) -> None:
@@ -138,7 +138,7 @@ class Person:
         return response
 
 
-async def begin(http: httpx.AsyncClient) -> dict[str, Any]:
+async def request_device_code(http: httpx.AsyncClient) -> dict[str, Any]:
     """Request a device code and return the response."""
     response = await http.post("/application/o/device/", data={"client_id": "demo-device", "scope": "openid"})
     response.raise_for_status()
@@ -157,7 +157,9 @@ async def poll(http: httpx.AsyncClient, device_code: str) -> bool:
     return response.status_code == 200
 
 
-async def listen(product: Product, device_code: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_event_stream(
+    product: Product, device_code: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Open a stream of server-sent events and return it after its headers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", product.port)
     head = (
@@ -173,7 +175,7 @@ async def listen(product: Product, device_code: str) -> tuple[asyncio.StreamRead
     return reader, writer
 
 
-async def heard(reader: asyncio.StreamReader) -> str:
+async def next_event(reader: asyncio.StreamReader) -> str:
     """Return the name of the next event; "" when the stream has ended."""
     while line := await reader.readline():
         if line.startswith(b"event: "):

@@ -9,10 +9,10 @@ from idp.tenancy.tasks import tenant_task
 @shared_task(ignore_result=True)
 def apply_watched() -> None:
     """Apply what changed in the watched folder. Runs every ten seconds."""
-    watch.look()
+    watch.apply_changed()
 
 
 @tenant_task
 def look_for_drift() -> None:
     """Store the drift of the tenant in scope. Runs every ten minutes."""
-    drift.note_drift()
+    drift.record_drift()

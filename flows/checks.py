@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 from pydantic import ValidationError
 
 from flows.documents.lint import Finding, lint
-from flows.engine.planner import document_of, parts_of
+from flows.engine.planner import document_of, sub_flows_of
 from flows.models import Flow, Version
 from flows.registry import BrokenStage, stages
 
@@ -49,7 +49,7 @@ def _findings(live: Version | None) -> list[Finding]:
     if live is None:
         return []
     try:
-        return lint(document_of(live), parts_of(live))
+        return lint(document_of(live), sub_flows_of(live))
     except ValidationError as error:
         errors = ngettext("%d error", "%d errors", error.error_count()) % error.error_count()
         return [Finding((), f"the document is no longer valid: {errors}")]

@@ -19,7 +19,7 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from flows.documents.schema import settings_schema
-from flows.facts import ABOUT_A_PERSON
+from flows.facts import PERSON_FACTS
 from flows.registry import stages
 from flows.run import Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
@@ -118,7 +118,7 @@ def test_a_worthless_answer_proves_nothing(stage: Stage, run: Run, answer: dict[
     assert all(isinstance(spend, Spend) for spend in stage.attempts(run, form.cleaned_data))
     outcome = _check_outcome(stage, stage.submit(run, form.cleaned_data))
     if isinstance(outcome, Done):
-        assert not set(outcome.facts) & set(ABOUT_A_PERSON)
+        assert not set(outcome.facts) & set(PERSON_FACTS)
         assert not outcome.effects
 
 
@@ -134,7 +134,7 @@ def test_what_it_keeps_can_be_stored(stage: Stage, run: Run) -> None:
     """What a Show stores survives a round trip through the row's JSON."""
     outcome = stage.enter(run)
     if isinstance(outcome, Show):
-        state = State(kept=dict(outcome.keep))
+        state = State(kept=dict(outcome.step_state))
         assert State.load(json.loads(json.dumps(state.dump()))) == state
 
 

@@ -19,12 +19,12 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from flows.settings import Text
-from idp.accounts.credentials import guarded
+from idp.accounts.credentials import has_second_factor
 from idp.accounts.models import Session
-from idp.accounts.proving import Moments, asked
+from idp.accounts.reauthentication import ProofTimes, required_fields
 
 PROOFS = ("proof", "second_factor", "signed_in")
-ABOUT_A_PERSON = (*PROOFS, "consent", "credential")
+PERSON_FACTS = (*PROOFS, "consent", "credential")
 NEVER_SEEDED = ("consent", "credential", "signed_out")
 SECOND_FACTOR_METHODS = {"otp", "hwk", "swk"}
 
@@ -33,14 +33,14 @@ class BrokenFlow(Exception):
     """The flow is misconfigured: the run is refused and the administrators are notified."""
 
 
-def seeded(session: Session) -> dict[str, Any]:
+def session_facts(session: Session) -> dict[str, Any]:
     """Return the facts that a living session proves."""
-    return proved(
-        session.person_id, session.person.username, session.pk, session.authenticated_at, session.moments
+    return build_session_facts(
+        session.person_id, session.person.username, session.pk, session.authenticated_at, session.proof_times
     )
 
 
-def proved(
+def build_session_facts(
     person_id: int, name: str, session: int, moment: datetime, proofs: Mapping[str, datetime]
 ) -> dict[str, Any]:
     """Return the facts that a session with these properties proves.
@@ -70,7 +70,7 @@ def proved(
     return facts
 
 
-def moments(facts: Mapping[str, Any]) -> Moments:
+def proof_times(facts: Mapping[str, Any]) -> ProofTimes:
     """Return when the person was proved, and when by a second factor, for checks of the age of proofs.
 
     Setting up a second factor in the run counts too.
@@ -78,10 +78,10 @@ def moments(facts: Mapping[str, Any]) -> Moments:
     dated = [name for name in ("proof", "second_factor", "credential") if "at" in facts.get(name, {})]
     at = {name: datetime.fromisoformat(facts[name]["at"]) for name in dated}
     second = max((at[name] for name in ("second_factor", "credential") if name in at), default=None)
-    return Moments(at.get("proof"), second)
+    return ProofTimes(at.get("proof"), second)
 
 
-def shows_none(facts: Mapping[str, Any]) -> bool:
+def lacks_second_factor(facts: Mapping[str, Any]) -> bool:
     """Return whether no second factor was verified or set up in this run.
 
     Then a factor that is set up may only be the person's first one.
@@ -89,39 +89,41 @@ def shows_none(facts: Mapping[str, Any]) -> bool:
     return not {"second_factor", "credential"} & set(facts)
 
 
-def refused(facts: Mapping[str, Any], now: datetime) -> Text:
+def credential_change_refusal(facts: Mapping[str, Any], now: datetime) -> Text:
     """Return why this run may not change how its person signs in, "" where it may.
 
     It may if everything that the account has was proved within the last minutes.
     """
     person = facts["signed_in"]["person"]
-    if asked(person, moments(facts), now) == ():
+    if required_fields(person, proof_times(facts), now) == ():
         return ""
-    if guarded(person) and shows_none(facts):
+    if has_second_factor(person) and lacks_second_factor(facts):
         return _(
             "To change your sign-in methods, first sign in with your authenticator app or a recovery code."
         )
     return _("You signed in too long ago. Sign out, sign in again, and come back within 10 minutes.")
 
 
-def learn(facts: dict[str, Any], news: Mapping[str, Any], allowed: set[str] | frozenset[str]) -> None:
-    """Add ``news`` to the facts of a run.
+def add_facts(
+    facts: dict[str, Any], new_facts: Mapping[str, Any], allowed: set[str] | frozenset[str]
+) -> None:
+    """Add ``new_facts`` to the facts of a run.
 
     Raise BrokenFlow for a name that the stage does not give, and for a proof of any person but the claimed
     one. Claiming another person drops every proof, factor and consent.
     """
-    if undeclared := sorted(set(news) - set(allowed)):
+    if undeclared := sorted(set(new_facts) - set(allowed)):
         raise BrokenFlow(f"A stage gave {', '.join(undeclared)}, which it does not declare.")
-    if "person" in news and _claimed_person(news) != _claimed_person(facts):
-        for name in ABOUT_A_PERSON:
+    if "person" in new_facts and _claimed_person(new_facts) != _claimed_person(facts):
+        for name in PERSON_FACTS:
             facts.pop(name, None)
-    if "signed_out" in news:
-        for name in ("person", *ABOUT_A_PERSON):
+    if "signed_out" in new_facts:
+        for name in ("person", *PERSON_FACTS):
             facts.pop(name, None)
-    facts.update(news)
+    facts.update(new_facts)
     for name in PROOFS:
-        if name in news and (
-            _claimed_person(facts) is None or news[name].get("person") != _claimed_person(facts)
+        if name in new_facts and (
+            _claimed_person(facts) is None or new_facts[name].get("person") != _claimed_person(facts)
         ):
             raise BrokenFlow(f"{name} names another person than the one who was claimed.")
 

@@ -13,12 +13,12 @@ from pydantic_core import SchemaError
 from pydantic_core import ValidationError as NoMatch
 
 from flows.settings import StageSettings, setting
-from flows.validation_messages import in_words
-from idp.foundation.condition_variables import WordType
-from idp.foundation.text import cleaned, cleaned_lines
+from flows.validation_messages import with_message
+from idp.foundation.condition_variables import VariableType
+from idp.foundation.text import clean_line, clean_lines
 
 FieldType = Literal["text", "long_text", "email", "number", "checkbox", "date", "select", "phone"]
-LARGEST = 2**53 - 1  # the largest integer that JSON transports exactly
+MAX_INTEGER = 2**53 - 1  # the largest integer that JSON transports exactly
 _MAX_CLEANED_LENGTH = (
     20_000  # above any max_length, so that the field rejects long text instead of cutting it
 )
@@ -77,29 +77,29 @@ def _check_name(name: str) -> str:
 
 
 _NAME_MESSAGE = "Use lowercase letters, digits and underscores, starting with a letter, up to 50 characters."
-Name = Annotated[
+FieldName = Annotated[
     str,
-    StringConstraints(pattern=in_words(r"^[a-z][a-z0-9_]{0,49}$", _NAME_MESSAGE)),
+    StringConstraints(pattern=with_message(r"^[a-z][a-z0-9_]{0,49}$", _NAME_MESSAGE)),
     AfterValidator(_check_name),
 ]
-Choice = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+FieldChoice = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class Field(StageSettings):
     """One question: its name in conditions and on the person, how it is asked, and what is accepted."""
 
-    name: Name = setting("answer", title=_("Name in conditions and attributes"))
+    name: FieldName = setting("answer", title=_("Name in conditions and attributes"))
     label: str = setting("", max_length=150, title=_("Label"))
     type: FieldType = setting("text", title=_("Type"))
     required: bool = setting(False, title=_("Required"))
-    choices: tuple[Choice, ...] = setting((), max_length=100, title=_("Options"))
+    choices: tuple[FieldChoice, ...] = setting((), max_length=100, title=_("Options"))
     help: str = setting("", max_length=300, title=_("Help text"))
     max_length: int = setting(200, ge=1, le=4000, title=_("Maximum length"))
     pattern: Annotated[str, AfterValidator(_check_pattern)] = setting(
         "", max_length=200, title=_("Pattern (regular expression for the whole answer)")
     )
-    minimum: int = setting(-LARGEST, ge=-LARGEST, le=LARGEST, title=_("Minimum"))
-    maximum: int = setting(LARGEST, ge=-LARGEST, le=LARGEST, title=_("Maximum"))
+    minimum: int = setting(-MAX_INTEGER, ge=-MAX_INTEGER, le=MAX_INTEGER, title=_("Minimum"))
+    maximum: int = setting(MAX_INTEGER, ge=-MAX_INTEGER, le=MAX_INTEGER, title=_("Maximum"))
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
@@ -107,7 +107,7 @@ class Field(StageSettings):
             raise ValueError(f"{self.name}: a select needs options, and only a select can have them")
         if len(set(self.choices)) < len(self.choices):
             raise ValueError(f"{self.name}: options must be unique")
-        if self.type != "number" and (self.minimum, self.maximum) != (-LARGEST, LARGEST):
+        if self.type != "number" and (self.minimum, self.maximum) != (-MAX_INTEGER, MAX_INTEGER):
             raise ValueError(f"{self.name}: only a number can have a minimum and a maximum")
         if self.type not in _TEXT_TYPES and self.pattern:
             raise ValueError(f"{self.name}: only a text can have a pattern")
@@ -116,9 +116,9 @@ class Field(StageSettings):
         return self
 
     @property
-    def word(self) -> WordType:
+    def variable_type(self) -> VariableType:
         """The type of its variable in conditions."""
-        words: dict[str, WordType] = {"number": "int", "checkbox": "bool"}
+        words: dict[str, VariableType] = {"number": "int", "checkbox": "bool"}
         return words.get(self.type, "string")
 
     def form_field(self) -> forms.Field:
@@ -127,7 +127,7 @@ class Field(StageSettings):
             self, {"label": self.label or self.name, "required": self.required, "help_text": self.help}
         )
 
-    def plain(self, value: Any) -> Any:
+    def json_value(self, value: Any) -> Any:
         """Return the cleaned answer as JSON: None for an empty number, a date in ISO 8601."""
         return value.isoformat() if hasattr(value, "isoformat") else value
 
@@ -139,14 +139,14 @@ class _SingleLineField(forms.CharField):
     """
 
     def to_python(self, value: Any) -> str:
-        return cleaned(super().to_python(value) or "", _MAX_CLEANED_LENGTH)
+        return clean_line(super().to_python(value) or "", _MAX_CLEANED_LENGTH)
 
 
 class _MultiLineField(forms.CharField):
     """A text on several lines without invisible characters."""
 
     def to_python(self, value: Any) -> str:
-        return cleaned_lines(super().to_python(value) or "", _MAX_CLEANED_LENGTH)
+        return clean_lines(super().to_python(value) or "", _MAX_CLEANED_LENGTH)
 
 
 class _DateField(forms.DateField):

@@ -62,7 +62,7 @@ class Draft(TenantModel):
         return f"{self.flow_id}#{self.revision}"
 
     @property
-    def differs(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether publishing it would change anything; one that would not is never shown as a draft."""
         return self.flow.live is None or self.document != self.flow.live.document
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from flows.facts import seeded
+from flows.facts import session_facts
 from idp.accounts.known_browsers import KnownBrowser
 from idp.accounts.models import Person, Session
 from idp.accounts.people import find
@@ -35,10 +35,10 @@ class Client(Protocol):
         """The User-Agent header."""
 
     @property
-    def known(self) -> KnownBrowser:
+    def known_browser(self) -> KnownBrowser:
         """The people who signed in on this browser before."""
 
-    def committed(self, results: list[Any]) -> None:
+    def on_commit(self, results: list[Any]) -> None:
         """Receive the results of a step's effects after its transaction is committed."""
 
 
@@ -46,15 +46,15 @@ class Client(Protocol):
 class Run:
     """The part of a run that a stage may read.
 
-    ``facts``: learned so far. ``kept``: what this step stored. ``hints``: passed along by the entry point
-    (nothing proven). ``step``: the ID of the current step. ``known``: the people who signed in on this
-    browser before.
+    ``facts``: learned so far. ``step_state``: what this step stored. ``hints``: passed along by the entry
+    point (nothing proven). ``step``: the ID of the current step. ``known_browser``: the people who signed in
+    on this browser before.
     """
 
     identifier: str
     flow: str
     facts: Mapping[str, Any]
-    kept: Mapping[str, Any]
+    step_state: Mapping[str, Any]
     hints: Mapping[str, Any]
     browser: str
     session: int | None
@@ -62,7 +62,7 @@ class Run:
     agent: str
     now: datetime
     step: str = ""
-    known: KnownBrowser = field(default_factory=KnownBrowser)
+    known_browser: KnownBrowser = field(default_factory=KnownBrowser)
 
     @property
     def person(self) -> Person | None:
@@ -108,7 +108,7 @@ class State:
     @classmethod
     def begin(cls, session: Session | None, hints: Mapping[str, Any]) -> "State":
         """Return the state of a new run; what the session proves is known before."""
-        facts = seeded(session) if session else {}
+        facts = session_facts(session) if session else {}
         return cls(facts=facts, seeds=sorted(facts), hints=dict(hints))
 
     @classmethod

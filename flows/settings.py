@@ -19,7 +19,7 @@ def setting(default: Any, *, title: Text, **bounds: Any) -> Any:
     return Field(default, title=title, **bounds)  # type: ignore[arg-type]
 
 
-def plain(schema: Any) -> Any:
+def resolve_lazy_text(schema: Any) -> Any:
     """Return the schema with every lazy text resolved in the active language.
 
     Pydantic leaves lazy texts as they are, and JSON cannot hold them.
@@ -27,8 +27,8 @@ def plain(schema: Any) -> Any:
     if isinstance(schema, Promise):
         return str(schema)
     if isinstance(schema, Mapping):
-        return {key: plain(item) for key, item in schema.items()}
-    return [plain(item) for item in schema] if isinstance(schema, list | tuple) else schema
+        return {key: resolve_lazy_text(item) for key, item in schema.items()}
+    return [resolve_lazy_text(item) for item in schema] if isinstance(schema, list | tuple) else schema
 
 
 class StageSettings(BaseModel):
@@ -50,7 +50,7 @@ def parse_duration(value: Any) -> timedelta:
     return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
 
 
-def write_duration(value: timedelta) -> str:
+def format_duration(value: timedelta) -> str:
     """Return the shortest form of a duration: 600 seconds are ``10m``."""
     seconds = int(value.total_seconds())
     unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNIT_SECONDS[unit] == 0)
@@ -60,6 +60,6 @@ def write_duration(value: timedelta) -> str:
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    PlainSerializer(write_duration, return_type=str),
+    PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$", "examples": ["10m"]}),
 ]

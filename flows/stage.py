@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from flows.facts import PROOFS
 from flows.run import Run
 from flows.settings import StageSettings, Text
-from idp.foundation.condition_variables import WordType
+from idp.foundation.condition_variables import VariableType
 from idp.foundation.effects import Effect
 from idp.ratelimit.budgets import Spend
 
@@ -24,13 +24,13 @@ from idp.ratelimit.budgets import Spend
 class Show:
     """Show the form, or show it again: the run stays at this step.
 
-    ``errors``: by field name; ``message``: about the whole form. ``keep``: JSON (or Sealed) to store until
-    the step is decided. ``last``: nothing more is asked; the run ends and its page stays readable.
+    ``errors``: by field name; ``message``: about the whole form. ``step_state``: JSON (or Sealed) to store
+    until the step is decided. ``last``: nothing more is asked; the run ends and its page stays readable.
     """
 
     errors: Mapping[str, Text] = field(default_factory=dict)
     message: Text = ""
-    keep: Mapping[str, Any] = field(default_factory=dict)
+    step_state: Mapping[str, Any] = field(default_factory=dict)
     effects: Sequence[Effect] = ()
     last: bool = False
 
@@ -45,22 +45,22 @@ class Done:
 
     facts: Mapping[str, Any] = field(default_factory=dict)
     effects: Sequence[Effect] = ()
-    told: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Deny:
     """The step refuses with this message to the person: the run ends unless the flow continues on refusal.
 
-    ``set_up``: the label of a button for what the person lacks and may set up themselves. The engine shows it
-    where the tenant has a flow for that, which asks for its own proof. Elsewhere it refers people to an
-    administrator.
+    ``set_up_label``: the label of a button for what the person lacks and may set up themselves. The engine
+    shows it where the tenant has a flow for that, which asks for its own proof. Elsewhere it refers people to
+    an administrator.
     """
 
     message: Text
     effects: Sequence[Effect] = ()
     title: Text = field(default_factory=lambda: _("Access denied"))
-    set_up: Text = ""
+    set_up_label: Text = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Stage:
     """The authentication method of a stage that proves a person (RFC 8176), also in a dry run that assumes
     the proof.
     """
-    asks_anew: ClassVar[bool] = False
+    never_skipped: ClassVar[bool] = False
     """True: entered even when the session already proves all that it gives, because the stage checks how old
     that is.
     """
@@ -118,30 +118,30 @@ class Stage:
         """Return the initial values of the fields."""
         return {}
 
-    def assumed(self, run: Run) -> Mapping[str, Any]:
+    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
         """Return the facts to assume in a dry run in which this step passes."""
         moment = run.now.isoformat()
         proof = {"person": (run.facts.get("person") or {}).get("id"), "method": self.method, "at": moment}
         session = {"signed_in": {**proof, "session": None, "methods": [self.method] if self.method else []}}
         return {name: session.get(name) or (proof if name in PROOFS else {}) for name in self.gives}
 
-    def words(self) -> Mapping[str, WordType]:
+    def outputs(self) -> Mapping[str, VariableType]:
         """Return the outputs that later conditions may read, by name, with their types.
 
         ``choice`` of the step ``how`` is ``steps.how.choice``.
         """
         return {}
 
-    def ways(self) -> Mapping[str, Mapping[str, Text]]:
-        """Return the ``words`` with a fixed set of values, each value with its title.
+    def branches(self) -> Mapping[str, Mapping[str, Text]]:
+        """Return the ``outputs`` with a fixed set of values, each value with its title.
 
         The builder shows them as lanes.
         """
         return {}
 
-    def typed(self) -> Collection[str]:
-        """Return the ``words`` that contain free text; lint warns of them within a sign-in."""
-        return {name for name, type_ in self.words().items() if type_ == "string"} - self.ways().keys()
+    def free_text_outputs(self) -> Collection[str]:
+        """Return the ``outputs`` that contain free text; lint warns of them within a sign-in."""
+        return {name for name, type_ in self.outputs().items() if type_ == "string"} - self.branches().keys()
 
     def context(self, run: Run) -> Mapping[str, Any]:
         """Return JSON for the page and the API, read again at each rendering.

@@ -39,13 +39,13 @@ _EXPECTED = {
 }
 
 
-def in_words(pattern: str, message: str) -> str:
+def with_message(pattern: str, message: str) -> str:
     """Return the pattern for a field's declaration, and register the sentence that describes it."""
     _PATTERN_MESSAGES[pattern] = message
     return pattern
 
 
-def sentence(error: Mapping[str, Any], known: Iterable[str] = (), noun: str = "key") -> str:
+def describe_error(error: Mapping[str, Any], known: Iterable[str] = (), noun: str = "key") -> str:
     """Return pydantic's error as a sentence that says what to do.
 
     ``known``: the keys that are valid there, for the nearest right spelling; ``noun``: what they are called.

@@ -9,6 +9,6 @@ django.setup()
 
 from idp.celery import app as celery_app  # noqa: E402
 from idp.runtime import embedded  # noqa: E402  Django must be set up first
-from web.server.server import build  # noqa: E402
+from web.server.server import build_application  # noqa: E402
 
-application = build(lambda: embedded.background(celery_app))
+application = build_application(lambda: embedded.run_background(celery_app))

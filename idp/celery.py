@@ -8,7 +8,7 @@ from celery.signals import beat_init, setup_logging, worker_init
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from kombu.transport import TRANSPORT_ALIASES
 
-from idp.runtime.files import refuse_foreign_key
+from idp.runtime.files import require_matching_key
 
 for _scheme in ("redis", "rediss"):
     TRANSPORT_ALIASES[_scheme] = "idp.runtime.broker:Transport"
@@ -37,6 +37,6 @@ def _check_at_start(**options: Any) -> None:
     """
     try:
         BaseCommand().check()
-        refuse_foreign_key()
+        require_matching_key()
     except (SystemCheckError, CommandError) as error:
         raise SystemExit(str(error)) from None

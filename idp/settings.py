@@ -62,11 +62,11 @@ OAUTH_GRANTS = [
     "idp.oauth.grants.refresh.Refresh",
 ]
 OUTBOX_HANDLERS = {"mail": "idp.outbox.mail.deliver"}
-CONDITION_WORDS = [
-    "idp.foundation.request_variables.WORDS",
-    "idp.accounts.condition_variables.WORDS",
-    "idp.oauth.condition_variables.WORDS",
-    "idp.devices.condition_variables.WORDS",
+CONDITION_VARIABLES = [
+    "idp.foundation.request_variables.CONDITION_VARIABLES",
+    "idp.accounts.condition_variables.CONDITION_VARIABLES",
+    "idp.oauth.condition_variables.CONDITION_VARIABLES",
+    "idp.devices.condition_variables.CONDITION_VARIABLES",
 ]
 
 ROOT_URLCONF = "idp.urls"

@@ -10,8 +10,8 @@ from pydantic import model_validator
 from flows.run import Run
 from flows.settings import StageSettings, Text, setting
 from flows.stage import Done, Outcome, Stage
-from flows.validation_messages import in_words
-from idp.foundation.condition_variables import WordType
+from flows.validation_messages import with_message
+from idp.foundation.condition_variables import VariableType
 
 _VALUE_MESSAGE = "Use letters, digits, dashes and underscores, up to 50 characters."
 
@@ -20,7 +20,7 @@ class Option(StageSettings):
     """One option: the value for conditions, and how it is shown on the page."""
 
     value: str = setting(
-        "yes", pattern=in_words(r"^[A-Za-z0-9_-]{1,50}$", _VALUE_MESSAGE), title=_("Value in conditions")
+        "yes", pattern=with_message(r"^[A-Za-z0-9_-]{1,50}$", _VALUE_MESSAGE), title=_("Value in conditions")
     )
     title: str = setting("", max_length=100, title=_("Label"))
     description: str = setting("", max_length=300, title=_("Description"))
@@ -62,10 +62,10 @@ class Choice(Stage):
             error_messages={"required": _("Choose an option.")},
         )
 
-    def words(self) -> Mapping[str, WordType]:
+    def outputs(self) -> Mapping[str, VariableType]:
         return {"choice": "string"}
 
-    def ways(self) -> Mapping[str, Mapping[str, Text]]:
+    def branches(self) -> Mapping[str, Mapping[str, Text]]:
         return {"choice": {option.value: option.title or option.value for option in self.settings.options}}
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
@@ -88,4 +88,4 @@ class Choice(Stage):
         }
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        return Done(told={"choice": answer["choice"]})
+        return Done(outputs={"choice": answer["choice"]})

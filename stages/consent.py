@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
-from idp.devices.service import ApproveDevice, DenyDevice, Waiting, waiting
-from idp.devices.simulated import pretended
+from idp.devices.service import ApproveDevice, DenyDevice, PendingDevice, find_pending
+from idp.devices.simulated import simulated_device
 from idp.foundation.clocks import age
 from idp.oauth.clients import describe_scopes, may_use
-from idp.oauth.scopes import administrative
+from idp.oauth.scopes import administrative_scopes
 from idp.ratelimit.budgets import same_network
 
 _MAX_PROOF_AGE = timedelta(minutes=10)  # maximum age of a proof for granting administrator access
@@ -51,7 +51,7 @@ class Consent(Stage):
                 _("Your account doesn't have access to %(name)s. Ask an administrator for access.")
                 % {"name": device.application.title}
             )
-        if administrative(device.scopes) and not _is_recently_proved(run):
+        if administrative_scopes(device.scopes) and not _is_recently_proved(run):
             return Deny(_PROOF_TOO_OLD)
         return Show()
 
@@ -69,14 +69,14 @@ class Consent(Stage):
                 "agent": device.agent,
                 "address": device.address,
                 "same_network": same_network(device.address, run.address),
-                "asked": device.asked_at,
+                "asked": device.requested_at,
             },
             "scopes": describe_scopes(device.scopes),
             "administers": _administration(run, device),
             "user_code": request["user_code"].open(),
         }
 
-    def assumed(self, run: Run) -> Mapping[str, Any]:
+    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
         return {"consent": {name: run.facts["request"][name] for name in ("device", "scopes")}}
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
@@ -95,14 +95,14 @@ def _is_recently_proved(run: Run) -> bool:
     return proof is not None and age(datetime.fromisoformat(proof["at"]), run.now) < _MAX_PROOF_AGE
 
 
-def _administration(run: Run, device: Waiting) -> Mapping[str, Any] | None:
+def _administration(run: Run, device: PendingDevice) -> Mapping[str, Any] | None:
     """Return what the application could administer in the person's name; None where it asks for nothing."""
-    if not administrative(device.scopes):
+    if not administrative_scopes(device.scopes):
         return None
     role = run.person.role if run.person else ""
     return {"role": str(_ROLES.get(role, role)), "writes": "foyer:write" in device.scopes}
 
 
-def _waiting_device(run: Run) -> Waiting | None:
+def _waiting_device(run: Run) -> PendingDevice | None:
     request = run.facts["request"]
-    return waiting(request["device"]) if request["device"] else pretended(request)
+    return find_pending(request["device"]) if request["device"] else simulated_device(request)

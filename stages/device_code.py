@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
-from idp.devices.codes import normalised, shown
-from idp.devices.service import NoteEntry, find_waiting
+from idp.devices.codes import format_code, normalize_user_code
+from idp.devices.service import NoteEntry, find_pending_by_code
 from idp.devices.throttling import PER_PERSON, entry_budgets
 from idp.foundation.sealing import Sealed
 from idp.oauth.clients import by_name
@@ -51,7 +51,7 @@ class DeviceCode(Stage):
     def context(self, run: Run) -> Mapping[str, Any]:
         return {"prefilled": bool(run.hints.get("user_code"))}
 
-    def assumed(self, run: Run) -> Mapping[str, Any]:
+    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
         circumstances = run.hints.get("assumed", {})
         application = by_name(circumstances.get("application", ""))
         request = {
@@ -74,7 +74,7 @@ class DeviceCode(Stage):
         )
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        device = find_waiting(answer["user_code"])
+        device = find_pending_by_code(answer["user_code"])
         if device is None:
             return Show(
                 errors={
@@ -89,6 +89,6 @@ class DeviceCode(Stage):
             "application": device.application.pk,
             "scopes": list(device.scopes),
             "flow": device.application.flows.get("device_code", ""),
-            "user_code": Sealed.of(shown(normalised(answer["user_code"]))),
+            "user_code": Sealed.of(format_code(normalize_user_code(answer["user_code"]))),
         }
         return Done({"request": request}, effects=[NoteEntry(device.pk, run.signed_in)])

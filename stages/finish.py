@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.run import Run
 from flows.stage import Outcome, Show, Stage
-from idp.devices.service import connected, topic_of
+from idp.devices.service import is_connected, topic_of
 from idp.oauth.clients import find
 
 
@@ -23,7 +23,7 @@ class Finish(Stage):
 
     def context(self, run: Run) -> Mapping[str, Any]:
         application = find(run.facts["request"]["application"])
-        done = connected(run.facts["consent"]["device"])
+        done = is_connected(run.facts["consent"]["device"])
         texts = {"title": _("Connected")} if done else {}
         return {
             "connected": done,

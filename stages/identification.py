@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Stage
-from idp.accounts.people import claim
+from idp.accounts.people import identify
 
 _LABELS = {
     ("username",): _("Username"),
@@ -42,8 +42,8 @@ class Identification(Stage):
         form.fields["name"].label = _LABELS[tuple(sorted(set(self.settings.fields)))]
         return form
 
-    def assumed(self, run: Run) -> Mapping[str, Any]:
+    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
         return {"person": run.hints.get("assumed", {}).get("person", {})}
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        return Done({"person": claim(answer["name"], self.settings.fields)})
+        return Done({"person": identify(answer["name"], self.settings.fields)})

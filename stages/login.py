@@ -7,12 +7,12 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import field_validator
 
 from flows.run import Run
-from flows.settings import Duration, StageSettings, setting, write_duration
+from flows.settings import Duration, StageSettings, format_duration, setting
 from flows.stage import Done, Outcome, Stage
 from idp.accounts.sessions import SignIn
 
-SHORTEST = timedelta(minutes=1)  # with less, the session could end before the next step
-LONGEST = timedelta(seconds=settings.SESSION_LIFETIME)
+MIN_LIFETIME = timedelta(minutes=1)  # with less, the session could end before the next step
+MAX_LIFETIME = timedelta(seconds=settings.SESSION_LIFETIME)
 
 
 class Login(Stage):
@@ -24,16 +24,15 @@ class Login(Stage):
 
     class Settings(StageSettings):
         session_lifetime: Duration = setting(
-            LONGEST, title=_("Session lifetime, up to the maximum of the installation")
+            MAX_LIFETIME, title=_("Session lifetime, up to the maximum of the installation")
         )
 
         @field_validator("session_lifetime")
         @classmethod
         def _check_lifetime(cls, value: timedelta) -> timedelta:
-            if not SHORTEST <= value <= LONGEST:
-                raise ValueError(
-                    f"a session must last from {write_duration(SHORTEST)} to {write_duration(LONGEST)}"
-                )
+            if not MIN_LIFETIME <= value <= MAX_LIFETIME:
+                shortest, longest = format_duration(MIN_LIFETIME), format_duration(MAX_LIFETIME)
+                raise ValueError(f"a session must last from {shortest} to {longest}")
             return value
 
     def enter(self, run: Run) -> Outcome:
@@ -42,5 +41,5 @@ class Login(Stage):
         methods = tuple(fact["method"] for fact in proofs)
         moments = {fact["method"]: fact["at"] for fact in proofs if "at" in fact}
         chosen = self.settings.session_lifetime
-        lifetime = int(chosen.total_seconds()) if chosen < LONGEST else None
+        lifetime = int(chosen.total_seconds()) if chosen < MAX_LIFETIME else None
         return Done(effects=[SignIn(run.facts["proof"]["person"], methods, run.session, moments, lifetime)])

@@ -33,14 +33,16 @@ class Password(Stage):
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
         limits = {"free": self.settings.free, "window": self.settings.window}
-        return password_budgets(run.person, run.claimed_name, run.address, run.known, **limits)
+        return password_budgets(run.person, run.claimed_name, run.address, run.known_browser, **limits)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person = run.person
         verdict = check_password(person, answer["password"])
         if not verdict.correct or person is None:
             return Show(errors={"password": _("Incorrect username or password.")})
-        stale = verdict.stale and UpgradeHash(person.pk, person.password, hash_password(answer["password"]))
+        stale = verdict.needs_rehash and UpgradeHash(
+            person.pk, person.password, hash_password(answer["password"])
+        )
         return Done(
             {"proof": {"person": person.pk, "method": self.method, "at": run.now.isoformat()}},
             effects=[stale] if stale else [],

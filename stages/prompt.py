@@ -7,13 +7,13 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from pydantic import field_validator, model_validator
 
-from flows.documents.secret_prompts import asked_secret
+from flows.documents.secret_prompts import find_secret_word
 from flows.fields import Field
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Stage
 from idp.accounts.people import KeepAttributes
-from idp.foundation.condition_variables import ABSENT, WordType
+from idp.foundation.condition_variables import EMPTY_VALUES, VariableType
 
 _FREE_TEXT_TYPES = ("text", "long_text", "number")  # the other types accept only a fixed format
 _DEFAULT_FIELD = Field(name="phone", label="Phone number", type="phone", required=True)
@@ -47,7 +47,7 @@ class Prompt(Stage):
         def _check_secrets(self) -> Self:
             for field in self.fields:
                 if field.type in _FREE_TEXT_TYPES and (
-                    secret := asked_secret(field.name, field.label, field.help, self.title)
+                    secret := find_secret_word(field.name, field.label, field.help, self.title)
                 ):
                     raise ValueError(
                         f"{field.name}: a prompt can't ask for a {secret}, because its answers are not "
@@ -55,10 +55,10 @@ class Prompt(Stage):
                     )
             return self
 
-    def words(self) -> Mapping[str, WordType]:
-        return {field.name: field.word for field in self.settings.fields}
+    def outputs(self) -> Mapping[str, VariableType]:
+        return {field.name: field.variable_type for field in self.settings.fields}
 
-    def typed(self) -> Collection[str]:
+    def free_text_outputs(self) -> Collection[str]:
         return {field.name for field in self.settings.fields if field.type in _FREE_TEXT_TYPES}
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
@@ -69,17 +69,17 @@ class Prompt(Stage):
     def initial(self, run: Run) -> Mapping[str, Any]:
         attributes = run.person.attributes if self.settings.keep and run.person else {}
         return {
-            name: attributes[name] for name in self.words() if isinstance(attributes.get(name), str | int)
+            name: attributes[name] for name in self.outputs() if isinstance(attributes.get(name), str | int)
         }
 
     def context(self, run: Run) -> Mapping[str, Any]:
         return {"title": self.settings.title or self.title, "description": self.settings.text}
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        values = {field.name: field.plain(answer[field.name]) for field in self.settings.fields}
+        values = {field.name: field.json_value(answer[field.name]) for field in self.settings.fields}
         outputs = {
-            name: ABSENT[type_] if values[name] is None else values[name]
-            for name, type_ in self.words().items()
+            name: EMPTY_VALUES[type_] if values[name] is None else values[name]
+            for name, type_ in self.outputs().items()
         }
         effects = [KeepAttributes(run.facts["proof"]["person"], values)] if self.settings.keep else []
-        return Done(effects=effects, told=outputs)
+        return Done(effects=effects, outputs=outputs)

@@ -7,13 +7,13 @@ from typing import Any, Literal
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from flows.facts import moments
+from flows.facts import proof_times
 from flows.run import Run
 from flows.settings import Duration, StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
-from idp.accounts import proving
-from idp.accounts.credentials import guarded
-from idp.accounts.proving import CODE_METHOD, NOTHING_TO_ASK, PASSWORD_METHOD
+from idp.accounts import reauthentication
+from idp.accounts.credentials import has_second_factor
+from idp.accounts.reauthentication import CANNOT_REAUTHENTICATE, CODE_METHOD, PASSWORD_METHOD
 from idp.accounts.sessions import ProvedAgain
 from idp.ratelimit.budgets import Spend
 
@@ -32,7 +32,7 @@ class Reauthenticate(Stage):
     needs = {"person", "signed_in"}
     gives = {"proof", "second_factor", "signed_in"}
     method = "pwd"
-    asks_anew = True
+    never_skipped = True
 
     class Settings(StageSettings):
         max_age: Duration = setting(timedelta(minutes=10), title=_("Maximum age of the last verification"))
@@ -40,27 +40,29 @@ class Reauthenticate(Stage):
             "all", title=_("Ask for all sign-in methods of the account, or any one")
         )
 
-    Form = proving.Again  # type: ignore[assignment]  # a nested class of the base
+    Form = reauthentication.ReauthenticationForm  # type: ignore[assignment]  # a nested class of the base
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
-        return proving.Again(int(run.signed_in or 0), self._fields(run) or (), data)
+        return reauthentication.ReauthenticationForm(int(run.signed_in or 0), self._fields(run) or (), data)
 
     def enter(self, run: Run) -> Outcome:
         fields = self._fields(run)
         if fields is None:
-            return Deny(NOTHING_TO_ASK)
+            return Deny(CANNOT_REAUTHENTICATE)
         return Show() if fields else Done()
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return proving.budgets(run.person, run.facts["signed_in"]["session"], run.address, run.known, answer)
+        return reauthentication.budgets(
+            run.person, run.facts["signed_in"]["session"], run.address, run.known_browser, answer
+        )
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person, session = int(run.signed_in or 0), run.facts["signed_in"]["session"]
         if not self._fields(run):  # the sign-in methods were removed since the page was shown
             return self.enter(run)
-        verification = proving.judge(run.person, person, answer, run.now)
-        if verification.wrong:
-            return Show(errors=verification.wrong)
+        verification = reauthentication.check_answer(run.person, person, answer, run.now)
+        if verification.errors:
+            return Show(errors=verification.errors)
         proofs = {
             method: {"person": person, "method": method, "at": run.now.isoformat()}
             for method in verification.methods
@@ -76,19 +78,19 @@ class Reauthenticate(Stage):
             ],
         )
 
-    def assumed(self, run: Run) -> Mapping[str, Any]:
+    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
         """Return the assumed facts; a second factor only for a person who has one."""
-        facts = super().assumed(run)
-        shown = self.settings.factors == "all" and guarded(int(run.signed_in or 0))
+        facts = super().assumed_facts(run)
+        shown = self.settings.factors == "all" and has_second_factor(int(run.signed_in or 0))
         return {name: fact for name, fact in facts.items() if shown or name != "second_factor"}
 
     def _fields(self, run: Run) -> tuple[str, ...] | None:
         """Return the fields that are asked for now; None where there is nothing to ask for."""
         everything = self.settings.factors == "all"
-        return proving.asked(
+        return reauthentication.required_fields(
             int(run.signed_in or 0),
-            moments(run.facts),
+            proof_times(run.facts),
             run.now,
             max_age=self.settings.max_age,
-            everything=everything,
+            all_factors=everything,
         )

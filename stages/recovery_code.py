@@ -10,8 +10,16 @@ from django.utils.translation import ngettext
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
-from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, guarded, kinds_of
-from idp.accounts.recovery_codes import FEW, METHOD, SavedForm, SaveRecoveryCodes, left, new_codes, use
+from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, has_second_factor, kinds_of
+from idp.accounts.recovery_codes import (
+    LOW_COUNT,
+    METHOD,
+    SavedForm,
+    SaveRecoveryCodes,
+    count_unused,
+    new_codes,
+    verify,
+)
 from idp.accounts.sessions import StepUp
 from idp.accounts.throttling import second_factor_budgets
 from idp.foundation.effects import Effect
@@ -51,11 +59,11 @@ class RecoveryCode(Stage):
         )
 
     def form(self, run: Run, data: Mapping[str, Any] | None = None) -> forms.Form:
-        return SavedForm(data) if "codes" in run.kept else self.Form(data)
+        return SavedForm(data) if "codes" in run.step_state else self.Form(data)
 
     def enter(self, run: Run) -> Outcome:
         person = run.facts["proof"]["person"]
-        if left(person):
+        if count_unused(person):
             return Show()
         if RECOVERY_CODE in kinds_of(person):
             return Deny(
@@ -63,47 +71,49 @@ class RecoveryCode(Stage):
             )
         if self.settings.missing == "skip":
             return Done()
-        if self.settings.missing == "set_up" and not guarded(person):
-            return Show(keep={"codes": Sealed.of(" ".join(new_codes()))})
+        if self.settings.missing == "set_up" and not has_second_factor(person):
+            return Show(step_state={"codes": Sealed.of(" ".join(new_codes()))})
         return Deny(
             _("A recovery code is required, but your account has none."),
-            set_up=_("Create recovery codes"),
+            set_up_label=_("Create recovery codes"),
         )
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        if "codes" in run.kept:
+        if "codes" in run.step_state:
             title = (
                 _("That was your last code. Save new ones")
-                if "proved" in run.kept
+                if "proved" in run.step_state
                 else _("Save your recovery codes")
             )
-            return {"title": title, "codes": run.kept["codes"].open().split()}
-        n = left(run.facts["proof"]["person"])
+            return {"title": title, "codes": run.step_state["codes"].open().split()}
+        n = count_unused(run.facts["proof"]["person"])
         text = ngettext(
             "You have %(n)d code left. It works once.", "You have %(n)d codes left. Each code works once.", n
         ) % {"n": n}
-        few = " " + _("Create new ones soon, on the start page.") if n <= FEW else ""
+        few = " " + _("Create new ones soon, on the start page.") if n <= LOW_COUNT else ""
         return {"description": f"{text}{few}"}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return second_factor_budgets(run.person, run.address, run.known)
+        return second_factor_budgets(run.person, run.address, run.known_browser)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person, proved = run.facts["proof"]["person"], {"at": run.now.isoformat()}
-        if "codes" in run.kept:
+        if "codes" in run.step_state:
             saved = SaveRecoveryCodes(
-                person, tuple(run.kept["codes"].open().split()), first="proved" not in run.kept
+                person, tuple(run.step_state["codes"].open().split()), first="proved" not in run.step_state
             )
             return (
-                self._passed(run, run.kept["proved"], saved)
-                if "proved" in run.kept
+                self._passed(run, run.step_state["proved"], saved)
+                if "proved" in run.step_state
                 else Done(effects=[saved])
             )
-        used = use(person, answer["code"])
+        used = verify(person, answer["code"])
         if used is None:
             return Show(errors={"code": _("That code isn't valid or was already used.")})
-        if left(person) == 1 and set(kinds_of(person)) <= {PASSWORD, RECOVERY_CODE}:
-            return Show(keep={"codes": Sealed.of(" ".join(new_codes())), "proved": proved}, effects=[used])
+        if count_unused(person) == 1 and set(kinds_of(person)) <= {PASSWORD, RECOVERY_CODE}:
+            return Show(
+                step_state={"codes": Sealed.of(" ".join(new_codes())), "proved": proved}, effects=[used]
+            )
         return self._passed(run, proved, used)
 
     def _passed(self, run: Run, proved: Mapping[str, str], effect: Effect) -> Outcome:

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from flows.facts import refused, shows_none
+from flows.facts import credential_change_refusal, lacks_second_factor
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.accounts.credentials import RECOVERY_CODE
@@ -32,18 +32,19 @@ class RecoveryCodeSetup(Stage):
         return SavedForm(data)
 
     def enter(self, run: Run) -> Outcome:
-        if refusal := refused(run.facts, run.now):
+        if refusal := credential_change_refusal(run.facts, run.now):
             return Deny(refusal)
-        return Show(keep={"codes": Sealed.of(" ".join(new_codes()))})
+        return Show(step_state={"codes": Sealed.of(" ".join(new_codes()))})
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        return {"codes": run.kept["codes"].open().split()} if "codes" in run.kept else {}
+        return {"codes": run.step_state["codes"].open().split()} if "codes" in run.step_state else {}
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        if "codes" not in run.kept:
+        if "codes" not in run.step_state:
             return Show()
-        person, codes = run.facts["signed_in"]["person"], tuple(run.kept["codes"].open().split())
+        person, codes = run.facts["signed_in"]["person"], tuple(run.step_state["codes"].open().split())
         fact = {"person": person, "kind": RECOVERY_CODE, "at": run.now.isoformat()}
         return Done(
-            {"credential": fact}, effects=[SaveRecoveryCodes(person, codes, first=shows_none(run.facts))]
+            {"credential": fact},
+            effects=[SaveRecoveryCodes(person, codes, first=lacks_second_factor(run.facts))],
         )

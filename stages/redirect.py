@@ -18,7 +18,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"\A({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]{{2,39}}\])(?::[0-9]{{1,5}})?\Z")
 
 
-def checked(target: str) -> str:
+def check_target(target: str) -> str:
     """Return the target; raise ValueError unless every browser reads it as it is written."""
     if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", target):
         raise ValueError(
@@ -54,7 +54,7 @@ class Redirect(Stage):
     title = _("Redirect")
 
     class Settings(StageSettings):
-        to: Annotated[str, AfterValidator(checked)] = setting(
+        to: Annotated[str, AfterValidator(check_target)] = setting(
             "/", min_length=1, max_length=2000, title=_("Target: an https:// URL or a path on this server")
         )
 

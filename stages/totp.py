@@ -9,10 +9,19 @@ from django.utils.translation import gettext_lazy as _
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
-from idp.accounts.credentials import TOTP, guarded, kinds_of
+from idp.accounts.credentials import TOTP, has_second_factor, kinds_of
 from idp.accounts.sessions import StepUp
 from idp.accounts.throttling import second_factor_budgets
-from idp.accounts.totp import METHOD, WRONG, CodeField, SaveTotp, enrolment, matched, new_secret, use
+from idp.accounts.totp import (
+    INCORRECT_CODE,
+    METHOD,
+    CodeField,
+    SaveTotp,
+    enrollment,
+    match_step,
+    new_secret,
+    verify,
+)
 from idp.foundation.effects import Effect
 from idp.foundation.sealing import Sealed
 from idp.ratelimit.budgets import Spend
@@ -51,39 +60,42 @@ class Totp(Stage):
             return Show()
         if self.settings.missing == "skip":
             return Done()
-        if self.settings.missing == "set_up" and not guarded(person):
-            return Show(keep={"secret": Sealed.of(new_secret())})
+        if self.settings.missing == "set_up" and not has_second_factor(person):
+            return Show(step_state={"secret": Sealed.of(new_secret())})
         return Deny(
             _("An authenticator app is required, but your account has none."),
-            set_up=_("Set up an authenticator app"),
+            set_up_label=_("Set up an authenticator app"),
         )
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        if "secret" not in run.kept:
+        if "secret" not in run.step_state:
             return {}
         account = run.person.username if run.person else run.claimed_name
-        return {"title": _("Set up your authenticator app"), **enrolment(run.kept["secret"].open(), account)}
+        return {
+            "title": _("Set up your authenticator app"),
+            **enrollment(run.step_state["secret"].open(), account),
+        }
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return second_factor_budgets(run.person, run.address, run.known)
+        return second_factor_budgets(run.person, run.address, run.known_browser)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person = run.facts["proof"]["person"]
         fact = {"person": person, "method": METHOD, "at": run.now.isoformat()}
-        if "secret" in run.kept:
+        if "secret" in run.step_state:
             saved = self._set_up(run, person, answer["code"])
             return (
                 Done({"second_factor": {**fact, "enrolled": True}}, effects=[saved])
                 if saved
-                else Show(errors={"code": WRONG})
+                else Show(errors={"code": INCORRECT_CODE})
             )
-        used, signed_in = use(person, answer["code"], run.now), run.facts.get("signed_in")
+        used, signed_in = verify(person, answer["code"], run.now), run.facts.get("signed_in")
         if used is None:
-            return Show(errors={"code": WRONG})
+            return Show(errors={"code": INCORRECT_CODE})
         effects = [used, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])]
         return Done({"second_factor": fact}, effects=effects)
 
     def _set_up(self, run: Run, person: int, code: str) -> Effect | None:
-        secret = run.kept["secret"].open()
-        step = matched(secret, code, run.now)
+        secret = run.step_state["secret"].open()
+        step = match_step(secret, code, run.now)
         return SaveTotp(person, secret, step, first=True) if step else None

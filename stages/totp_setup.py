@@ -6,12 +6,12 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from flows.facts import refused, shows_none
+from flows.facts import credential_change_refusal, lacks_second_factor
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.accounts.credentials import TOTP
 from idp.accounts.throttling import second_factor_budgets
-from idp.accounts.totp import WRONG, CodeField, SaveTotp, enrolment, matched, new_secret
+from idp.accounts.totp import INCORRECT_CODE, CodeField, SaveTotp, enrollment, match_step, new_secret
 from idp.foundation.sealing import Sealed
 from idp.ratelimit.budgets import Spend
 
@@ -33,27 +33,28 @@ class TotpSetup(Stage):
         code = CodeField()
 
     def enter(self, run: Run) -> Outcome:
-        if refusal := refused(run.facts, run.now):
+        if refusal := credential_change_refusal(run.facts, run.now):
             return Deny(refusal)
-        return Show(keep={"secret": Sealed.of(new_secret())})
+        return Show(step_state={"secret": Sealed.of(new_secret())})
 
     def context(self, run: Run) -> Mapping[str, Any]:
         return (
-            enrolment(run.kept["secret"].open(), run.person.username)
-            if run.person and "secret" in run.kept
+            enrollment(run.step_state["secret"].open(), run.person.username)
+            if run.person and "secret" in run.step_state
             else {}
         )
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return second_factor_budgets(run.person, run.address, run.known)
+        return second_factor_budgets(run.person, run.address, run.known_browser)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         person = run.facts["signed_in"]["person"]
-        secret = run.kept["secret"].open() if "secret" in run.kept else new_secret()
-        step = matched(secret, answer["code"], run.now)
+        secret = run.step_state["secret"].open() if "secret" in run.step_state else new_secret()
+        step = match_step(secret, answer["code"], run.now)
         if step is None:
-            return Show(errors={"code": WRONG})
+            return Show(errors={"code": INCORRECT_CODE})
         fact = {"person": person, "kind": TOTP, "at": run.now.isoformat()}
         return Done(
-            {"credential": fact}, effects=[SaveTotp(person, secret, step, first=shows_none(run.facts))]
+            {"credential": fact},
+            effects=[SaveTotp(person, secret, step, first=lacks_second_factor(run.facts))],
         )

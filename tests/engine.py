@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flows.documents.document import FlowDocument
-from flows.editing.publishing import Published, publish
+from flows.editing.publishing import PublishResult, publish
 from flows.engine import executor
 from flows.models import Run
 from idp.accounts import sessions
@@ -32,7 +32,7 @@ def drawing(*steps: str | dict[str, Any], flow: str = "connect-a-device", **more
     )
 
 
-def draw(*steps: str | dict[str, Any], **more: Any) -> Published:
+def draw(*steps: str | dict[str, Any], **more: Any) -> PublishResult:
     """Publish the flow in the tenant in scope.
 
     The last step satisfies the lint about flows that reach no consent.
@@ -92,10 +92,12 @@ class Looker:
     def __init__(self, seen: Seen) -> None:
         cookies = seen.door.http.cookies
         self.nonce = f"browser:{cookies['foyer_browser'].value[:64]}"
-        self.session = sessions.find(cookies["foyer_session"].value) if "foyer_session" in cookies else None
-        self.address, self.agent, self.known = "127.0.0.1", "Test/1.0", KnownBrowser()
+        self.session = (
+            sessions.find_by_key(cookies["foyer_session"].value) if "foyer_session" in cookies else None
+        )
+        self.address, self.agent, self.known_browser = "127.0.0.1", "Test/1.0", KnownBrowser()
 
-    def committed(self, results: list[object]) -> None:
+    def on_commit(self, results: list[object]) -> None:
         """Looking commits nothing."""
         raise AssertionError(results)
 
@@ -103,7 +105,7 @@ class Looker:
 def restart_token(seen: Seen) -> str:
     """The token that restarts this page's run; HTML shows it only after a refusal."""
     with tenant_scope(row_of(seen).tenant):
-        return executor.look(row_of(seen).identifier, Looker(seen)).restart
+        return executor.get_page(row_of(seen).identifier, Looker(seen)).restart
 
 
 def restarted(seen: Seen, token: str | None = None, **fields: str) -> Seen:

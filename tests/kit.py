@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from django.db import connections
 from django.test import Client
 
-from web.server.server import Server, build, configured
+from web.server.server import Server, build_application, build_config
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -158,7 +158,7 @@ class LiveServer:
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.server = Server(configured(build(nullcontext), timeout_graceful_shutdown=1))
+        self.server = Server(build_config(build_application(nullcontext), timeout_graceful_shutdown=1))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
         end = time.monotonic() + 10

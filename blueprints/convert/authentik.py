@@ -9,21 +9,21 @@ from pathlib import Path
 
 from blueprints.convert import objects as parts
 from blueprints.convert.applications import PROVIDER, Applications
-from blueprints.convert.brands import BRAND, Brands, Plan
-from blueprints.convert.entries import Entry
+from blueprints.convert.brands import BRAND, Brands, TenantPlan
+from blueprints.convert.entries import AuthentikEntry
 from blueprints.convert.flows import FLOW, Flows
 from blueprints.convert.groups import GROUP, USER
 from blueprints.convert.policies import BINDING, Policies
 from blueprints.convert.reading import read
 from blueprints.convert.report import Block, Note, Notes, write
-from blueprints.convert.steps import Work
+from blueprints.convert.steps import ConversionContext
 
 _HEADER = (
     "Converted from authentik. Read the comments: a denying step replaces everything that was not converted."
 )
 _CONVERTED_MODELS = {BRAND, FLOW, BINDING, GROUP, USER, parts.APPLICATION, PROVIDER, parts.SCOPE}
 _CONVERTED_MODELS |= {"authentik_flows.flowstagebinding", "authentik_stages_prompt.prompt"}
-SILENT = {
+IGNORED_KEYS = {
     "name": "what authentik's own pages call it, wherever it is not what people read",
     "pk": "references are followed; database keys are not kept",
     "managed": "authentik's mark of what it ships",
@@ -51,14 +51,14 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Converted:
+class ConversionResult:
     """The blueprint as YAML and the notes for the administrator, in the order of the files."""
 
     text: str
     notes: tuple[Note, ...]
 
 
-def convert(files: Iterable[Path]) -> Converted:
+def convert(files: Iterable[Path]) -> ConversionResult:
     """Convert these files as one configuration; raise BadBlueprint if any file cannot be read.
 
     Nothing is executed or looked up.
@@ -67,7 +67,7 @@ def convert(files: Iterable[Path]) -> Converted:
     notes = Notes()
     objects = read(names, notes)
     policies = Policies(objects, notes)
-    context = Work(objects, policies, notes)
+    context = ConversionContext(objects, policies, notes)
     flows = Flows(context)
     brands = Brands(context, flows)
     home, *others = brands.plans()
@@ -77,53 +77,59 @@ def convert(files: Iterable[Path]) -> Converted:
     _note_unread(context)
     blocks[0].comments.insert(0, _HEADER)
     order = {str(name): at for at, name in enumerate(names)}
-    return Converted(
+    return ConversionResult(
         write(blocks),
-        tuple(sorted(notes.kept, key=lambda note: (order.get(note.file, 0), note.line, note.text))),
+        tuple(sorted(notes.notes, key=lambda note: (order.get(note.file, 0), note.line, note.text))),
     )
 
 
-def _home_blocks(context: Work, brands: Brands, home: Plan) -> list[Block]:
+def _home_blocks(context: ConversionContext, brands: Brands, home: TenantPlan) -> list[Block]:
     """Return the blocks of the first tenant: groups, scopes, people, flows and applications."""
     devices = None if home.brand is None else bool(home.device)
     applications = Applications(context, devices=devices)
     blocks = []
-    for entry in context.objects.of(parts.APPLICATION):
-        if converted := applications.make(entry):
+    for entry in context.objects.by_model(parts.APPLICATION):
+        if converted := applications.convert(entry):
             block, provider = converted
             if "device_code" in block.values["grants"] and (name := brands.device_flow(home, provider)):
                 block.values["flows"] = {"device_code": name}
             blocks.append(block)
-    people = parts.people(context, home.name)
+    people = parts.convert_people(context, home.name)
     group_names = {name for block in people for name in block.values.get("groups", [])} | applications.groups
-    return [*parts.groups(context, group_names), *parts.scopes(context), *people, *home.flows, *blocks]
+    return [
+        *parts.convert_groups(context, group_names),
+        *parts.convert_scopes(context),
+        *people,
+        *home.flows,
+        *blocks,
+    ]
 
 
-def _note_unread(context: Work) -> None:
+def _note_unread(context: ConversionContext) -> None:
     """Note everything that the conversion has not read."""
-    for binding in context.policies.never_asked():
-        if not binding.told:
+    for binding in context.policies.unused_bindings():
+        if not binding.is_reported:
             context.note(binding, "the policies of its targets are not converted.")
-            binding.told = True
+            binding.is_reported = True
     for entry in context.objects.entries:
-        if entry.told:
+        if entry.is_reported:
             continue
         if entry.model not in _CONVERTED_MODELS and not entry.model.startswith(
             ("authentik_stages_", "authentik_policies")
         ):
             context.note(entry, "not converted: Foyer has no equivalent.")
-        elif entry.untouched:
+        elif entry.is_unused:
             context.note(entry, "not converted: nothing that was converted uses it.")
         else:
             _note_unread_keys(entry, context)
 
 
-def _note_unread_keys(entry: Entry, context: Work) -> None:
+def _note_unread_keys(entry: AuthentikEntry, context: ConversionContext) -> None:
     """Note the keys that were never read.
 
     A key without which something is looser or different is noted with its meaning, the others by name.
     """
-    unread = [key for key in entry.unread() if key not in SILENT]
+    unread = [key for key in entry.unread_keys() if key not in IGNORED_KEYS]
     for key in unread:
         if meaning := _MEANINGS.get(key):
             context.note(entry, f"{key} is not converted: {meaning}.", key)

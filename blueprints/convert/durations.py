@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from blueprints.convert.entries import Entry, NotCarried
+from blueprints.convert.entries import AuthentikEntry, NotConvertible
 
 _UNITS = {
     "microseconds": 1e-6,
@@ -17,17 +17,17 @@ _UNITS = {
 _MAX_SECONDS = 999_999 * 60  # the longest duration that can be written in seconds or minutes
 
 
-def duration(entry: Entry, key: str) -> timedelta | None:
+def duration(entry: AuthentikEntry, key: str) -> timedelta | None:
     """Return the duration under this key, or None if it is not set.
 
-    It is rounded down, so that nothing lasts longer than it did. Raise NotCarried.
+    It is rounded down, so that nothing lasts longer than it did. Raise NotConvertible.
     """
     text = entry.text(key)
     seconds = 0.0
     for part in text.split(";") if text else []:
         unit, _, number = part.strip().partition("=")
         if unit not in _UNITS or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", number):
-            raise NotCarried(f"{key}: {text[:50]} isn't a duration", entry.line_of(key))
+            raise NotConvertible(f"{key}: {text[:50]} isn't a duration", entry.line_of(key))
         seconds += float(number) * _UNITS[unit]
     whole = int(min(seconds, _MAX_SECONDS))
     return timedelta(seconds=whole if whole <= 999_999 else whole - whole % 60) if text else None

@@ -6,15 +6,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from blueprints.convert.entries import Entry, NotCarried
+from blueprints.convert.entries import AuthentikEntry, NotConvertible
 from blueprints.convert.report import Block
-from blueprints.convert.steps import Work, refusal, steps_of
-from blueprints.convert.verdicts import Judgement, Verdict
+from blueprints.convert.steps import ConversionContext, convert_stage, deny_step
+from blueprints.convert.verdicts import PolicyEvaluation, PolicyVerdict
 from flows.documents.document import FlowDocument
-from flows.documents.layout import symbol
+from flows.documents.layout import condition_name
 from flows.documents.lint import lint
-from flows.validation_messages import sentence
-from idp.foundation.text import cleaned
+from flows.validation_messages import describe_error
+from idp.foundation.text import clean_line
 
 FLOW = "authentik_flows.flow"
 _STAGE_BINDING = "authentik_flows.flowstagebinding"
@@ -24,11 +24,11 @@ _APPEARANCE_KEYS = ("background", "layout", "compatibility_mode")
 _AUTHENTICATED = ("", "none", "require_authenticated", "require_unauthenticated")
 # flows that begin before the person is known
 _ANONYMOUS_DESIGNATIONS = ("authentication", "enrollment", "recovery")
-_ALWAYS = Verdict("true", "true")
-NEVER_ASKED = (
+_ALWAYS = PolicyVerdict("true", "true")
+NEVER_EVALUATED = (
     "authentik never asks its policies, for evaluate_on_plan and re_evaluate_policies are both false"
 )
-ASKED_OF_STRANGERS = (
+EVALUATED_BEFORE_SIGN_IN = (
     "authentik asks its policies before it knows who is there: people who are not signed in yet "
     "have no group, so a policy of a group or a person lets no one pass, and a negated one everyone"
 )
@@ -45,38 +45,38 @@ DESIGNATIONS = {
 class Flows:
     """Converts the steps of every flow, each flow once."""
 
-    def __init__(self, context: Work) -> None:
-        self.work = context
-        self._bindings: dict[Entry, list[Entry]] = {}
-        self._steps: dict[Entry, list[Block]] = {}
+    def __init__(self, context: ConversionContext) -> None:
+        self.context = context
+        self._bindings: dict[AuthentikEntry, list[AuthentikEntry]] = {}
+        self._steps: dict[AuthentikEntry, list[Block]] = {}
         self._unassigned: set[str] = set()
-        for binding in context.objects.of(_STAGE_BINDING):
+        for binding in context.objects.by_model(_STAGE_BINDING):
             flow = context.objects.find(binding.get("target"))
             if flow is not None and flow.model == FLOW:
                 self._bindings.setdefault(flow, []).append(binding)
                 continue
-            binding.told = True
-            if context.objects.elsewhere(binding.get("target")):
+            binding.is_reported = True
+            if context.objects.is_external(binding.get("target")):
                 context.note(binding, "its flow is missing in the files; it is not converted.")
             else:
                 self._unassigned.add(binding.file)
                 context.note(binding, "its flow is not known: every flow of this file refuses.")
 
-    def steps(self, flow: Entry) -> list[Block]:
+    def steps(self, flow: AuthentikEntry) -> list[Block]:
         """Return the steps for the stages and policies of the flow."""
         if flow not in self._steps:
             self._steps[flow] = self._convert(flow)
         return self._steps[flow]
 
-    def requires_sign_in(self, flow: Entry) -> bool:
+    def requires_sign_in(self, flow: AuthentikEntry) -> bool:
         """Return whether only people who are signed in can run the flow."""
-        return flow.said("authentication") == "require_authenticated"
+        return flow.plain_text("authentication") == "require_authenticated"
 
-    def document(
-        self, name: str, flow: Entry, designation: str, steps: list[Block], *, default: bool
+    def build_document(
+        self, name: str, flow: AuthentikEntry, designation: str, steps: list[Block], *, default: bool
     ) -> Block:
         """Return the flow document of these steps; an invalid one refuses everyone and states why."""
-        title = cleaned(flow.said("title") or flow.title, 100) or name
+        title = clean_line(flow.plain_text("title") or flow.title, 100) or name
         values: dict[str, Any] = {
             "flow": name,
             "title": title,
@@ -85,7 +85,7 @@ class Flows:
         }
         block = Block({**values, "steps": _with_unique_ids(copy.deepcopy(steps[: MAX_STEPS + 1]))})
         if found := _errors(block):
-            self.work.note(
+            self.context.note(
                 flow, f"what it becomes is not sound, so it refuses everyone: {'; '.join(found)[:300]}"
             )
             comments = [
@@ -93,55 +93,55 @@ class Flows:
                 *found,
                 *_comments(block),
             ]
-            block = Block({**values, "steps": [refusal("not-carried-over", *comments)]})
+            block = Block({**values, "steps": [deny_step("not-carried-over", *comments)]})
         return block
 
-    def _convert(self, flow: Entry) -> list[Block]:
+    def _convert(self, flow: AuthentikEntry) -> list[Block]:
         for key in _APPEARANCE_KEYS:
             if flow.get(key) not in (None, ""):
-                self.work.note(flow, f"{key} is not converted: a tenant has a logo and an accent.", key)
+                self.context.note(flow, f"{key} is not converted: a tenant has a logo and an accent.", key)
         if flow.file in self._unassigned:
             return [
-                refusal(
+                deny_step(
                     "missing-stage", f"authentik: a stage of {flow.file} belongs to a flow that is not known"
                 )
             ]
         bindings = sorted(self._bindings.get(flow, []), key=_order)
         if unordered := [binding for binding in bindings if _number(binding.get("order")) is None]:
-            self.work.note(
+            self.context.note(
                 unordered[0],
                 (
                     "its order is not known, and a condition may stand before it is known who is there: the "
                     "flow refuses."
                 ),
             )
-            return [refusal("order", f"authentik: the order of the stages of {flow.title} is not known")]
+            return [deny_step("order", f"authentik: the order of the stages of {flow.title} is not known")]
         if len(bindings) > MAX_STEPS:
-            self.work.note(flow, f"it has more than {MAX_STEPS} stages and refuses everyone.")
-            return [refusal("too-many-stages", f"authentik: {flow.title} has more than {MAX_STEPS} stages")]
-        stages = [self.work.objects.find(binding.get("stage")) for binding in bindings]
-        self.work.writes = any(
+            self.context.note(flow, f"it has more than {MAX_STEPS} stages and refuses everyone.")
+            return [deny_step("too-many-stages", f"authentik: {flow.title} has more than {MAX_STEPS} stages")]
+        stages = [self.context.objects.find(binding.get("stage")) for binding in bindings]
+        self.context.saves_answers = any(
             stage is not None and stage.model.endswith(".userwritestage") for stage in stages
         )
         steps = [step for binding in bindings for step in self._bound_steps(flow, binding)]
         return self._with_guard(flow, self._passwords_once(flow, steps))
 
-    def _bound_steps(self, flow: Entry, binding: Entry) -> list[Block]:
-        context = self.work
+    def _bound_steps(self, flow: AuthentikEntry, binding: AuthentikEntry) -> list[Block]:
+        context = self.context
         stage = context.objects.find(binding.get("stage"))
         self._note_invalid_response(binding)
-        policies = context.policies.judge(binding)
+        policies = context.policies.evaluate(binding)
         verdict = self._binding_verdict(flow, binding, policies)
         if stage is None:
             context.note(binding, "its stage is missing in the files; a denying step replaces it.")
             return [
-                refusal(
+                deny_step(
                     "missing-stage", f"authentik: the stage {binding.get('stage')} is missing in the files"
                 )
             ]
-        steps = copy.deepcopy(steps_of(stage, context))
+        steps = copy.deepcopy(convert_stage(stage, context))
         opens = any(step.values.get("stage") in _GRANTING_STAGES for step in steps)
-        when = verdict.surely if opens else verdict.may
+        when = verdict.certain if opens else verdict.possible
         if when == "false":
             context.note(
                 binding,
@@ -150,13 +150,13 @@ class Flows:
                     "added before it."
                 ),
             )
-            return [refusal(f"{stage.title}-policies", *policies.opaque), *steps]
-        if not opens and not verdict.known and policies.opaque:
+            return [deny_step(f"{stage.title}-policies", *policies.comments), *steps]
+        if not opens and not verdict.is_known and policies.comments:
             context.note(
                 binding,
                 f"a policy decides when {stage.title} applies, which is unknown: it applies always.",
             )
-        elif not opens and policies.opaque:
+        elif not opens and policies.comments:
             context.note(
                 binding,
                 (
@@ -164,27 +164,34 @@ class Flows:
                     "wherever its others agree."
                 ),
             )
-        steps[0].comments = [*policies.opaque, *steps[0].comments]
+        steps[0].comments = [*policies.comments, *steps[0].comments]
         for step in steps:
             step.values = _with_condition(step.values, when)
         return steps
 
-    def _binding_verdict(self, flow: Entry, binding: Entry, policies: Judgement) -> Verdict:
+    def _binding_verdict(
+        self, flow: AuthentikEntry, binding: AuthentikEntry, policies: PolicyEvaluation
+    ) -> PolicyVerdict:
         """Return the condition of a stage, from when authentik evaluates its policies.
 
         That is when the flow is planned, when the stage is reached, or never.
         """
-        context = self.work
-        anonymous = flow.said("designation") in _ANONYMOUS_DESIGNATIONS
+        context = self.context
+        anonymous = flow.plain_text("designation") in _ANONYMOUS_DESIGNATIONS
         try:
-            planned, reached = binding.true("evaluate_on_plan"), binding.true("re_evaluate_policies", True)
-        except NotCarried as error:
+            planned, reached = (
+                binding.boolean("evaluate_on_plan"),
+                binding.boolean("re_evaluate_policies", True),
+            )
+        except NotConvertible as error:
             context.notes.add(
                 binding.file,
                 error.line,
                 f"{binding}: {error.text}; when its policies are asked is not known.",
             )
-            return Verdict("true", policies.together(strangers=anonymous).surely) if policies else _ALWAYS
+            return (
+                PolicyVerdict("true", policies.combine(strangers=anonymous).certain) if policies else _ALWAYS
+            )
         key = "evaluate_on_plan" if planned else "re_evaluate_policies"
         if not policies:
             if planned or not reached:
@@ -193,32 +200,34 @@ class Flows:
         if not planned and not reached:
             conditions = f" ({' '.join(policies.conditions())})" if policies.conditions() else ""
             context.note(
-                binding, f"{NEVER_ASKED}{conditions}: the stage always applies, there and here.", key
+                binding, f"{NEVER_EVALUATED}{conditions}: the stage always applies, there and here.", key
             )
-            return Verdict("true", "false") if binding.doubt else _ALWAYS
-        at_plan = policies.together(strangers=anonymous)
+            return PolicyVerdict("true", "false") if binding.doubt else _ALWAYS
+        at_plan = policies.combine(strangers=anonymous)
         if not planned:
-            return policies.together()
-        if anonymous and policies.asks_who:
-            text = f"{ASKED_OF_STRANGERS}. Here they are asked once it is known, and the stricter counts."
+            return policies.combine()
+        if anonymous and policies.depends_on_person:
+            text = (
+                f"{EVALUATED_BEFORE_SIGN_IN}. Here they are asked once it is known, and the stricter counts."
+            )
         else:
             text = "evaluate_on_plan: authentik asks its policies as the flow begins; here, at the step."
         context.note(binding, text, key)
-        return Verdict(policies.together().may if reached else at_plan.may, at_plan.surely)
+        return PolicyVerdict(policies.combine().possible if reached else at_plan.possible, at_plan.certain)
 
-    def _note_invalid_response(self, binding: Entry) -> None:
+    def _note_invalid_response(self, binding: AuthentikEntry) -> None:
         try:
             action = binding.text("invalid_response_action") or "retry"
-        except NotCarried as error:
-            self.work.notes.add(binding.file, error.line, f"{binding}: {error.text}")
+        except NotConvertible as error:
+            self.context.notes.add(binding.file, error.line, f"{binding}: {error.text}")
             return
         if action != "retry":
             text = (
                 f"invalid_response_action {action[:30]} is not converted: a wrong answer is asked for again."
             )
-            self.work.note(binding, text, "invalid_response_action")
+            self.context.note(binding, text, "invalid_response_action")
 
-    def _passwords_once(self, flow: Entry, steps: list[Block]) -> list[Block]:
+    def _passwords_once(self, flow: AuthentikEntry, steps: list[Block]) -> list[Block]:
         """Return the steps with the password asked once.
 
         A password that was asked together with the username is not asked again: it is the same proof.
@@ -235,7 +244,7 @@ class Flows:
                 and step.values.get("stage") == "password"
                 and _is_among(first, result)
             ):
-                self.work.note(
+                self.context.note(
                     flow, "the password is asked once: the identification stage asks for it already."
                 )
                 first.comments += step.comments
@@ -243,7 +252,7 @@ class Flows:
                 result.append(step)
         return result
 
-    def _with_guard(self, flow: Entry, steps: list[Block]) -> list[Block]:
+    def _with_guard(self, flow: AuthentikEntry, steps: list[Block]) -> list[Block]:
         """Return the steps with one that denies the people whom the flow's own policies exclude.
 
         It comes before anyone is signed in.
@@ -251,32 +260,32 @@ class Flows:
         policies = self._access(flow)
         if not policies:
             return steps
-        anonymous = flow.said("designation") in _ANONYMOUS_DESIGNATIONS
-        allowed = policies.together(strangers=anonymous).surely
-        guard = refusal(f"{flow.title}-policies", *policies.opaque)
-        if anonymous and policies.asks_who:
-            self.work.note(flow, f"{ASKED_OF_STRANGERS}. Here the stricter of both counts.")
+        anonymous = flow.plain_text("designation") in _ANONYMOUS_DESIGNATIONS
+        allowed = policies.combine(strangers=anonymous).certain
+        guard = deny_step(f"{flow.title}-policies", *policies.comments)
+        if anonymous and policies.depends_on_person:
+            self.context.note(flow, f"{EVALUATED_BEFORE_SIGN_IN}. Here the stricter of both counts.")
         if allowed == "false":
-            self.work.note(flow, "it is unknown who may use it, or no one may; it refuses everyone.")
+            self.context.note(flow, "it is unknown who may use it, or no one may; it refuses everyone.")
             return [guard, *steps]
         guard.values = _with_condition(guard.values, f"!({allowed})")
         opens = [at for at, step in enumerate(steps) if step.values.get("stage") in _GRANTING_STAGES]
         at = opens[0] if opens else 0
         return [*steps[:at], guard, *steps[at:]]
 
-    def _access(self, flow: Entry) -> Judgement:
-        policies = self.work.policies.judge(flow)
+    def _access(self, flow: AuthentikEntry) -> PolicyEvaluation:
+        policies = self.context.policies.evaluate(flow)
         authentication = flow.get("authentication") or ""
         is_contradictory = (
-            authentication == "require_authenticated" and flow.said("designation") == "authentication"
+            authentication == "require_authenticated" and flow.plain_text("designation") == "authentication"
         )
         if authentication not in _AUTHENTICATED or is_contradictory:
-            shown = flow.said("authentication")[:50]
-            self.work.note(
+            shown = flow.plain_text("authentication")[:50]
+            self.context.note(
                 flow, f"authentication: {shown} is not converted; it refuses everyone.", "authentication"
             )
-            policies.doubt(f"authentik: authentication: {authentication}")
-            policies.everyone = True
+            policies.add_unknown(f"authentik: authentication: {authentication}")
+            policies.require_all = True
         return policies
 
 
@@ -285,7 +294,7 @@ def _is_among(first: Block, steps: list[Block]) -> bool:
     return any(step is first for step in steps)
 
 
-def _order(binding: Entry) -> tuple[float, str, int]:
+def _order(binding: AuthentikEntry) -> tuple[float, str, int]:
     return (_number(binding.get("order")) or 0.0, binding.file, binding.line)
 
 
@@ -317,14 +326,14 @@ def _with_unique_ids(steps: list[Block], taken: set[str] | None = None) -> list[
         kind = step.values.get("stage") or step.values.get("group") or ""
         base = name = step.values.get("id") or kind
         number = 1
-        while symbol(name) in taken:
+        while condition_name(name) in taken:
             number += 1
             name = f"{base}-{number}"
-        taken.add(symbol(name))
+        taken.add(condition_name(name))
         for each in steps if name != base else ():
             if "when" in each.values:
                 each.values["when"] = each.values["when"].replace(
-                    f"steps.{symbol(base)}.", f"steps.{symbol(name)}."
+                    f"steps.{condition_name(base)}.", f"steps.{condition_name(name)}."
                 )
         rest = {key: value for key, value in step.values.items() if key != "id"}
         step.values = rest if name == kind else {"id": name, **rest}
@@ -341,7 +350,7 @@ def _errors(block: Block) -> list[str]:
     try:
         document = FlowDocument.model_validate(block.plain())
     except ValidationError as errors:
-        return [f"{'.'.join(map(str, error['loc']))}: {sentence(error)}" for error in errors.errors()]
+        return [f"{'.'.join(map(str, error['loc']))}: {describe_error(error)}" for error in errors.errors()]
     return [
         f"{'.'.join(map(str, found.path))}: {found.message}"
         for found in lint(document, {})

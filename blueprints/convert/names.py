@@ -7,13 +7,13 @@ from pydantic import ValidationError
 
 from blueprints.objects.document import GroupDocument
 
-MOST = 50
+MAX_LENGTH = 50
 
 
 def short_name(text: str) -> str:
     """Return the closest valid name: ``Café & Co.`` is ``cafe-co``; a text without letters is ``unnamed``."""
     plain = unicodedata.normalize("NFKD", text[:500]).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MOST].strip("-") or "unnamed"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_LENGTH].strip("-") or "unnamed"
 
 
 def group_name(text: str) -> str:
@@ -31,13 +31,13 @@ class Names:
         self._taken: set[str] = set()
         self._last: dict[str, int] = {}
 
-    def make(self, text: str) -> str:
+    def unique_name(self, text: str) -> str:
         """Return a name that is not taken yet, numbered if necessary, and take it."""
         base = short_name(text)
         name, number = base, self._last.get(base, 1)
         while name in self._taken:
             number += 1
-            name = f"{base[: MOST - 1 - len(str(number))].rstrip('-')}-{number}"
+            name = f"{base[: MAX_LENGTH - 1 - len(str(number))].rstrip('-')}-{number}"
         self._last[base] = number
         self._taken.add(name)
         return name

@@ -7,50 +7,52 @@ from django.core.exceptions import ValidationError as Invalid
 from django.core.validators import validate_email
 from pydantic import ValidationError
 
-from blueprints.convert.entries import Entry, NotCarried
+from blueprints.convert.entries import AuthentikEntry, NotConvertible
 from blueprints.convert.groups import GROUP, USER
 from blueprints.convert.names import group_name
-from blueprints.convert.report import Block, Ours
-from blueprints.convert.steps import Work
-from blueprints.objects.document import KINDS
-from flows.validation_messages import sentence
+from blueprints.convert.report import Block, FoyerTag
+from blueprints.convert.steps import ConversionContext
+from blueprints.objects.document import DOCUMENTS
+from flows.validation_messages import describe_error
 from idp.accounts.people import FIRST_ADMINISTRATOR
 from idp.foundation import mailboxes
-from idp.foundation.text import cleaned, fold
+from idp.foundation.text import clean_line, fold
 from idp.oauth.models import scope_syntax
 from idp.oauth.scopes import is_reserved
 from idp.tenancy.models import DEFAULT
 
 APPLICATION = "authentik_core.application"
 SCOPE = "authentik_providers_oauth2.scopemapping"
-OPENID = ("openid", "profile", "email", "offline_access")
+PROTOCOL_SCOPES = ("openid", "profile", "email", "offline_access")
 # keys that do not affect access
 _OPTIONAL_KEYS = ("title", "owner", "logo", "client_id", "name", "email", "description")
 
 
-def sound(kind: str, block: Block, entry: Entry, context: Work) -> Block | None:
+def drop_invalid_keys(
+    kind: str, block: Block, entry: AuthentikEntry, context: ConversionContext
+) -> Block | None:
     """Return the document without its invalid keys, each noted; None if an invalid key affects access."""
     for _ in _OPTIONAL_KEYS:
         try:
-            KINDS[kind].model_validate(
-                {key: "" if isinstance(value, Ours) else value for key, value in block.plain().items()}
+            DOCUMENTS[kind].model_validate(
+                {key: "" if isinstance(value, FoyerTag) else value for key, value in block.plain().items()}
             )
             return block
         except ValidationError as errors:
             error = errors.errors()[0]
             key = str(error["loc"][0]) if error["loc"] else ""
             if key not in _OPTIONAL_KEYS or key not in block.values:
-                context.note(entry, f"it is omitted: {key}: {sentence(error)}")
+                context.note(entry, f"it is omitted: {key}: {describe_error(error)}")
                 return None
-            context.note(entry, f"{key} is not converted: {sentence(error)}")
+            context.note(entry, f"{key} is not converted: {describe_error(error)}")
             del block.values[key]
     return None
 
 
-def groups(context: Work, named: set[str]) -> list[Block]:
+def convert_groups(context: ConversionContext, named: set[str]) -> list[Block]:
     """Return the groups, including those that are only referred to."""
     found: dict[str, Block] = {}
-    for entry in context.objects.of(GROUP):
+    for entry in context.objects.by_model(GROUP):
         for key, reason in (
             (
                 "parent",
@@ -89,18 +91,18 @@ def groups(context: Work, named: set[str]) -> list[Block]:
     return list(found.values())
 
 
-def people(context: Work, tenant: str) -> list[Block]:
+def convert_people(context: ConversionContext, tenant: str) -> list[Block]:
     """Return the people of this tenant, without their passwords."""
     blocks: dict[str, Block] = {}
     listed = _groups_by_member(context)
-    for entry in context.objects.of(USER):
+    for entry in context.objects.by_model(USER):
         try:
             block = _person(entry, listed.get(entry, set()), context)
-        except NotCarried as error:
+        except NotConvertible as error:
             context.notes.add(entry.file, error.line, f"{entry} is omitted: {error.text}.")
-            entry.told = True
+            entry.is_reported = True
             continue
-        block = sound("person", block, entry, context) if block else None
+        block = drop_invalid_keys("person", block, entry, context) if block else None
         if block and fold(block.values["person"]) in blocks:
             context.note(entry, "it is omitted: another person has the same username but for its spelling.")
         elif block:
@@ -117,10 +119,10 @@ def people(context: Work, tenant: str) -> list[Block]:
     return list(blocks.values())
 
 
-def _groups_by_member(context: Work) -> dict[Entry, set[str]]:
+def _groups_by_member(context: ConversionContext) -> dict[AuthentikEntry, set[str]]:
     """Return the groups of each person, from the member lists of the groups."""
-    found: dict[Entry, set[str]] = {}
-    for group in context.objects.of(GROUP):
+    found: dict[AuthentikEntry, set[str]] = {}
+    for group in context.objects.by_model(GROUP):
         users = group.get("users")
         for each in users if isinstance(users, list) else []:
             if (entry := context.objects.find(each)) is not None:
@@ -130,22 +132,24 @@ def _groups_by_member(context: Work) -> dict[Entry, set[str]]:
     return found
 
 
-def _person(entry: Entry, listed: set[str], context: Work) -> Block | None:
+def _person(entry: AuthentikEntry, listed: set[str], context: ConversionContext) -> Block | None:
     kind = entry.text("type") or "internal"
     if kind not in ("internal", "external"):
         context.note(entry, f"it is omitted: its type is {kind[:40]}, which doesn't sign in.", "type")
-        entry.told = True
+        entry.is_reported = True
         return None
     values: dict[str, Any] = {
         "person": entry.text("username"),
-        "name": cleaned(entry.text("name"), 150),
+        "name": clean_line(entry.text("name"), 150),
         "email": entry.text("email"),
     }
-    if values["email"] and not fits(validate_email, values["email"]):
+    if values["email"] and not is_valid(validate_email, values["email"]):
         context.note(entry, "its email address is not valid and is omitted.", "email")
         values["email"] = ""
-    active = entry.true("is_active", True)
-    named = {group_name(context.objects.named(each, "name")) for each in entry.list("groups")} | listed
+    active = entry.boolean("is_active", True)
+    named = {
+        group_name(context.objects.referenced_name(each, "name")) for each in entry.list("groups")
+    } | listed
     member = {*filter(None, named)}
     if member < named:
         context.note(
@@ -165,7 +169,7 @@ def _person(entry: Entry, listed: set[str], context: Work) -> Block | None:
     )
 
 
-def fits(check: Callable[[Any], None], text: Any) -> bool:
+def is_valid(check: Callable[[Any], None], text: Any) -> bool:
     """Return whether a validator accepts the text."""
     try:
         check(text)
@@ -174,23 +178,23 @@ def fits(check: Callable[[Any], None], text: Any) -> bool:
     return True
 
 
-def _drop_duplicate_emails(blocks: Iterable[Block], context: Work) -> None:
+def _drop_duplicate_emails(blocks: Iterable[Block], context: ConversionContext) -> None:
     seen: set[str] = set()
     for block in blocks:
-        email = mailboxes.key(block.values.get("email", ""))
+        email = mailboxes.lookup_key(block.values.get("email", ""))
         if email and email in seen:
             block.comments.append("authentik: someone else has the same email address; it is omitted here")
             del block.values["email"]
         seen.add(email)
 
 
-def scopes(context: Work) -> list[Block]:
+def convert_scopes(context: ConversionContext) -> list[Block]:
     """Return the custom scope mappings as scopes, without what they add to tokens."""
     blocks: dict[str, Block] = {}
-    for entry in context.objects.of(SCOPE):
+    for entry in context.objects.by_model(SCOPE):
         entry.get("managed")
         name = entry.get("scope_name")
-        if not isinstance(name, str) or not (name in OPENID or is_scope(name)):
+        if not isinstance(name, str) or not (name in PROTOCOL_SCOPES or is_scope(name)):
             context.note(entry, "it is omitted: it has no name that a scope may have here.", "scope_name")
             continue
         comments, expression = [], entry.get("expression")
@@ -201,8 +205,8 @@ def scopes(context: Work) -> list[Block]:
                 "expression",
             )
             comments = [f"authentik: its expression is not converted:\n{expression}"]
-        title = cleaned(entry.said("description"), 150) or cleaned(entry.title, 150) or name
-        if name in OPENID:
+        title = clean_line(entry.plain_text("description"), 150) or clean_line(entry.title, 150) or name
+        if name in PROTOCOL_SCOPES:
             context.note(
                 entry, f"the scope {name} is the one of the protocol, with its own words and claims."
             )
@@ -216,7 +220,7 @@ def scopes(context: Work) -> list[Block]:
 def is_scope(name: str) -> bool:
     """Return whether a tenant's scope may have this name, which must not be one of the administration."""
     return (
-        fits(scope_syntax, name)
+        is_valid(scope_syntax, name)
         and not is_reserved(name)
         and _first_error({"scope": name, "title": "x"}) == ""
     )
@@ -225,7 +229,7 @@ def is_scope(name: str) -> bool:
 def _first_error(document: dict[str, Any]) -> str:
     """Return the first error of the document as a sentence, or "" if it is valid."""
     try:
-        KINDS[next(iter(document))].model_validate(document)
+        DOCUMENTS[next(iter(document))].model_validate(document)
     except ValidationError as errors:
-        return sentence(errors.errors()[0])
+        return describe_error(errors.errors()[0])
     return ""

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from blueprints.convert.entries import Entry, NotCarried, Objects
+from blueprints.convert.entries import AuthentikEntry, AuthentikObjects, NotConvertible
 from blueprints.convert.groups import Groups
 from blueprints.convert.names import group_name
 from blueprints.convert.report import Notes
-from blueprints.convert.values import Unknown
-from blueprints.convert.verdicts import Judgement, Verdict, negated, quoted
+from blueprints.convert.values import UnknownValue
+from blueprints.convert.verdicts import PolicyEvaluation, PolicyVerdict, negated, quoted
 from idp.foundation.text import fold
 
 BINDING = "authentik_policies.policybinding"
@@ -19,51 +19,51 @@ _SILENT_KEYS = ("name", "pk", "managed")
 class Policies:
     """The policy bindings of all files, by their targets."""
 
-    def __init__(self, objects: Objects, notes: Notes) -> None:
+    def __init__(self, objects: AuthentikObjects, notes: Notes) -> None:
         self._objects, self._notes = objects, notes
-        self._bound: dict[Entry, list[Entry]] = {}
-        self._evaluated: set[Entry] = set()
+        self._bound: dict[AuthentikEntry, list[AuthentikEntry]] = {}
+        self._evaluated: set[AuthentikEntry] = set()
         self._strays = {file: list(comments) for file, comments in objects.strays.items()}
         self._groups = Groups(objects)
-        for binding in objects.of(BINDING):
+        for binding in objects.by_model(BINDING):
             target = objects.find(binding.get("target"))
             if target is None:
                 self._without_target(binding)
             else:
                 self._bound.setdefault(target, []).append(binding)
 
-    def judge(self, target: Entry) -> Judgement:
+    def evaluate(self, target: AuthentikEntry) -> PolicyEvaluation:
         """Return the combined policies of this object."""
         self._evaluated.add(target)
-        found = Judgement(everyone=self._everyone(target))
+        found = PolicyEvaluation(require_all=self._everyone(target))
         for each in self._strays.get(target.file, []):
-            found.doubt(each)
+            found.add_unknown(each)
         if target.doubt:
-            found.doubt(f"authentik: {target}: {target.doubt}")
-        if found and not found.everyone:
-            found.everyone = None
+            found.add_unknown(f"authentik: {target}: {target.doubt}")
+        if found and not found.require_all:
+            found.require_all = None
         for binding in self._bound.get(target, []):
             try:
                 self._add_binding(binding, target, found)
-            except NotCarried as error:
+            except NotConvertible as error:
                 policy = self._objects.find(binding.get("policy"))
-                found.doubt(
+                found.add_unknown(
                     self._note_unconverted(binding, error.line, error.text),
-                    *([self.source(policy)] if policy else []),
+                    *([self.source_comment(policy)] if policy else []),
                 )
         return found
 
-    def _everyone(self, target: Entry) -> bool | None:
+    def _everyone(self, target: AuthentikEntry) -> bool | None:
         try:
             mode = target.text("policy_engine_mode") or "any"
-        except NotCarried as error:
+        except NotConvertible as error:
             self._notes.add(
                 target.file, error.line, f"{target}: {error.text}; the stricter of all and any counts."
             )
             return None
         return {"all": True, "any": False}.get(mode)
 
-    def never_asked(self) -> list[Entry]:
+    def unused_bindings(self) -> list[AuthentikEntry]:
         """Return the bindings of objects whose policies the conversion never evaluated."""
         return [
             binding
@@ -72,14 +72,14 @@ class Policies:
             for binding in bindings
         ]
 
-    def _without_target(self, binding: Entry) -> None:
+    def _without_target(self, binding: AuthentikEntry) -> None:
         """Handle a binding without a target.
 
         A policy of an object in other files is omitted. One that may belong to any object here applies to all
         of them.
         """
-        binding.told = True
-        if self._objects.elsewhere(binding.get("target")):
+        binding.is_reported = True
+        if self._objects.is_external(binding.get("target")):
             text = "A policy binding whose target is missing in the files is not converted."
         else:
             text = (
@@ -89,21 +89,21 @@ class Policies:
             self._strays.setdefault(binding.file, []).append(f"authentik: line {binding.line}: {text}")
         self._notes.add(binding.file, binding.line, text)
 
-    def _add_binding(self, binding: Entry, target: Entry, found: Judgement) -> None:
-        if not binding.true("enabled", True) and not binding.doubt:
+    def _add_binding(self, binding: AuthentikEntry, target: AuthentikEntry, found: PolicyEvaluation) -> None:
+        if not binding.boolean("enabled", True) and not binding.doubt:
             self._notes.add(
                 binding.file,
                 binding.line,
                 f"A disabled policy binding of {target} is omitted, as authentik passes over it.",
             )
-            binding.told = True
+            binding.is_reported = True
             return
         if binding.doubt:
-            raise NotCarried(binding.doubt, binding.line)
-        negate = binding.true("negate")
-        group, user, policy = (binding.take(key) for key in ("group", "user", "policy"))
+            raise NotConvertible(binding.doubt, binding.line)
+        negate = binding.boolean("negate")
+        group, user, policy = (binding.known_value(key) for key in ("group", "user", "policy"))
         if sum(each is not None for each in (group, user, policy)) > 1:
-            raise NotCarried("a policy binding of more than one kind", binding.line)
+            raise NotConvertible("a policy binding of more than one kind", binding.line)
         if group is not None:
             name = self._name(binding, "group", group)
             if doubt := self._groups.doubt(name):
@@ -117,14 +117,14 @@ class Policies:
         elif user is not None:
             name = self._name(binding, "user", user)
             condition = f"person.username {'!=' if negate else '=='} {quoted(fold(name))}"
-            found.verdicts.append(Verdict(condition, condition, stranger=negate))
+            found.verdicts.append(PolicyVerdict(condition, condition, for_strangers=negate))
         elif policy is not None:
             self._policy(binding, policy, negate, found)
         else:
-            raise NotCarried("a policy binding without a policy, group or user", binding.line)
+            raise NotConvertible("a policy binding without a policy, group or user", binding.line)
         self._note_execution(binding)
 
-    def _note_execution(self, binding: Entry) -> None:
+    def _note_execution(self, binding: AuthentikEntry) -> None:
         """Note how authentik runs a policy: conditions do not fail and take no time."""
         if binding.get("failure_result") not in (None, False):
             self._notes.add(
@@ -137,32 +137,32 @@ class Policies:
                 f"{binding}: timeout is not converted: conditions take no time.",
             )
 
-    def _name(self, binding: Entry, key: str, value: Any) -> str:
-        name = self._objects.named(value, "name" if key == "group" else "username")
+    def _name(self, binding: AuthentikEntry, key: str, value: Any) -> str:
+        name = self._objects.referenced_name(value, "name" if key == "group" else "username")
         name = group_name(name) if key == "group" else name
         if not name:
-            raise NotCarried(f"the {key} that the binding names is missing in the files", binding.line)
+            raise NotConvertible(f"the {key} that the binding names is missing in the files", binding.line)
         return name
 
-    def _policy(self, binding: Entry, value: Any, negate: bool, found: Judgement) -> None:
+    def _policy(self, binding: AuthentikEntry, value: Any, negate: bool, found: PolicyEvaluation) -> None:
         policy = self._objects.find(value)
         if policy is None:
-            raise NotCarried(f"the policy {value} is missing in the files", binding.line)
+            raise NotConvertible(f"the policy {value} is missing in the files", binding.line)
         if policy.doubt:
-            raise NotCarried(policy.doubt, policy.line)
-        countries = None if binding.true("failure_result") else _countries(policy)
+            raise NotConvertible(policy.doubt, policy.line)
+        countries = None if binding.boolean("failure_result") else _countries(policy)
         if countries:
             condition = negated(
                 f"request.country in [{', '.join(map(quoted, countries))}]", negate, several=True
             )
-            found.verdicts.append(Verdict(condition, condition))
+            found.verdicts.append(PolicyVerdict(condition, condition))
             return
-        found.doubt(self.source(policy, " negated" if negate else ""))
+        found.add_unknown(self.source_comment(policy, " negated" if negate else ""))
 
-    def source(self, policy: Entry, how: str = "") -> str:
+    def source_comment(self, policy: AuthentikEntry, how: str = "") -> str:
         """Return a comment with the content of a policy, and note that it is not converted."""
         kind = policy.model.rpartition(".")[2]
-        policy.told = True
+        policy.is_reported = True
         self._notes.add(
             policy.file,
             policy.line,
@@ -175,18 +175,18 @@ class Policies:
         ]
         return "\n".join([f"authentik: the policy {policy.title} ({kind}){how} is not converted:", *lines])
 
-    def _note_unconverted(self, entry: Entry, line: int, text: str) -> str:
+    def _note_unconverted(self, entry: AuthentikEntry, line: int, text: str) -> str:
         self._notes.add(entry.file, line, f"A policy of {entry} is not converted: {text}.")
         return f"authentik: a policy is not converted: {text}"
 
 
-def _countries(policy: Entry) -> list[str] | None:
+def _countries(policy: AuthentikEntry) -> list[str] | None:
     """Return the countries of a GeoIP policy that checks nothing else; None for any other policy."""
     ignored = ("name", "pk", "countries", "execution_logging")
     if policy.model != _GEO or any(value for key, value in policy.items() if key not in ignored):
         return None
     declared = policy.get("countries")
-    if isinstance(declared, Unknown) or not isinstance(declared, list):
+    if isinstance(declared, UnknownValue) or not isinstance(declared, list):
         return None
     names = [each.get("code") if isinstance(each, dict) else each for each in declared]
     found = [name.upper() for name in names if isinstance(name, str) and len(name) == 2]

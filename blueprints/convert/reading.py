@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blueprints.convert.entries import OLD, Entry, Objects
-from blueprints.convert.report import Notes, Ours
-from blueprints.convert.values import Ref, Tags, Unknown
+from blueprints.convert.entries import RENAMED_MODELS, AuthentikEntry, AuthentikObjects
+from blueprints.convert.report import FoyerTag, Notes
+from blueprints.convert.values import AuthentikTags, Ref, UnknownValue
 from blueprints.files.nodes import BadYaml, Node, parse
 from blueprints.files.problems import BadBlueprint, Problem
 
@@ -19,12 +19,12 @@ _STATES = ("present", "created", "must_created", "absent")
 _GUARDS = ("authentik_flows.", "authentik_stages_", "authentik_policies")
 
 
-def read(files: Iterable[Path], notes: Notes) -> Objects:
+def read(files: Iterable[Path], notes: Notes) -> AuthentikObjects:
     """Return the objects of all files; raise BadBlueprint with every file that cannot be read.
 
     An unreadable file might restrict something.
     """
-    objects = Objects()
+    objects = AuthentikObjects()
     problems: list[Problem] = []
     absent: list[tuple[Ref, int]] = []
     for file in files:
@@ -42,7 +42,7 @@ def read(files: Iterable[Path], notes: Notes) -> Objects:
     return objects
 
 
-def _withdraw(ref: Ref, line: int, objects: Objects, notes: Notes) -> None:
+def _withdraw(ref: Ref, line: int, objects: AuthentikObjects, notes: Notes) -> None:
     """Let an object that one entry describes and another deletes, or may change, grant nothing."""
     entry = objects.find(ref) if ref.fields else None
     if entry is None:
@@ -58,7 +58,7 @@ def _withdraw(ref: Ref, line: int, objects: Objects, notes: Notes) -> None:
     if entry.model.startswith(_GUARDS):
         entry.doubt = entry.doubt or "another entry says something else of it"
     else:
-        objects.forget(entry)
+        objects.remove(entry)
 
 
 @dataclass
@@ -67,7 +67,7 @@ class _File:
 
     file: str
     node: Node
-    objects: Objects
+    objects: AuthentikObjects
     notes: Notes
     absent: list[tuple[Ref, int]]
 
@@ -88,7 +88,7 @@ class _File:
             if context is not None and context.is_map
             else {}
         )
-        tags = Tags(self.file, context_values, self._values_of)
+        tags = AuthentikTags(self.file, context_values, self._values_of)
         for key, (at, _) in self.node.value.items():
             if key not in ("version", "metadata", "context", "entries"):
                 self.notes.add(self.file, at.line, f"{key} is not converted.")
@@ -135,22 +135,22 @@ class _File:
         self.objects.strays.setdefault(self.file, []).append(f"authentik: line {node.line}: {text}")
         self.notes.add(self.file, node.line, f"{text[0].upper()}{text[1:]}")
 
-    def _entry(self, node: Node, tags: Tags) -> None:
+    def _entry(self, node: Node, tags: AuthentikTags) -> None:
         values: dict[str, Any] = {
-            key: tags.value(value) for key, (_, value) in node.value.items() if key in _ENTRY
+            key: tags.resolve(value) for key, (_, value) in node.value.items() if key in _ENTRY
         }
         model = values.get("model")
-        if isinstance(model, Unknown | Ours):
+        if isinstance(model, UnknownValue | FoyerTag):
             self._note_unknown(node, "its model is made by a tag that cannot be followed")
             return
         if not isinstance(model, str):
             self.notes.add(self.file, node.line, "An entry must have a model; this one is omitted.")
             return
-        model = OLD.get(model.lower(), model.lower())
+        model = RENAMED_MODELS.get(model.lower(), model.lower())
         for key, (at, _) in node.value.items():
             if key not in _ENTRY or (key == "permissions" and values[key]):
                 self.notes.add(self.file, at.line, f"{model}: {key[:50]} is not converted.")
-        entry = Entry(self.file, node.line, model, self._id(node, model, values.get("id")))
+        entry = AuthentikEntry(self.file, node.line, model, self._id(node, model, values.get("id")))
         doubts = [*self._fill(entry, node, values), *_conditions(values)]
         state = values.get("state") or "present"
         if state not in _STATES:
@@ -186,17 +186,17 @@ class _File:
         )
         return ""
 
-    def _fill(self, entry: Entry, node: Node, values: Mapping[str, Any]) -> Iterator[str]:
+    def _fill(self, entry: AuthentikEntry, node: Node, values: Mapping[str, Any]) -> Iterator[str]:
         """Fill the entry with what can be read; yield what cannot."""
         for part in ("identifiers", "attrs"):
             fields, node_of_key = values.get(part), node.get(part)
             if isinstance(fields, dict):
                 at = node_of_key.value if node_of_key is not None and node_of_key.is_map else {}
-                entry.add(fields.items(), lambda key, at=at: at[key][0].line if key in at else node.line)  # type: ignore[misc]
+                entry.update(fields.items(), lambda key, at=at: at[key][0].line if key in at else node.line)  # type: ignore[misc]
             elif fields is not None:
                 yield f"its {part} aren't a mapping"
 
-    def _add(self, entry: Entry, fields: tuple[tuple[str, Any], ...], state: str) -> None:
+    def _add(self, entry: AuthentikEntry, fields: tuple[tuple[str, Any], ...], state: str) -> None:
         """Add the entry, or merge it into an earlier entry of the same object."""
         objects, notes = self.objects, self.notes
         known = objects.find(Ref(entry.file, model=entry.model, fields=fields)) if fields else None
@@ -214,7 +214,7 @@ class _File:
                 entry.line,
                 f"{entry} is defined in {known.file}:{known.line} already; both are taken together.",
             )
-            known.add(entry.items(), entry.line_of)
+            known.update(entry.items(), entry.line_of)
             objects.index(known)
         else:
             notes.add(
@@ -227,7 +227,7 @@ class _File:
             )
         if known is not None and state not in ("created", "must_created"):
             known.doubt = known.doubt or entry.doubt
-        if entry.id and not objects.known_as(self.file, entry.id, known or entry):
+        if entry.id and not objects.register_id(self.file, entry.id, known or entry):
             notes.add(
                 self.file,
                 entry.line,
@@ -249,7 +249,8 @@ def _conditions(values: Mapping[str, Any]) -> Iterator[str]:
     conditions = values.get("conditions") or []
     conditions = conditions if isinstance(conditions, list) else [conditions]
     if any(
-        isinstance(each, Unknown | Ours | Ref) or str(each).lower() in ("no", "off") for each in conditions
+        isinstance(each, UnknownValue | FoyerTag | Ref) or str(each).lower() in ("no", "off")
+        for each in conditions
     ):
         yield "its conditions are not known from the file"
     elif not all(conditions):

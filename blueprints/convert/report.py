@@ -12,7 +12,7 @@ _WIDTH, _LINES = 140, 200
 
 
 @dataclass(frozen=True)
-class Ours:
+class FoyerTag:
     """A blueprint tag for a value that only the running installation knows: ``!env NAME default``."""
 
     tag: str
@@ -43,21 +43,21 @@ class Note:
     text: str
 
     def __str__(self) -> str:
-        return f"{shown(self.file)}:{self.line}: {self.text}"
+        return f"{printable(self.file)}:{self.line}: {self.text}"
 
 
 @dataclass
 class Notes:
     """The notes of a conversion."""
 
-    kept: dict[Note, None] = field(default_factory=dict)
+    notes: dict[Note, None] = field(default_factory=dict)
 
     def add(self, file: str, line: int, text: str) -> None:
         """Add a note; duplicates are ignored."""
-        self.kept.setdefault(Note(file, line, shown(text)[:500]))
+        self.notes.setdefault(Note(file, line, printable(text)[:500]))
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Return the text as one line without control characters, which could affect a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
@@ -72,7 +72,7 @@ def source_lines(text: str) -> list[str]:
 
     Every kind of line break splits lines here, so that nothing of the source can leave the comment.
     """
-    lines = [shown(line.expandtabs(4)).rstrip()[:300] for line in text.strip().splitlines()]
+    lines = [printable(line.expandtabs(4)).rstrip()[:300] for line in text.strip().splitlines()]
     more = len(lines) - _LINES
     return lines[:_LINES] + ([f"({more} more lines)"] if more > 0 else [])
 
@@ -124,7 +124,7 @@ def _flow_style(value: Any) -> str:
 
 
 def _scalar(value: Any) -> str:
-    if isinstance(value, Ours):
+    if isinstance(value, FoyerTag):
         return str(value)
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)

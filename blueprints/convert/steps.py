@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from blueprints.convert.durations import duration
-from blueprints.convert.entries import Entry, NotCarried, Objects
+from blueprints.convert.entries import AuthentikEntry, AuthentikObjects, NotConvertible
 from blueprints.convert.names import short_name
 from blueprints.convert.policies import Policies
 from blueprints.convert.report import Block, Notes
-from flows.settings import write_duration
-from idp.foundation.text import cleaned
-from stages.login import LONGEST, SHORTEST
+from flows.settings import format_duration
+from idp.foundation.text import clean_line
+from stages.login import MAX_LIFETIME, MIN_LIFETIME
 
 _ASKS_PASSWORD = "authentik_stages_password.passwordstage"  # noqa: S105 a model
-REFUSES = "This step isn't available yet. Ask an administrator."
+DENY_MESSAGE = "This step isn't available yet. Ask an administrator."
 _TYPES = {
     "text": "text",
     "text_area": "long_text",
@@ -42,39 +42,41 @@ _FIXED_SETTINGS = {
 
 
 @dataclass
-class Work:
+class ConversionContext:
     """The shared state of a conversion.
 
-    ``writes`` says whether the current flow saves the answers to its prompts.
+    ``saves_answers`` says whether the current flow saves the answers to its prompts.
     """
 
-    objects: Objects
+    objects: AuthentikObjects
     policies: Policies
     notes: Notes
-    writes: bool = False
+    saves_answers: bool = False
 
-    def note(self, entry: Entry, text: str, key: str = "") -> None:
+    def note(self, entry: AuthentikEntry, text: str, key: str = "") -> None:
         """Add a note at a key of the entry, or at its beginning."""
         self.notes.add(entry.file, entry.line_of(key), f"{entry}: {text}")
 
 
-def refusal(name: str, *comments: str) -> Block:
+def deny_step(name: str, *comments: str) -> Block:
     """Return a step that denies everyone, with the reason as a comment."""
-    return Block({"id": short_name(name), "stage": "deny", "settings": {"message": REFUSES}}, list(comments))
+    return Block(
+        {"id": short_name(name), "stage": "deny", "settings": {"message": DENY_MESSAGE}}, list(comments)
+    )
 
 
-def steps_of(stage: Entry, context: Work) -> list[Block]:
+def convert_stage(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
     """Return the steps that do what the stage did; a denying step replaces what cannot be converted."""
     make = _STAGES.get(stage.model)
-    stage.used = True
+    stage.is_used = True
     try:
         if make is None or stage.doubt:
-            raise NotCarried(stage.doubt or "this stage isn't supported yet", stage.line)
+            raise NotConvertible(stage.doubt or "this stage isn't supported yet", stage.line)
         steps = make(stage, context)
-    except NotCarried as error:
-        stage.told = True
+    except NotConvertible as error:
+        stage.is_reported = True
         context.notes.add(stage.file, error.line, f"{stage}: {error.text}; a denying step replaces it.")
-        return [refusal(stage.title, f"authentik: {stage} is not converted: {error.text}")]
+        return [deny_step(stage.title, f"authentik: {stage} is not converted: {error.text}")]
     return steps
 
 
@@ -82,22 +84,22 @@ def _step(kind: str, **settings: Any) -> Block:
     return Block({"stage": kind, **({"settings": settings} if settings else {})})
 
 
-def _identification(stage: Entry, context: Work) -> list[Block]:
+def _identification(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
     fields = [str(each) for each in stage.list("user_fields")]
     known = [each for each in fields if each in ("username", "email")]
     if not known:
-        raise NotCarried("people are found by nothing that is known here", stage.line_of("user_fields"))
+        raise NotConvertible("people are found by nothing that is known here", stage.line_of("user_fields"))
     if len(known) < len(fields):
         context.note(stage, f"people are not found by {', '.join(set(fields) - set(known))}.", "user_fields")
     for key, fixed in _FIXED_SETTINGS.items():
-        if stage.true(key, fixed) is not fixed:
+        if stage.boolean(key, fixed) is not fixed:
             context.note(stage, f"{key} is not converted: it is always {str(fixed).lower()} here.", key)
     steps = [_step("identification", fields=known)]
     for key in ("captcha_stage", "webauthn_stage"):
-        if stage.take(key):
+        if stage.known_value(key):
             context.note(stage, f"{key} is not converted; a denying step replaces it.", key)
-            steps.append(refusal(key, f"authentik: {stage}: the {key} is not converted"))
-    password = stage.take("password_stage")
+            steps.append(deny_step(key, f"authentik: {stage}: the {key} is not converted"))
+    password = stage.known_value("password_stage")
     if password:
         entry = context.objects.find(password)
         if entry is None:
@@ -110,23 +112,23 @@ def _identification(stage: Entry, context: Work) -> list[Block]:
                 "password_stage",
             )
         if entry is not None and entry.model != _ASKS_PASSWORD:
-            raise NotCarried(
+            raise NotConvertible(
                 "its password_stage is none that asks for a password", stage.line_of("password_stage")
             )
-        steps += steps_of(entry, context) if entry else [_step("password")]
+        steps += convert_stage(entry, context) if entry else [_step("password")]
     return steps
 
 
-def _password(stage: Entry, context: Work) -> list[Block]:
+def _password(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
     backends = [str(each) for each in stage.list("backends")]
     if backends and not any(each.endswith("InbuiltBackend") for each in backends):
-        raise NotCarried("passwords are stored elsewhere", stage.line_of("backends"))
+        raise NotConvertible("passwords are stored elsewhere", stage.line_of("backends"))
     if len(backends) > 1:
         others = ", ".join(
             each.rpartition(".")[2] for each in backends if not each.endswith("InbuiltBackend")
         )
         context.note(stage, f"only passwords stored here are checked, not {others}.", "backends")
-    attempts = stage.take("failed_attempts_before_cancel")
+    attempts = stage.known_value("failed_attempts_before_cancel")
     if attempts is None:
         return [_step("password")]
     free = attempts if isinstance(attempts, int) and 1 <= attempts <= 20 else None
@@ -138,7 +140,7 @@ def _password(stage: Entry, context: Work) -> list[Block]:
     return [_step("password", **({"free": free} if free else {}))]
 
 
-def _validate(stage: Entry, context: Work) -> list[Block]:
+def _validate(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
     device_classes = [str(each) for each in stage.list("device_classes")] or [
         "static",
         "totp",
@@ -149,7 +151,9 @@ def _validate(stage: Entry, context: Work) -> list[Block]:
     ]
     known: list[str] = [each for each in ("totp", "static") if each in device_classes]
     if not known:
-        raise NotCarried(f"none of {', '.join(device_classes)} is there yet", stage.line_of("device_classes"))
+        raise NotConvertible(
+            f"none of {', '.join(device_classes)} is there yet", stage.line_of("device_classes")
+        )
     if others := [each for each in device_classes if each not in known]:
         context.note(
             stage,
@@ -160,7 +164,7 @@ def _validate(stage: Entry, context: Work) -> list[Block]:
             "device_classes",
         )
     missing = _missing_action(stage, context, known)
-    if stage.take("last_auth_threshold") not in (None, "", "seconds=0"):
+    if stage.known_value("last_auth_threshold") not in (None, "", "seconds=0"):
         context.note(
             stage,
             "last_auth_threshold is not converted: it is asked in every sign-in.",
@@ -172,7 +176,7 @@ def _validate(stage: Entry, context: Work) -> list[Block]:
     return [_code_choice(stage, missing)]
 
 
-def _code_choice(stage: Entry, missing: str) -> Block:
+def _code_choice(stage: AuthentikEntry, missing: str) -> Block:
     """Return a section that asks for an authenticator code or a recovery code, as the person chooses."""
     choice_id = short_name(f"{stage.title}-how")
     choice_variable = f"steps.{re.sub('[^a-z0-9]', '_', choice_id)}.choice"
@@ -205,10 +209,10 @@ def _code_choice(stage: Entry, missing: str) -> Block:
     return Block({"group": short_name(stage.title), "steps": inner})
 
 
-def _missing_action(stage: Entry, context: Work, known: list[str]) -> str:
+def _missing_action(stage: AuthentikEntry, context: ConversionContext, known: list[str]) -> str:
     action = stage.text("not_configured_action") or "skip"
     if action not in ("skip", "deny", "configure"):
-        raise NotCarried(
+        raise NotConvertible(
             f"unknown not_configured_action {action[:30]}", stage.line_of("not_configured_action")
         )
     if action != "configure":
@@ -224,26 +228,26 @@ def _missing_action(stage: Entry, context: Work, known: list[str]) -> str:
     return "set_up"
 
 
-def _prompt(stage: Entry, context: Work) -> list[Block]:
+def _prompt(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
     found = [context.objects.find(each) for each in stage.list("fields")]
     if None in found or not found:
-        raise NotCarried("not all of its fields are in the files", stage.line_of("fields"))
+        raise NotConvertible("not all of its fields are in the files", stage.line_of("fields"))
     fields = [_field(each, context) for each in sorted((each for each in found if each), key=_order)]
     visible = [each for each in fields if each]
     names = [each["name"] for each in visible]
     if len(set(names)) < len(names):
-        raise NotCarried("two of its fields have the same name", stage.line)
+        raise NotConvertible("two of its fields have the same name", stage.line)
     if not visible:
-        raise NotCarried("none of its fields asks for input", stage.line)
-    steps = [_step("prompt", fields=visible, **({} if context.writes else {"keep": False}))]
+        raise NotConvertible("none of its fields asks for input", stage.line)
+    steps = [_step("prompt", fields=visible, **({} if context.saves_answers else {"keep": False}))]
     for each in stage.list("validation_policies"):
         policy = context.objects.find(each)
         reason = (
-            context.policies.source(policy)
+            context.policies.source_comment(policy)
             if policy
             else "authentik: a validation policy that is missing in the files is not converted"
         )
-        steps.append(refusal(f"{stage.title}-validation", reason))
+        steps.append(deny_step(f"{stage.title}-validation", reason))
         context.note(
             stage,
             "a validation policy is not converted; a denying step is added after the question.",
@@ -252,54 +256,56 @@ def _prompt(stage: Entry, context: Work) -> list[Block]:
     return steps
 
 
-def _order(prompt: Entry) -> tuple[float, int]:
+def _order(prompt: AuthentikEntry) -> tuple[float, int]:
     order = prompt.get("order")
     return (order if isinstance(order, int | float) else 0, prompt.line)
 
 
-def _field(prompt: Entry, context: Work) -> dict[str, Any] | None:
+def _field(prompt: AuthentikEntry, context: ConversionContext) -> dict[str, Any] | None:
     kind = prompt.text("type") or "text"
     key = prompt.text("field_key")
     if kind in _DISPLAY_TYPES:
-        prompt.told = True
+        prompt.is_reported = True
         context.note(prompt, f"a field of the type {kind} asks for nothing and is omitted.", "type")
         return None
     field_type = _TYPES.get(kind)
     if field_type is None:
-        raise NotCarried(f"its field {key} is of the type {kind}, which is not there", prompt.line_of("type"))
+        raise NotConvertible(
+            f"its field {key} is of the type {kind}, which is not there", prompt.line_of("type")
+        )
     name = re.sub(r"[^a-z0-9_]", "_", key.rpartition(".")[2].lower()).strip("_")[:45]
     name = name if re.match(r"[a-z]", name) else f"field_{name}".rstrip("_")
     if name != key:
         context.note(prompt, f"the field {key} is named {name} here.", "field_key")
     field = {
         "name": name,
-        "label": cleaned(prompt.text("label"), 100),
+        "label": clean_line(prompt.text("label"), 100),
         "type": field_type,
-        "help": cleaned(prompt.text("sub_text"), 300),
+        "help": clean_line(prompt.text("sub_text"), 300),
     }
     return {key: value for key, value in field.items() if value} | (
-        {"required": True} if prompt.true("required") else {}
+        {"required": True} if prompt.boolean("required") else {}
     )
 
 
-def _user_write(stage: Entry, context: Work) -> list[Block]:
-    raise NotCarried(
+def _user_write(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
+    raise NotConvertible(
         "prompt saves its answers on the person itself; flows can't create accounts yet", stage.line
     )
 
 
-def _redirect(stage: Entry, context: Work) -> list[Block]:
+def _redirect(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
     if stage.text("mode") not in ("", "static"):
-        raise NotCarried("it leads to another flow", stage.line_of("mode"))
+        raise NotConvertible("it leads to another flow", stage.line_of("mode"))
     return [_step("redirect", to=stage.text("target_static"))]
 
 
-def _deny(stage: Entry, context: Work) -> list[Block]:
-    message = cleaned(stage.text("deny_message"), 300)
+def _deny(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
+    message = clean_line(stage.text("deny_message"), 300)
     return [_step("deny", **({"message": message} if message else {}))]
 
 
-def _consent(stage: Entry, context: Work) -> list[Block]:
+def _consent(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
     if stage.text("mode") not in ("", "always_require"):
         context.note(stage, "mode: consent is asked every time; it is not remembered.", "mode")
     if stage.get("consent_expire_in") is not None:
@@ -315,39 +321,42 @@ _SESSION_BINDINGS = {
 }
 
 
-def _login(stage: Entry, context: Work) -> list[Block]:
+def _login(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
     for key, why in _SESSION_BINDINGS.items():
         if stage.text(key) not in ("", "no_binding"):
-            raise NotCarried(f"{key}: {why}", stage.line_of(key))
-    if stage.true(key := "terminate_other_sessions"):
-        raise NotCarried(
+            raise NotConvertible(f"{key}: {why}", stage.line_of(key))
+    if stage.boolean(key := "terminate_other_sessions"):
+        raise NotConvertible(
             f"{key}: it ends the person's other sessions, which would go on here", stage.line_of(key)
         )
-    if stage.take(key := "remember_me_offset") not in (None, "", "seconds=0"):
+    if stage.known_value(key := "remember_me_offset") not in (None, "", "seconds=0"):
         context.note(stage, f"{key} is not converted: people can't choose to stay signed in longer.", key)
     wanted = duration(stage, key := "session_duration")
     if not wanted:  # in authentik the session lasts until the browser is closed
         context.note(
             stage,
-            f"a session ends after {write_duration(LONGEST)}, whether the browser was closed before or not.",
+            f"a session ends after {format_duration(MAX_LIFETIME)}, "
+            "whether the browser was closed before or not.",
             key,
         )
         return [_step("login")]
-    if wanted < SHORTEST:
-        raise NotCarried(
-            f"{key}: shorter than the minimum here, {write_duration(SHORTEST)}", stage.line_of(key)
+    if wanted < MIN_LIFETIME:
+        raise NotConvertible(
+            f"{key}: shorter than the minimum here, {format_duration(MIN_LIFETIME)}", stage.line_of(key)
         )
-    if wanted >= LONGEST:
-        context.note(stage, f"{key}: a session ends after {write_duration(LONGEST)} at the latest.", key)
+    if wanted >= MAX_LIFETIME:
+        context.note(
+            stage, f"{key}: a session ends after {format_duration(MAX_LIFETIME)} at the latest.", key
+        )
         return [_step("login")]
-    return [_step("login", session_lifetime=write_duration(wanted))]
+    return [_step("login", session_lifetime=format_duration(wanted))]
 
 
-def _simple(kind: str) -> Callable[[Entry, Work], list[Block]]:
+def _simple(kind: str) -> Callable[[AuthentikEntry, ConversionContext], list[Block]]:
     return lambda stage, context: [_step(kind)]
 
 
-_STAGES: dict[str, Callable[[Entry, Work], list[Block]]] = {
+_STAGES: dict[str, Callable[[AuthentikEntry, ConversionContext], list[Block]]] = {
     "authentik_stages_identification.identificationstage": _identification,
     _ASKS_PASSWORD: _password,
     "authentik_stages_authenticator_validate.authenticatorvalidatestage": _validate,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from blueprints.convert.report import Ours
+from blueprints.convert.report import FoyerTag
 from blueprints.files.nodes import BadYaml, Node
 
 MAX_VALUES = 200_000
@@ -15,13 +15,13 @@ _FORMAT_SPEC = re.compile(r"%(.)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownValue:
     """A value that is not known from the file, and why."""
 
-    why: str
+    reason: str
 
     def __str__(self) -> str:
-        return f"a value that is not known from the file ({self.why})"
+        return f"a value that is not known from the file ({self.reason})"
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,22 @@ class _Unresolvable(Exception):
 
 
 @dataclass
-class Tags:
+class AuthentikTags:
     """Resolves the tags of one file.
 
-    ``context`` is the context of the file. ``found`` returns the values of an object, for ``!FindObject``.
+    ``context`` is the context of the file. ``find_values`` returns the values of an object, for
+    ``!FindObject``.
     """
 
     file: str
     context: Mapping[str, Node]
-    found: Callable[[Ref], Mapping[str, Any] | None]
+    find_values: Callable[[Ref], Mapping[str, Any] | None]
     _remaining: int = MAX_VALUES
     _depth: int = 0
     _resolving: list[str] = field(default_factory=list)
     _items: list[tuple[Any, Any]] = field(default_factory=list)
 
-    def value(self, node: Node) -> Any:
+    def resolve(self, node: Node) -> Any:
         """Return the value of a node: plain data, Ref, Ours or Unknown.
 
         Raise BadYaml if the file becomes too large with its tags resolved.
@@ -67,29 +68,29 @@ class Tags:
         self._depth += 1
         try:
             if self._depth > MAX_DEPTH:
-                return Unknown("it is too deep once its tags are followed")
+                return UnknownValue("it is too deep once its tags are followed")
             return self._tagged(node) if node.tag else self._plain(node)
         finally:
             self._depth -= 1
 
     def _plain(self, node: Node) -> Any:
         if node.is_map:
-            return {key: self.value(value) for key, (_, value) in node.value.items()}
-        return [self.value(each) for each in node.value] if node.is_list else node.value
+            return {key: self.resolve(value) for key, (_, value) in node.value.items()}
+        return [self.resolve(each) for each in node.value] if node.is_list else node.value
 
     def _tagged(self, node: Node) -> Any:
         standard = node.tag.removeprefix("tag:yaml.org,2002:").removeprefix("!")
         if standard in ("str", "map", "seq"):
             return self._plain(node)
         if standard.startswith("python/"):
-            return Unknown(f"the tag !!{standard[:80]} has no place in a blueprint")
+            return UnknownValue(f"the tag !!{standard[:80]} has no place in a blueprint")
         read = _TAGS.get(node.tag)
         if read is None:
-            return Unknown(f"unknown tag !{node.tag[:50]}")
+            return UnknownValue(f"unknown tag !{node.tag[:50]}")
         try:
             return read(self, node)
         except _Unresolvable as error:
-            return Unknown(f"!{node.tag}: {error}")
+            return UnknownValue(f"!{node.tag}: {error}")
 
     def _arguments(self, node: Node, least: int = 1) -> list[Any]:
         """Return the arguments of a tag."""
@@ -102,7 +103,7 @@ class Tags:
         return [self._known_value(each) for each in node.value] if node.is_list else [str(node.value)]
 
     def _known_value(self, node: Node) -> Any:
-        return _require_known(self.value(node))
+        return _require_known(self.resolve(node))
 
     def _key_of(self, node: Node) -> Ref:
         return Ref(self.file, id=str(self._arguments(node)[0]))
@@ -110,7 +111,7 @@ class Tags:
     def _find(self, node: Node) -> Ref:
         model, *pairs = self._arguments(node, 2)
         if not all(
-            isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[1], list | dict | Ours)
+            isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[1], list | dict | FoyerTag)
             for pair in pairs
         ):
             raise _Unresolvable("it asks for more than names and values")
@@ -119,7 +120,7 @@ class Tags:
         )
 
     def _find_object(self, node: Node) -> Any:
-        found = self.found(ref := self._find(node))
+        found = self.find_values(ref := self._find(node))
         if found is None:
             raise _Unresolvable(f"{ref} is not among the entries before it")
         return dict(found)
@@ -146,28 +147,28 @@ class Tags:
         if key in self.context:
             self._resolving.append(key)
             try:
-                return self.value(self.context[key])
+                return self.resolve(self.context[key])
             finally:
                 self._resolving.pop()
         if default:
-            return self.value(default[0])
+            return self.resolve(default[0])
         raise _Unresolvable(
             f"the file's context has no {key[:50]}; what an installation adds to it is not in the file"
         )
 
-    def _env(self, node: Node) -> Ours:
+    def _env(self, node: Node) -> FoyerTag:
         name, *default = self._arguments(node)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", str(name)) or any(
-            isinstance(each, list | dict | Ref | Ours) for each in default
+            isinstance(each, list | dict | Ref | FoyerTag) for each in default
         ):
             raise _Unresolvable("this isn't an environment variable with a text default")
-        return Ours("env", (str(name), *("" if each is None else str(each) for each in default[:1])))
+        return FoyerTag("env", (str(name), *("" if each is None else str(each) for each in default[:1])))
 
-    def _file(self, node: Node) -> Ours:
+    def _file(self, node: Node) -> FoyerTag:
         name = str(self._arguments(node)[0]).replace("\\", "/").rsplit("/", 1)[-1]
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
             raise _Unresolvable("this isn't a file name")
-        return Ours("file", (name,))
+        return FoyerTag("file", (name,))
 
     def _format(self, node: Node) -> str:
         text, *arguments = self._arguments(node)
@@ -197,7 +198,7 @@ class Tags:
             return truth
         if len(node.value) < 3:
             raise _Unresolvable("invalid use of the tag")
-        return self.value(node.value[1 if truth else 2])
+        return self.resolve(node.value[1 if truth else 2])
 
     def _condition(self, node: Node) -> bool:
         mode, *arguments = self._arguments(node, 2)
@@ -226,7 +227,7 @@ class Tags:
         for item in over.items() if isinstance(over, dict) else enumerate(over):
             self._items.append(item)
             try:
-                result.append(self.value(template))
+                result.append(self.resolve(template))
             finally:
                 self._items.pop()
         if shape == "SEQ":
@@ -244,15 +245,15 @@ class Tags:
 
 def _require_known(value: Any) -> Any:
     """Return the value; raise _NotKnown if any of it is unknown."""
-    if isinstance(value, Unknown):
-        raise _Unresolvable(value.why)
+    if isinstance(value, UnknownValue):
+        raise _Unresolvable(value.reason)
     for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _require_known(each)
     return value
 
 
 def _truth_value(value: Any) -> bool:
-    if isinstance(value, Ours | Ref):
+    if isinstance(value, FoyerTag | Ref):
         raise _Unresolvable("it depends on the running installation")
     return bool(value)
 
@@ -261,18 +262,18 @@ def _number(value: Any) -> int | None:
     return int(value) if re.fullmatch(r"-?[0-9]{1,9}", str(value)) else None
 
 
-_TAGS: dict[str, Callable[[Tags, Node], Any]] = {
-    "KeyOf": Tags._key_of,
-    "Find": Tags._find,
-    "FindObject": Tags._find_object,
-    "AtIndex": Tags._at_index,
-    "Context": Tags._context,
-    "Env": Tags._env,
-    "File": Tags._file,
-    "Format": Tags._format,
-    "If": Tags._if,
-    "Condition": Tags._condition,
-    "Enumerate": Tags._enumerate,
-    "Index": Tags._item,
-    "Value": Tags._item,
+_TAGS: dict[str, Callable[[AuthentikTags, Node], Any]] = {
+    "KeyOf": AuthentikTags._key_of,
+    "Find": AuthentikTags._find,
+    "FindObject": AuthentikTags._find_object,
+    "AtIndex": AuthentikTags._at_index,
+    "Context": AuthentikTags._context,
+    "Env": AuthentikTags._env,
+    "File": AuthentikTags._file,
+    "Format": AuthentikTags._format,
+    "If": AuthentikTags._if,
+    "Condition": AuthentikTags._condition,
+    "Enumerate": AuthentikTags._enumerate,
+    "Index": AuthentikTags._item,
+    "Value": AuthentikTags._item,
 }

@@ -9,85 +9,85 @@ from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PolicyVerdict:
     """The result of one or several policies, as two conditions between which the exact result lies.
 
-    ``may`` is true wherever the policies possibly agree, ``surely`` only where they certainly do.
-    ``stranger`` is the result of a policy about a person who is not known yet. It is None if the policy does
-    not depend on the person.
+    ``possible`` is true wherever the policies possibly agree, ``certain`` only where they certainly do.
+    ``for_strangers`` is the result of a policy about a person who is not known yet. It is None if the policy
+    does not depend on the person.
     """
 
-    may: str = "true"
-    surely: str = "false"
-    stranger: bool | None = None
+    possible: str = "true"
+    certain: str = "false"
+    for_strangers: bool | None = None
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         """Whether the policy can be expressed as a condition."""
-        return self != Verdict()
+        return self != PolicyVerdict()
 
-    def of_strangers(self) -> "Verdict":
+    def before_sign_in(self) -> "PolicyVerdict":
         """Return the verdict for a policy that authentik evaluates before the person is known.
 
         The person may have been signed in already.
         """
-        if self.stranger is None:
+        if self.for_strangers is None:
             return self
-        return replace(self, may="true") if self.stranger else replace(self, surely="false")
+        return replace(self, possible="true") if self.for_strangers else replace(self, certain="false")
 
 
 @dataclass
-class Judgement:
+class PolicyEvaluation:
     """The policies of one object.
 
-    ``verdicts`` has one item for each policy. ``opaque`` holds the comments of the unknown ones.
+    ``verdicts`` has one item for each policy. ``comments`` holds the comments of the unknown ones.
 
-    ``everyone`` says that all must agree (``policy_engine_mode: all``); otherwise one is enough. It is None
-    if that is not known.
+    ``require_all`` says that all must agree (``policy_engine_mode: all``); otherwise one is enough. It is
+    None if that is not known.
     """
 
-    verdicts: list[Verdict] = field(default_factory=list)
-    opaque: list[str] = field(default_factory=list)
+    verdicts: list[PolicyVerdict] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
     groups: list[list[str]] = field(default_factory=list)
-    everyone: bool | None = False
+    require_all: bool | None = False
 
     def __bool__(self) -> bool:
         return bool(self.verdicts)
 
     @property
-    def asks_who(self) -> bool:
+    def depends_on_person(self) -> bool:
         """Whether any of the policies depends on the person."""
-        return any(each.stranger is not None for each in self.verdicts)
+        return any(each.for_strangers is not None for each in self.verdicts)
 
     def conditions(self) -> list[str]:
         """Return the known conditions for a comment, after a phrase for how they are combined."""
-        known = [each.may for each in self.verdicts if each.known]
+        known = [each.possible for each in self.verdicts if each.is_known]
         if not known:
             return []
-        how = "all or any of" if self.everyone is None else "all of" if self.everyone else "any of"
+        how = "all or any of" if self.require_all is None else "all of" if self.require_all else "any of"
         return [how, *known]
 
-    def doubt(self, *comments: str) -> None:
+    def add_unknown(self, *comments: str) -> None:
         """Add a policy of which nothing is known."""
-        self.verdicts.append(Verdict())
-        self.opaque += comments
+        self.verdicts.append(PolicyVerdict())
+        self.comments += comments
 
-    def together(self, *, strangers: bool = False) -> Verdict:
+    def combine(self, *, strangers: bool = False) -> PolicyVerdict:
         """Return the combined verdict.
 
         With ``strangers`` the policies are evaluated before the person is known.
         """
-        verdicts = [each.of_strangers() if strangers else each for each in self.verdicts]
-        may, surely = [each.may for each in verdicts], [each.surely for each in verdicts]
-        return Verdict(
-            all_of(may) if self.everyone else any_of(may),
-            any_of(surely) if self.everyone is False else all_of(surely),
+        verdicts = [each.before_sign_in() if strangers else each for each in self.verdicts]
+        may, surely = [each.possible for each in verdicts], [each.certain for each in verdicts]
+        return PolicyVerdict(
+            all_of(may) if self.require_all else any_of(may),
+            any_of(surely) if self.require_all is False else all_of(surely),
         )
 
     @property
-    def only_groups(self) -> list[str] | None:
+    def sufficient_groups(self) -> list[str] | None:
         """The groups of which one is certainly enough; None if groups cannot express the policies."""
-        if self.everyone is not False and len(self.verdicts) > 1:
+        if self.require_all is not False and len(self.verdicts) > 1:
             return None
         return [name for names in self.groups for name in names] or None
 

@@ -17,14 +17,14 @@ from django.utils.translation import ngettext
 
 from blueprints.files import secrets
 from blueprints.files.order import missing_references
-from blueprints.files.plan import MissingSecret, Plan, Tell, make_plan, secret_name
+from blueprints.files.plan import MissingSecret, Plan, Progress, make_plan, secret_name
 from blueprints.files.problems import BadBlueprint, Problem
-from blueprints.files.prune import leaving, remaining
-from blueprints.files.read import Sent
+from blueprints.files.prune import deleted_names, remaining_uses
+from blueprints.files.read import Upload
 from blueprints.models import Owned, Result
-from blueprints.objects.kind import BY, Change
+from blueprints.objects.kind import BLUEPRINT_ACTOR, ObjectChange
 from blueprints.objects.registry import KINDS
-from flows.documents.versions import RefusedFlow
+from flows.documents.versions import InvalidFlow
 from idp.accounts.bulk import LastAdministrator
 from idp.accounts.roles import SHARED_SECRETS
 from idp.events.bus import publish
@@ -35,70 +35,70 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.rows import write_columns
 from idp.tenancy.scope import tenant_scope
 
-Show = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
+ShowSecrets = Callable[[Plan, Sequence[tuple[str, str, str]]], object]
 """Receives the plan, and the tenant, name and value of each secret that is generated."""
 _MAX_ATTEMPTS = 5
 
 
-class StateMoved(Changed):
+class PlanChanged(Changed):
     """Something has changed since the preview. Create a new plan and review it."""
 
 
-class Overtaken(Exception):
+class WriteConflict(Exception):
     """Another transaction wrote between the comparison and the writing."""
 
 
 def apply(
-    paths: Iterable[Path | Sent],
+    paths: Iterable[Path | Upload],
     *,
     name: str = "",
-    by: str = BY,
+    by: str = BLUEPRINT_ACTOR,
     variables: Mapping[str, str] | None = None,
     prune: bool = False,
-    generate: Show | None = None,
+    show_generated: ShowSecrets | None = None,
     expect: str = "",
-    edition: str = "",
-    tell: Tell = lambda text: None,
+    source_digest: str = "",
+    progress: Progress = lambda text: None,
     check: Callable[[Plan], object] = lambda plan: None,
 ) -> Plan:
-    """Apply the files and return the plan that was carried out; raise BadBlueprint or StateMoved.
+    """Apply the files and return the plan that was carried out; raise BadBlueprint or PlanChanged.
 
     If it raises, nothing was written. An apply that finds another one running waits, and then compares again.
 
-    ``generate`` receives the missing secrets that are generated, before they are committed. If it raises,
-    nothing is written, so that no secret is stored that no one saw. Without it a missing secret is a problem.
-    ``expect`` is the state of the plan that was agreed to. ``edition`` is stored with the result in place of
-    the plan's own. ``tell`` receives the name of each phase. ``check`` may raise to refuse what is about to
-    be written.
+    ``show_generated`` receives the missing secrets that are generated, before they are committed. If it
+    raises, nothing is written, so that no secret is stored that no one saw. Without it a missing secret is a
+    problem. ``expect`` is the state of the plan that was agreed to. ``source_digest`` is stored with the
+    result in place of the plan's own. ``progress`` receives the name of each phase. ``check`` may raise to
+    refuse what is about to be written.
     """
     sources, generated_secrets = list(paths), dict[tuple[str, str], str]()
     for _ in range(_MAX_ATTEMPTS):
-        plan = make_plan(sources, name=name, variables=variables, prune=prune, tell=tell)
-        plan.edition = edition or plan.edition
-        if expect and plan.state != expect:
-            raise StateMoved
+        plan = make_plan(sources, name=name, variables=variables, prune=prune, progress=progress)
+        plan.source_digest = source_digest or plan.source_digest
+        if expect and plan.digest != expect:
+            raise PlanChanged
         check(plan)
-        generated = _generate_missing(plan, generated_secrets if generate else None)
-        _hash_secrets(plan, generated, tell)
+        generated = _generate_missing(plan, generated_secrets if show_generated else None)
+        _hash_secrets(plan, generated, progress)
         try:
-            _write(plan, generated, by, tell, generate)
-        except Overtaken as error:
+            _write(plan, generated, by, progress, show_generated)
+        except WriteConflict as error:
             conflict = error
             continue
         return plan
-    raise StateMoved from conflict
+    raise PlanChanged from conflict
 
 
-def record(plan: Plan, by: str) -> None:
+def record_plan(plan: Plan, by: str) -> None:
     """Store the result of a plan, unless the same blueprint was applied last and there was nothing to do."""
     last = Result.objects.filter(blueprint=plan.blueprint).order_by("-pk").first()
-    if plan.effective or last is None or not last.succeeded or last.edition != plan.edition:
-        note_result(plan.blueprint, plan.edition, by, counts=plan.counts, messages=plan.notes)
+    if plan.effective or last is None or not last.succeeded or last.edition != plan.source_digest:
+        record_result(plan.blueprint, plan.source_digest, by, counts=plan.counts, messages=plan.notes)
 
 
-def note_result(
+def record_result(
     blueprint: str,
-    edition: str,
+    digest: str,
     by: str,
     *,
     counts: Mapping[str, int],
@@ -107,34 +107,34 @@ def note_result(
 ) -> None:
     """Store one attempt with its messages."""
     values = {"counts": dict(counts), "messages": list(messages), "succeeded": succeeded}
-    Result.objects.create(blueprint=blueprint, edition=edition, at=timezone.now(), by=by, **values)
+    Result.objects.create(blueprint=blueprint, edition=digest, at=timezone.now(), by=by, **values)
 
 
 @transaction.atomic
-def note_failure(blueprint: str, edition: str, by: str, *, messages: Sequence[str]) -> None:
+def record_failure(blueprint: str, digest: str, by: str, *, messages: Sequence[str]) -> None:
     """Store a failed attempt, unless the last stored attempt is the same failure.
 
     Two processes may have tried at once.
     """
-    take_turn(nested=True)
+    lock_for_writing(nested=True)
     last = Result.objects.filter(blueprint=blueprint).order_by("-pk").first()
-    if last is None or last.succeeded or (last.edition, last.messages) != (edition, list(messages)):
-        note_result(blueprint, edition, by, counts={}, messages=messages, succeeded=False)
+    if last is None or last.succeeded or (last.edition, last.messages) != (digest, list(messages)):
+        record_result(blueprint, digest, by, counts={}, messages=messages, succeeded=False)
 
 
-def results(most: int = 20, blueprint: str = "") -> list[Result]:
+def latest_results(limit: int = 20, blueprint: str = "") -> list[Result]:
     """Return the last attempts, of this blueprint or of any, newest first."""
     return list(
-        Result.objects.filter(**({"blueprint": blueprint} if blueprint else {})).order_by("-pk")[:most]
+        Result.objects.filter(**({"blueprint": blueprint} if blueprint else {})).order_by("-pk")[:limit]
     )
 
 
-def tried() -> set[str]:
+def attempted_blueprints() -> set[str]:
     """Return the names of all blueprints that have ever been tried."""
     return set(Result.objects.values_list("blueprint", flat=True).distinct())
 
 
-def failing() -> list[Result]:
+def failing_results() -> list[Result]:
     """Return the last attempt of each blueprint whose last attempt failed, newest first.
 
     This covers the whole installation and returns at most 20.
@@ -167,7 +167,7 @@ def _missing_secret_problem(missing: MissingSecret) -> Problem:
     )
 
 
-def _hash_secrets(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Tell) -> None:
+def _hash_secrets(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Progress) -> None:
     """Hash new passwords and secrets, which takes time and must not hold a lock."""
     with_new_secret = [
         change
@@ -180,15 +180,15 @@ def _hash_secrets(plan: Plan, generated: Mapping[tuple[str, str], str], tell: Te
         with _scope_of(change.tenant):
             value = _secret_value(change, generated)
             KINDS[change.kind].prepare(change, value)
-            KINDS[change.kind].harden(change, value)
-            change.given["$secret"] = {
+            KINDS[change.kind].hash_secret(change, value)
+            change.desired["$secret"] = {
                 "name": secret_name(_declared_secret(change)),
                 "mac": mac("blueprint.secret", value),
                 "state": None,
             }
 
 
-def _secret_value(change: Change, generated: Mapping[tuple[str, str], str]) -> str:
+def _secret_value(change: ObjectChange, generated: Mapping[tuple[str, str], str]) -> str:
     declared = _declared_secret(change)
     if isinstance(declared, str):
         return declared
@@ -199,32 +199,32 @@ def _secret_value(change: Change, generated: Mapping[tuple[str, str], str]) -> s
     )
 
 
-def _declared_secret(change: Change) -> Any:
+def _declared_secret(change: ObjectChange) -> Any:
     return getattr(change.located.document, KINDS[change.kind].secret_key)  # type: ignore[union-attr]
 
 
 def _write(
-    plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell, show: Show | None
+    plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Progress, show: ShowSecrets | None
 ) -> None:
     nested = connection.in_atomic_block
     try:
         with transaction.atomic():
-            take_turn(nested)
+            lock_for_writing(nested)
             _write_all(plan, generated, by, tell)
             if show and generated:
                 show(plan, [(tenant, name, value) for (tenant, name), value in generated.items()])
     except OperationalError as error:
         # a serialization failure: another transaction changed one of the rows first
         if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):
-            raise Overtaken from error
+            raise WriteConflict from error
         raise
-    except (IntegrityError, ValidationError, RefusedFlow, LastAdministrator) as error:
-        raise Overtaken from error  # it was valid a moment ago; the next comparison locates the problem
+    except (IntegrityError, ValidationError, InvalidFlow, LastAdministrator) as error:
+        raise WriteConflict from error  # it was valid a moment ago; the next comparison locates the problem
 
 
-def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Tell) -> None:
-    if (Result.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) != plan.seen:
-        raise Overtaken
+def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, tell: Progress) -> None:
+    if (Result.objects.order_by("-pk").values_list("pk", flat=True).first() or 0) != plan.newest_result:
+        raise WriteConflict
     by_tenant = [
         (tenant, list(changes)) for tenant, changes in groupby(plan.changes, key=lambda change: change.tenant)
     ]
@@ -235,32 +235,32 @@ def _write_all(plan: Plan, generated: Mapping[tuple[str, str], str], by: str, te
         _write_tenant(plan, tenant, changes, by)
     for (tenant, name), value in generated.items():
         with _scope_of(tenant):
-            secrets.keep(name, value, by=by)
-    record(plan, by)
+            secrets.save(name, value, by=by)
+    record_plan(plan, by)
 
 
-def _release(tenant: str, changes: list[Change]) -> None:
+def _release(tenant: str, changes: list[ObjectChange]) -> None:
     """Check that nothing has changed since the comparison, then release values that others may take."""
     with _scope_of(tenant) as row:
-        check_unmoved(changes)
-        deleted = leaving(changes)
-        if missing_references([each.located for each in changes if each.located], deleted) or remaining(
+        check_unchanged(changes)
+        deleted = deleted_names(changes)
+        if missing_references([each.located for each in changes if each.located], deleted) or remaining_uses(
             changes
         ):
-            raise Overtaken
+            raise WriteConflict
         for name, names in deleted.items():
             KINDS[name].release(names)
         for change in changes:
             if (
                 change.kind == "tenant"
-                and "domains" in change.given
+                and "domains" in change.desired
                 and row.pk > 0
                 and change.may("tenants.edit")
             ):
-                tenants.release_domains(row, change.given["domains"])
+                tenants.release_domains(row, change.desired["domains"])
 
 
-def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> None:
+def _write_tenant(plan: Plan, tenant: str, changes: list[ObjectChange], by: str) -> None:
     with _scope_of(tenant):
         KINDS["tenant"].write(
             [
@@ -268,7 +268,7 @@ def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> No
                 for change in changes
                 if change.kind == "tenant" and change.action in ("create", "update")
             ],
-            by=BY,
+            by=BLUEPRINT_ACTOR,
         )
     with _scope_of(tenant):
         for kind in KINDS.values():
@@ -278,18 +278,18 @@ def _write_tenant(plan: Plan, tenant: str, changes: list[Change], by: str) -> No
                 if change.kind == kind.name and change.action in ("create", "update")
             ]
             if kind_changes and kind.name != "tenant":
-                kind.write(kind_changes, by=BY)
+                kind.write(kind_changes, by=BLUEPRINT_ACTOR)
         for name, deleted in groupby(
             [change for change in changes if change.action == "delete"], key=lambda change: change.kind
         ):
-            KINDS[name].delete([change.name for change in deleted], by=BY)
+            KINDS[name].delete([change.name for change in deleted], by=BLUEPRINT_ACTOR)
         _record_ownership(plan.blueprint, changes)
         if any(change.action != "unchanged" for change in changes):
             publish("blueprint.applied", actor=by, target=plan.blueprint, counts=plan.counts)
 
 
-def check_unmoved(changes: Sequence[Change]) -> None:
-    """Raise Overtaken if an object to be changed is no longer as it was compared."""
+def check_unchanged(changes: Sequence[ObjectChange]) -> None:
+    """Raise WriteConflict if an object to be changed is no longer as it was compared."""
     for kind in KINDS.values():
         expected = {
             change.name: change.before
@@ -299,10 +299,10 @@ def check_unmoved(changes: Sequence[Change]) -> None:
         if expected and kind.current(list(expected)) != {
             name: before for name, before in expected.items() if before is not None
         }:
-            raise Overtaken
+            raise WriteConflict
 
 
-def _record_ownership(blueprint: str, changes: Sequence[Change]) -> None:
+def _record_ownership(blueprint: str, changes: Sequence[ObjectChange]) -> None:
     """Store which blueprint manages each object and the applied values; write only what differs."""
     owned = {(row.kind, row.name): row for row in Owned.objects.all()}
     stored = {
@@ -313,7 +313,7 @@ def _record_ownership(blueprint: str, changes: Sequence[Change]) -> None:
     for change in changes:
         if change.action == "delete":
             continue
-        keys = dict(change.given)
+        keys = dict(change.desired)
         if "$secret" in keys:
             keys["$secret"] = {**keys["$secret"], "state": stored[change.kind][change.name]["$secret"]}
         row = owned.get((change.kind, change.name))
@@ -340,19 +340,19 @@ def _record_ownership(blueprint: str, changes: Sequence[Change]) -> None:
 
 def _is_equal(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return one.keys() == other.keys() and all(
-        KINDS[kind].same(key, value, other[key]) for key, value in one.items()
+        KINDS[kind].is_equal(key, value, other[key]) for key, value in one.items()
     )
 
 
-def _kinds_with_secrets(changes: Sequence[Change]) -> set[str]:
-    return {change.kind for change in changes if "$secret" in change.given}
+def _kinds_with_secrets(changes: Sequence[ObjectChange]) -> set[str]:
+    return {change.kind for change in changes if "$secret" in change.desired}
 
 
 def _scope_of(tenant: str) -> AbstractContextManager[Tenant]:
     return tenant_scope(tenants.by_name(tenant) or Tenant(pk=-1, name=tenant))
 
 
-def take_turn(nested: bool) -> None:
+def lock_for_writing(nested: bool) -> None:
     """Keep everyone else from applying until the transaction ends; SQLite has a single writer anyway.
 
     On PostgreSQL the transaction sees one snapshot, taken after the wait, because locking a table takes none.

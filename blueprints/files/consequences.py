@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from blueprints.objects.kind import Change
-from flows.documents.dead_ends import dead_end
-from flows.documents.designations import AUTHENTICATION, PART
+from blueprints.objects.kind import ObjectChange
+from flows.documents.dead_ends import find_dead_end
+from flows.documents.designations import AUTHENTICATION, SUB_FLOW
 from flows.documents.document import FlowDocument
 from flows.documents.versions import live_defaults
 
 
-def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocument]) -> Iterator[str]:
+def describe_consequences(
+    tenant: str, changes: Sequence[ObjectChange], parts: Mapping[str, FlowDocument]
+) -> Iterator[str]:
     """Yield a sentence for each default flow that can no longer be completed or no longer exists.
 
     ``changes`` are those of the tenant in scope, with their actions decided. ``parts`` are the sub-flows as
@@ -20,7 +22,7 @@ def outlook(tenant: str, changes: Sequence[Change], parts: Mapping[str, FlowDocu
         return
     planned = {name: each.located.document for name, each in flows.items() if each.located}
     for name, document in planned.items():
-        if document.default and document.designation != PART and (step := dead_end(document, parts)):
+        if document.default and document.designation != SUB_FLOW and (step := find_dead_end(document, parts)):
             yield (f"The flow {name} of {tenant} can't be completed: the step {step} refuses everyone.")
     before = live_defaults()
     after = {name: each for name, each in before.items() if name not in flows}

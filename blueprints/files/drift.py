@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from blueprints.models import Owned
-from blueprints.objects.kind import BY, HIDDEN, KeyChange
+from blueprints.objects.kind import BLUEPRINT_ACTOR, HIDDEN, KeyChange
 from blueprints.objects.registry import KINDS
 from idp.events.bus import changes_since, publish
 
@@ -40,7 +40,7 @@ class Drift:
         return asdict(self)
 
 
-def drifted(blueprint: str = "") -> list[Drift]:
+def find_drift(blueprint: str = "") -> list[Drift]:
     """Return every object of this blueprint, or of any, that has drifted in the tenant in scope.
 
     This takes a small, constant number of queries.
@@ -58,15 +58,15 @@ def drifted(blueprint: str = "") -> list[Drift]:
     ]
 
 
-def owners() -> set[str]:
+def owning_blueprints() -> set[str]:
     """Return the names of the blueprints that manage an object of the tenant in scope."""
     return set(Owned.objects.values_list("blueprint", flat=True).distinct())
 
 
 @transaction.atomic
-def note_drift() -> None:
+def record_drift() -> None:
     """Store the drift of each object, and publish one event when drift begins and one when it ends."""
-    current = {(each.kind, each.name): each for each in drifted()}
+    current = {(each.kind, each.name): each for each in find_drift()}
     rows = []
     for row in Owned.objects.select_for_update():
         each = current.get((row.kind, row.name))
@@ -79,7 +79,7 @@ def note_drift() -> None:
             reference = {"target": row.name, "topic": topic_of(row.pk)}
             publish(
                 kind,
-                actor=BY,
+                actor=BLUEPRINT_ACTOR,
                 blueprint=row.blueprint,
                 what=row.kind,
                 keys=keys,
@@ -96,7 +96,7 @@ def topic_of(owned: int) -> str:
     return f"owned:{owned}"
 
 
-def stored() -> list[Mapping[str, Any]]:
+def stored_drift() -> list[Mapping[str, Any]]:
     """Return the drift that the last check stored, with one query and without comparing anything."""
     return [
         row.drift or {}
@@ -124,11 +124,11 @@ def _changed_keys(kind: str, applied: Mapping[str, Any], now: Mapping[str, Any])
     keys = [
         KeyChange(key, value, now.get(key))
         for key, value in applied.items()
-        if key != "$secret" and not KINDS[kind].same(key, value, now.get(key))
+        if key != "$secret" and not KINDS[kind].is_equal(key, value, now.get(key))
     ]
     if "$secret" in applied and applied["$secret"]["state"] != now.get("$secret"):
         keys.append(KeyChange(KINDS[kind].secret_key, HIDDEN, HIDDEN if now.get("$secret") else None))
-    return [shown for key in keys for shown in KINDS[kind].as_read(key)]
+    return [shown for key in keys for shown in KINDS[kind].readable_changes(key)]
 
 
 def _last_changes(rows: Sequence[Owned]) -> dict[tuple[str, str], tuple[str, str]]:
@@ -145,7 +145,7 @@ def _last_changes(rows: Sequence[Owned]) -> dict[tuple[str, str], tuple[str, str
         for did in (*_VERBS, *_KIND_VERBS.get(kind, ()))
     ]
     found: dict[tuple[str, str], tuple[str, str]] = {}
-    for did, target, actor, at in changes_since(min(since.values()), kinds, but_by=BY):
+    for did, target, actor, at in changes_since(min(since.values()), kinds, exclude_actor=BLUEPRINT_ACTOR):
         identity = (did.partition(".")[0], target)
         if identity in since and at >= since[identity]:
             found[identity] = (actor, at.isoformat())

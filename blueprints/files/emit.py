@@ -6,7 +6,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from blueprints.files.tags import Secret
+from blueprints.files.tags import SecretTag
 from idp.foundation.yaml_text import Tagged, write
 
 
@@ -15,7 +15,7 @@ def emit(documents: Iterable[Mapping[str, Any]]) -> str:
     return write(*(_with_tags(document) for document in documents))
 
 
-def in_order_of(model: Any, value: Any) -> Any:
+def order_keys(model: Any, value: Any) -> Any:
     """Return the same values with their keys in the order in which the model declares them.
 
     The keys of open mappings are sorted by name, because no database preserves another order.
@@ -24,13 +24,13 @@ def in_order_of(model: Any, value: Any) -> Any:
         declared = _model_of(model)
         if declared is None:
             inner = [each for each in get_args(model) if get_origin(each) or isinstance(each, type)][-1:]
-            return {key: in_order_of(inner[0] if inner else None, value[key]) for key in sorted(value)}
+            return {key: order_keys(inner[0] if inner else None, value[key]) for key in sorted(value)}
         fields = {field.alias or name: field.annotation for name, field in declared.model_fields.items()}
-        known = {key: in_order_of(fields[key], value[key]) for key in fields if key in value}
+        known = {key: order_keys(fields[key], value[key]) for key in fields if key in value}
         return {**known, **{key: value[key] for key in value if key not in known}}
     if isinstance(value, list | tuple):
         inner = _item_types(model)
-        return [in_order_of(inner[0] if inner else None, each) for each in value]
+        return [order_keys(inner[0] if inner else None, each) for each in value]
     return value
 
 
@@ -49,7 +49,7 @@ def _item_types(annotation: Any) -> list[Any]:
 
 
 def _with_tags(value: Any) -> Any:
-    if isinstance(value, Secret):
+    if isinstance(value, SecretTag):
         return Tagged("secret", value.name)
     if isinstance(value, Mapping):
         return {key: _with_tags(each) for key, each in value.items()}

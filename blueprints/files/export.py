@@ -4,15 +4,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from blueprints.files import secrets
-from blueprints.files.emit import emit, in_order_of
-from blueprints.files.tags import Secret
+from blueprints.files.emit import emit, order_keys
+from blueprints.files.tags import SecretTag
 from blueprints.models import Owned
-from blueprints.objects.application import secret_is
-from blueprints.objects.document import KINDS as DOCUMENTS
-from blueprints.objects.document import SHORT_GRANTS
+from blueprints.objects.application import is_client_secret
+from blueprints.objects.document import DOCUMENTS, SHORT_GRANTS
 from blueprints.objects.registry import KINDS
 from flows.documents.document import FlowDocument, StepDocument
-from flows.documents.versions import references
+from flows.documents.versions import sub_flow_names
 from flows.registry import stages
 from idp.foundation.errors import NotFound
 from idp.tenancy.models import DEFAULT
@@ -50,7 +49,7 @@ def _all_documents(without: Collection[str], compare: bool) -> Iterator[dict[str
         (row.kind, row.name): row.keys.get("$secret", {})
         for row in Owned.objects.filter(kind__in=("person", "application"))
     }
-    look_up = secrets.reader(shared=compare)
+    look_up = secrets.secret_lookup(shared=compare)
     for kind in KINDS.values():
         if kind.name == "flow":
             yield from _flows()
@@ -65,7 +64,7 @@ def _all_documents(without: Collection[str], compare: bool) -> Iterator[dict[str
                 )
 
 
-def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict[str, Any]:
+def _document(kind: str, keys: Mapping[str, Any], secret: SecretTag | None) -> dict[str, Any]:
     """Return a document with only the keys that differ from the defaults, in the order of the declaration."""
     defaults, nested = KINDS[kind].defaults(), dict[str, Any]()
     for key, value in keys.items():
@@ -76,7 +75,7 @@ def _document(kind: str, keys: Mapping[str, Any], secret: Secret | None) -> dict
         nested["grants"] = [SHORT_GRANTS.get(grant, grant) for grant in nested["grants"]]
     if secret:
         nested[KINDS[kind].secret_key] = secret
-    return dict(in_order_of(DOCUMENTS[kind], {kind: keys[""], **nested}))
+    return dict(order_keys(DOCUMENTS[kind], {kind: keys[""], **nested}))
 
 
 def _secret_tag(
@@ -85,22 +84,22 @@ def _secret_tag(
     applied: Mapping[str, Any],
     look_up: Callable[[str], str | None],
     compare: bool,
-) -> Secret | None:
+) -> SecretTag | None:
     """Return the secret name under which the object was applied, if that secret is still the stored one.
 
     A confidential application without such a name gets a free one.
     """
     if applied.get("name") and applied.get("state") == keys.get("$secret"):
-        return Secret(applied["name"])
+        return SecretTag(applied["name"])
     if kind != "application" or keys["type"] != "confidential":
         return None
     name, number = f"{keys['']}-client-secret", 1
     while (value := _existing_secret(look_up, name)) is not None and not (
-        compare and secret_is(keys[""], value)
+        compare and is_client_secret(keys[""], value)
     ):
         number += 1
         name = f"{keys['']}-client-secret-{number}"
-    return Secret(name)
+    return SecretTag(name)
 
 
 def _existing_secret(look_up: Callable[[str], str | None], name: str) -> str | None:
@@ -125,7 +124,7 @@ def _flows() -> Iterator[dict[str, Any]]:
     def visit(name: str) -> Iterator[dict[str, Any]]:
         if name in documents and name not in visited:
             visited.add(name)
-            for sub_flow in sorted(references(documents[name])):
+            for sub_flow in sorted(sub_flow_names(documents[name])):
                 yield from visit(sub_flow)
             yield _flow(documents[name])
 
@@ -142,21 +141,21 @@ def _one_flow(root: str) -> list[dict[str, Any]]:
         name = pending.pop()
         if name in flows and name not in needed:
             needed.add(name)
-            pending += references(FlowDocument.model_validate(flows[name]))
+            pending += sub_flow_names(FlowDocument.model_validate(flows[name]))
     return [document for name, document in flows.items() if name in needed]
 
 
 def _flow(document: FlowDocument) -> dict[str, Any]:
-    ordered = in_order_of(FlowDocument, document.as_json())
+    ordered = order_keys(FlowDocument, document.as_json())
     return {**ordered, "steps": [_step(each) for each in ordered["steps"]]}
 
 
 def _step(step: dict[str, Any]) -> dict[str, Any]:
     """Return a step with its id first, then its stage, and its settings as the stage declares them."""
-    ordered = in_order_of(StepDocument, step)
+    ordered = order_keys(StepDocument, step)
     stage = stages().get(step.get("stage", ""))
     if stage and "settings" in step:
-        ordered["settings"] = in_order_of(stage.Settings, step["settings"])
+        ordered["settings"] = order_keys(stage.Settings, step["settings"])
     if "steps" in step:
         ordered["steps"] = [_step(each) for each in step["steps"]]
     return dict(ordered)

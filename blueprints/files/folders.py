@@ -13,11 +13,11 @@ def is_blueprint(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def below(folder: Path, failed: Callable[[OSError], object]) -> list[Path]:
+def list_files(folder: Path, on_error: Callable[[OSError], object]) -> list[Path]:
     """Return everything below ``folder`` except folders and hidden entries, sorted by path.
 
     Hidden entries are skipped because a mounted folder contains its files a second time under a name that
-    begins with dots. A link to a folder is not followed and is itself part of the list. ``failed`` receives
+    begins with dots. A link to a folder is not followed and is itself part of the list. ``on_error`` receives
     the error of each folder that cannot be read.
     """
     found, pending = list[Path](), [folder]
@@ -28,11 +28,11 @@ def below(folder: Path, failed: Callable[[OSError], object]) -> list[Path]:
                     if not entry.name.startswith("."):
                         (pending if entry.is_dir(follow_symlinks=False) else found).append(Path(entry.path))
         except OSError as error:
-            failed(error)
+            on_error(error)
     return sorted(found)
 
 
-def head(file: Path, most: int) -> bytes:
+def read_head(file: Path, limit: int) -> bytes:
     """Return the first bytes of a file; raise OSError if it is not a regular file.
 
     A pipe, for example, might never end.
@@ -41,4 +41,4 @@ def head(file: Path, most: int) -> bytes:
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, "This isn't a file.")
-        return stream.read(most)
+        return stream.read(limit)

@@ -4,18 +4,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blueprints.files.tags import Secret
-from blueprints.objects.document import KINDS
-from flows.validation_messages import sentence
+from blueprints.files.tags import SecretTag
+from blueprints.objects.document import DOCUMENTS
+from flows.validation_messages import describe_error
 
 
-def told(model: type[BaseModel], error: Any) -> str:
+def error_message(model: type[BaseModel], error: Any) -> str:
     """Return a pydantic error as a sentence."""
-    if isinstance(error.get("input"), Secret):
+    if isinstance(error.get("input"), SecretTag):
         return "!secret is only allowed for secrets."
-    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1 and error["loc"][0] in KINDS:
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1 and error["loc"][0] in DOCUMENTS:
         return f"{error['loc'][0]} starts another document. Put --- before it."
-    return sentence(error, _known_keys(model, error["loc"][:-1]))
+    return describe_error(error, _known_keys(model, error["loc"][:-1]))
 
 
 def _known_keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
@@ -32,13 +32,14 @@ def _known_keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def secret_in(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
+def find_secret(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
     """Return the path of a secret within a flow, or () if there is none.
 
     The settings of a flow accept any value, and a secret there would be stored and shown as it is written.
     """
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     found = (
-        (*path, key) if isinstance(each, Secret) else secret_in(each, (*path, key)) for key, each in inner
+        (*path, key) if isinstance(each, SecretTag) else find_secret(each, (*path, key))
+        for key, each in inner
     )
     return next((each for each in found if each), ())

@@ -48,7 +48,7 @@ class Node:
     column: int
     value: Any
     tag: str = ""
-    written: str = ""
+    original: str = ""
     weight: int = 1
     height: int = 0
 
@@ -62,7 +62,7 @@ class Node:
         """Whether the node is a list."""
         return isinstance(self.value, list)
 
-    def rewritten(self) -> Iterator["Node"]:
+    def reformatted_scalars(self) -> Iterator["Node"]:
         """Yield every scalar in the tree, keys included, that became a number that is written differently.
 
         What an alias repeats is yielded once.
@@ -73,7 +73,7 @@ class Node:
             if id(node) in seen:
                 continue
             seen.add(id(node))
-            if node.written:
+            if node.original:
                 yield node
             pending += (
                 (each for pair in node.value.values() for each in pair)
@@ -88,7 +88,7 @@ class Node:
         found = self.value.get(key) if self.is_map else None
         return found[1] if found else None
 
-    def known(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    def existing_prefix(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
         """Return the longest prefix of ``path`` that exists; the value behind a tag cannot be followed."""
         node = self
         for at, step in enumerate(path):
@@ -112,7 +112,7 @@ class Node:
                 node = node.get(str(step)) if node is not None else None
         return node
 
-    def place(self, path: tuple[str | int, ...]) -> tuple[int, int]:
+    def position(self, path: tuple[str | int, ...]) -> tuple[int, int]:
         """Return the line and the column of the last key of ``path`` that exists."""
         node, at = self, (self.line, self.column)
         for step in path:

@@ -4,16 +4,16 @@ from collections.abc import Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
 
 from blueprints.files.problems import Problem
-from blueprints.files.read import Located
+from blueprints.files.read import LocatedDocument
 from blueprints.objects.document import SHORT_GRANTS
 from blueprints.objects.kind import Reference
 from blueprints.objects.registry import KINDS
-from flows.documents.versions import circle, live_names, references
+from flows.documents.versions import find_cycle, live_names, sub_flow_names
 from idp.accounts.people import group_names
 from idp.foundation.text import did_you_mean
 from idp.oauth.clients import scope_names
-from idp.oauth.grant import grants
-from idp.oauth.scopes import administrative, is_reserved
+from idp.oauth.grant import load_grants
+from idp.oauth.scopes import administrative_scopes, is_reserved
 
 _CHECKED_WITH_FLOWS = (
     "flow for part",
@@ -24,7 +24,7 @@ _CHECKED_WITH_FLOWS = (
 )
 
 
-def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem], set[str]]:
+def sort_documents(documents: list[LocatedDocument]) -> tuple[list[LocatedDocument], list[Problem], set[str]]:
     """Return the documents sorted, the problems of circular flows, and the flows that lead into a circle.
 
     Documents are sorted by kind, and flows after the flows that they contain. The problem of a circle shows
@@ -32,11 +32,11 @@ def in_order(documents: list[Located]) -> tuple[list[Located], list[Problem], se
     """
     flows = {each.name: each for each in documents if each.kind == "flow"}
     sub_flows = {
-        name: [sub_flow for sub_flow in references(each.document) if sub_flow in flows]
+        name: [sub_flow for sub_flow in sub_flow_names(each.document) if sub_flow in flows]
         for name, each in flows.items()
     }
     problems, circular = list[Problem](), set[str]()
-    while cycle := circle(sub_flows):
+    while cycle := find_cycle(sub_flows):
         circular.update(cycle)
         first = flows[cycle[0]]
         referring = (
@@ -78,7 +78,7 @@ def _reachable_flows(name: str, sub_flows: Mapping[str, Collection[str]]) -> set
 
 
 def missing_references(
-    documents: list[Located], gone: Mapping[str, Collection[str]] | None = None
+    documents: list[LocatedDocument], gone: Mapping[str, Collection[str]] | None = None
 ) -> list[Problem]:
     """Return a problem for each reference that exists neither here nor in the tenant in scope.
 
@@ -122,19 +122,20 @@ def _suggestions(reference: Reference, available: Iterable[str]) -> list[str]:
     offered = sorted(SHORT_GRANTS.get(name, name) for name in available)
     if reference.kind != "scope" or is_reserved(reference.name):
         return offered
-    return [name for name in offered if name not in administrative(offered)]
+    return [name for name in offered if name not in administrative_scopes(offered)]
 
 
-def _available_names(kind: str, documents: Iterable[Located]) -> set[str]:
+def _available_names(kind: str, documents: Iterable[LocatedDocument]) -> set[str]:
     """Return every name of this kind that a document may refer to."""
     if kind == "grant":
-        return set(grants())
+        return set(load_grants())
     if kind.startswith("flow for "):
         designation = kind.removeprefix("flow for ")
         defined = {
             each.name
             for each in documents
-            if each.kind == "flow" and (each.document.designation == designation or ("for",) in each.told)
+            if each.kind == "flow"
+            and (each.document.designation == designation or ("for",) in each.known_problems)
         }
         return defined | set(live_names(designation))
     stored: Mapping[str, set[str]] = {"group": set(group_names()), "scope": set(scope_names())}

@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from flows.documents.designations import PART
+from flows.documents.designations import SUB_FLOW
 from flows.documents.document import FlowDocument, StepDocument
 
-MOST = 200  # no one reads more of them at once
+MAX_ERRORS = 200  # no one reads more of them at once
 _MAX_ROUNDS = 3
-_REPLACEMENTS = {"title": "?", "for": PART, "steps": []}
+_REPLACEMENTS = {"title": "?", "for": SUB_FLOW, "steps": []}
 _OPTIONAL_STEP_KEYS = {
     name for name, field in StepDocument.model_fields.items() if not field.is_required()
 } - {
@@ -22,7 +22,7 @@ _OPTIONAL_STEP_KEYS = {
 }
 
 
-def partial(
+def validate_partially(
     model: type[BaseModel], values: Mapping[str, Any], unnamed: str = "unnamed"
 ) -> tuple[BaseModel | None, list[Any]]:
     """Return the document without its invalid keys, or None if that is impossible, and every pydantic error.
@@ -37,12 +37,12 @@ def partial(
         try:
             return model.model_validate(remaining), all_errors
         except ValidationError as invalid:
-            if invalid.error_count() > MOST:  # listing them would cost more than the document
+            if invalid.error_count() > MAX_ERRORS:  # listing them would cost more than the document
                 return None, [
                     {
                         "type": "too_many",
                         "loc": (),
-                        "msg": f"More than {MOST} keys of this document are wrong",
+                        "msg": f"More than {MAX_ERRORS} keys of this document are wrong",
                     }
                 ]
             errors = invalid.errors()

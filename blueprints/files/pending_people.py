@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from blueprints.objects.document import PersonDocument
-from flows.documents.document import FlowDocument, FlowTest, InventedPerson
-from idp.accounts.condition_variables import as_words
+from flows.documents.document import FlowDocument, FlowTest, SimulatedUser
+from idp.accounts.condition_variables import attributes_as_text
 from idp.foundation.text import fold
 
 
-def tried_with(document: FlowDocument, people: Mapping[str, PersonDocument]) -> FlowDocument:
+def with_pending_people(document: FlowDocument, people: Mapping[str, PersonDocument]) -> FlowDocument:
     """Return the flow with its tests describing the pending people that they name.
 
     The people do not exist yet, so each test describes its person itself.
@@ -21,13 +21,13 @@ def _with_person(test: FlowTest, people: Mapping[str, PersonDocument]) -> FlowTe
     person = people.get(fold(test.person)) if isinstance(test.person, str) else None
     if person is None:
         return test
-    simulated = InventedPerson(
+    simulated = SimulatedUser(
         username=person.person,
         name=person.name,
         email=person.email,
         groups=tuple(sorted(set(person.groups))),
         credentials=("password",) if person.password else (),
-        attributes=as_words(person.attributes),
+        attributes=attributes_as_text(person.attributes),
         role=person.role,
     )
     return test.model_copy(update={"person": simulated})

@@ -7,8 +7,8 @@ from typing import Any
 from blueprints.files.drift import Drift
 from blueprints.files.plan import Plan
 from blueprints.models import Result
-from blueprints.objects.kind import Change
-from idp.foundation.text import on_one_line
+from blueprints.objects.kind import ObjectChange
+from idp.foundation.text import printable_line
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-"}
 _PLANNED = {"create": "to create", "update": "to change", "delete": "to delete", "unchanged": "unchanged"}
@@ -26,20 +26,20 @@ def as_text(plan: Plan, style: Any, *, done: bool = False) -> str:
     for change in plan.effective:
         lines.append(
             paint[change.action](
-                f"{_SIGNS[change.action]} {change.tenant}: {change.kind} {on_one_line(change.name)}"
+                f"{_SIGNS[change.action]} {change.tenant}: {change.kind} {printable_line(change.name)}"
             )
         )
         lines += [f"    {_key_line(change, key.key, key.old, key.new)}" for key in change.keys]
     for each in plan.missing:
-        name = on_one_line(each.name)
+        name = printable_line(each.name)
         text = f"the secret {name} was generated and shown once" if done else f"the secret {name} is missing"
         lines.append(f"+ {each.tenant}: {text}" if done else style.ERROR(f"! {each.tenant}: {text}"))
-    lines += [f"Note: {on_one_line(note)}" for note in plan.notes]
+    lines += [f"Note: {printable_line(note)}" for note in plan.notes]
     labels = _APPLIED if done else _PLANNED
     summary = ", ".join(f"{count} {labels[action]}" for action, count in plan.counts.items() if count)
-    lines.append(f"{on_one_line(plan.blueprint)}: {summary or 'no changes'}")
+    lines.append(f"{printable_line(plan.blueprint)}: {summary or 'no changes'}")
     if plan.effective and not done:
-        lines.append(f"State: {plan.state}")
+        lines.append(f"State: {plan.digest}")
     return "\n".join(lines)
 
 
@@ -47,7 +47,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON data."""
     return {
         "blueprint": plan.blueprint,
-        "state": plan.state,
+        "state": plan.digest,
         "counts": plan.counts,
         "changes": [
             {
@@ -70,10 +70,12 @@ def drift_as_text(found: Sequence[Drift], style: Any) -> str:
     for each in found:
         author = f", by {each.by or 'an unknown person'} at {each.at}" if each.at else ""
         lines.append(
-            style.WARNING(on_one_line(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{author}"))
+            style.WARNING(
+                printable_line(f"~ {each.kind} {each.name} of the blueprint {each.blueprint}{author}")
+            )
         )
         lines += [
-            on_one_line(f"    {key.key or each.kind}: {_value(key.old)} → {_value(key.new)}")
+            printable_line(f"    {key.key or each.kind}: {_value(key.old)} → {_value(key.new)}")
             for key in each.keys
         ]
     return "\n".join(lines or ["No drift."])
@@ -86,22 +88,22 @@ def result_as_text(result: Result, style: Any) -> str:
         for action, count in result.counts.items()
         if count and action in _APPLIED
     )
-    line = on_one_line(
+    line = printable_line(
         f"{result.at:%F %T} {result.blueprint} by {result.by}: "
         f"{(summary or 'no changes') if result.succeeded else 'failed'}"
     )
     return "\n".join(
         [
             line if result.succeeded else style.ERROR(line),
-            *(f"    {on_one_line(message)}" for message in result.messages),
+            *(f"    {printable_line(message)}" for message in result.messages),
         ]
     )
 
 
-def _key_line(change: Change, key: str, old: Any, new: Any) -> str:
+def _key_line(change: ObjectChange, key: str, old: Any, new: Any) -> str:
     if change.action == "create" or old is None:
-        return on_one_line(f"{key}: {_value(new)}")
-    return on_one_line(f"{key}: {_value(old)} → {_value(new)}")
+        return printable_line(f"{key}: {_value(new)}")
+    return printable_line(f"{key}: {_value(old)} → {_value(new)}")
 
 
 def _value(value: Any) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from blueprints.files.partial import MOST
-from idp.foundation.text import on_one_line
+from blueprints.files.partial import MAX_ERRORS
+from idp.foundation.text import printable_line
 
-MAX_PROBLEMS = MOST
+MAX_PROBLEMS = MAX_ERRORS
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return on_one_line(
+        return printable_line(
             f"{self.file}:{self.line}:{self.column}: {self.key + ': ' if self.key else ''}{self.message}"
         )
 

@@ -4,19 +4,19 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from blueprints.files.problems import Problem
-from blueprints.files.read import Located
+from blueprints.files.read import LocatedDocument
 from blueprints.models import Owned
-from blueprints.objects.kind import Change
+from blueprints.objects.kind import ObjectChange
 from blueprints.objects.person import administrators_after
 from blueprints.objects.registry import KINDS
-from blueprints.objects.uses import Use, told, uses
+from blueprints.objects.uses import Use, describe_uses, find_uses
 
-Gone = Mapping[str, Collection[str]]
+NamesByKind = Mapping[str, Collection[str]]
 
 
-def pruned(
-    blueprint: str, tenant: str, requested: Sequence[Change], owned: Iterable[Owned]
-) -> tuple[list[Change], list[str]]:
+def plan_pruning(
+    blueprint: str, tenant: str, requested: Sequence[ObjectChange], owned: Iterable[Owned]
+) -> tuple[list[ObjectChange], list[str]]:
     """Return the deletions of what this blueprint managed and no longer contains, and notes.
 
     The deletions are in reverse order of creation. They never include a tenant or the last administrator.
@@ -40,11 +40,11 @@ def pruned(
     changes = []
     for kind in reversed(KINDS.values()):
         for name, before in sorted(kind.current(deleted[kind.name]).items()) if deleted[kind.name] else ():
-            changes.append(Change(tenant, kind.name, name, "delete", before=before))
+            changes.append(ObjectChange(tenant, kind.name, name, "delete", before=before))
     return changes, notes
 
 
-def leaving(changes: Iterable[Change]) -> Gone:
+def deleted_names(changes: Iterable[ObjectChange]) -> NamesByKind:
     """Return the names that these changes delete, by kind."""
     deleted: dict[str, set[str]] = {}
     for change in changes:
@@ -53,26 +53,26 @@ def leaving(changes: Iterable[Change]) -> Gone:
     return deleted
 
 
-def remaining(changes: Sequence[Change]) -> list[Use]:
+def remaining_uses(changes: Sequence[ObjectChange]) -> list[Use]:
     """Return the stored references that remain to what these changes delete."""
-    deleted = leaving(changes)
+    deleted = deleted_names(changes)
     return (
-        list(uses(deleted, {(each.kind, each.name): each.given for each in changes if each.located}))
+        list(find_uses(deleted, {(each.kind, each.name): each.desired for each in changes if each.located}))
         if deleted
         else []
     )
 
 
-def still_named(changes: Sequence[Change], at: Located) -> Iterator[Problem]:
+def check_still_used(changes: Sequence[ObjectChange], at: LocatedDocument) -> Iterator[Problem]:
     """Yield a problem for each deleted object that a remaining object still refers to.
 
     The problem is located at the document of the referring object, or at ``at`` if it has none.
     """
-    found, documents = remaining(changes), {(each.kind, each.name): each.located for each in changes}
+    found, documents = remaining_uses(changes), {(each.kind, each.name): each.located for each in changes}
     for kind, name in dict.fromkeys((use.used_kind, use.used) for use in found):
         users = [use for use in found if (use.used_kind, use.used) == (kind, name)]
         referrers, place = (
-            told(users),
+            describe_uses(users),
             next((located for use in users if (located := documents.get((use.kind, use.name)))), at),
         )
         yield place.problem(
@@ -84,8 +84,8 @@ def still_named(changes: Sequence[Change], at: Located) -> Iterator[Problem]:
         )
 
 
-def moving(
-    blueprint: str, tenant: str, requested: Iterable[Change], owned: Mapping[tuple[str, str], Owned]
+def takeover_notes(
+    blueprint: str, tenant: str, requested: Iterable[ObjectChange], owned: Mapping[tuple[str, str], Owned]
 ) -> Iterator[str]:
     """Yield a note for each other blueprint whose objects this one takes over, unchanged objects included."""
     rows = [owned[each.kind, each.name] for each in requested if (each.kind, each.name) in owned]

@@ -9,33 +9,33 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blueprints.files.folders import below, head, is_blueprint
-from blueprints.files.key_messages import secret_in, told
+from blueprints.files.folders import is_blueprint, list_files, read_head
+from blueprints.files.key_messages import error_message, find_secret
 from blueprints.files.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
-from blueprints.files.partial import partial
+from blueprints.files.partial import validate_partially
 from blueprints.files.problems import MAX_PROBLEMS, BadBlueprint, Problem
-from blueprints.files.tags import Tags, Used, named_in
-from blueprints.objects.document import KINDS, TenantDocument
+from blueprints.files.tags import Tags, TagUsage, placeholder_names
+from blueprints.objects.document import DOCUMENTS, TenantDocument
 from idp.accounts.roles import EVERYTHING
-from idp.foundation.arguments import nearest
+from idp.foundation.arguments import suggest_name
 from idp.foundation.text import did_you_mean
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
 
 VARS = "vars"
-MAX_ROUNDS = 1000
+MAX_VARIABLE_SETS = 1000
 KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Located:
+class LocatedDocument:
     """A checked document of one tenant, with the position of its keys.
 
-    ``by_hand`` says that a person typed or uploaded it, and that it is not one of the server's files.
+    ``from_person`` says that a person typed or uploaded it, and that it is not one of the server's files.
     ``rights`` are the operations that its author may perform (idp/accounts/roles.py); a file of the
-    installation may do everything. ``told`` holds its known problems by path. A document with problems
-    contains only its valid keys; it is checked further and never written. ``row`` holds the variables with
-    which it was read.
+    installation may do everything. ``known_problems`` holds its known problems by path. A document with
+    problems contains only its valid keys; it is checked further and never written. ``variables`` holds the
+    variables with which it was read.
     """
 
     file: str
@@ -43,10 +43,10 @@ class Located:
     kind: str
     document: Any
     node: Node = field(repr=False)
-    by_hand: bool = False
+    from_person: bool = False
     rights: frozenset[str] = frozenset()
-    told: Mapping[KeyPath, Problem] = field(default_factory=dict, repr=False)
-    row: Node | None = field(default=None, repr=False)
+    known_problems: Mapping[KeyPath, Problem] = field(default_factory=dict, repr=False)
+    variables: Node | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -54,7 +54,7 @@ class Located:
         return str(getattr(self.document, self.kind))
 
     @property
-    def only_names(self) -> bool:
+    def only_names_tenant(self) -> bool:
         """Whether the document only names the tenant of the documents after it."""
         return self.kind == "tenant" and self.document.model_fields_set == {"tenant"}
 
@@ -66,16 +66,16 @@ class Located:
         at = tuple(path)
         known = (
             problem
-            for place, problem in self.told.items()
+            for place, problem in self.known_problems.items()
             if at[: len(place)] == place or (at and place[: len(at)] == at)
         )
         return next(known, None) or _problem(
-            self.file, self.node, at, message + _variable_hint(self.node, at, self.row)
+            self.file, self.node, at, message + _variable_hint(self.node, at, self.variables)
         )
 
 
 @dataclass(frozen=True)
-class Sent:
+class Upload:
     """A blueprint that a person uploads: it can read no file and no environment variable of the server.
 
     It is about the tenant in scope alone, or with ``everywhere`` about any tenant. ``rights`` are the
@@ -84,7 +84,7 @@ class Sent:
 
     text: str = field(repr=False)
     name: str = "blueprint.yaml"
-    everywhere: bool = False
+    any_tenant: bool = False
     rights: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
@@ -95,31 +95,31 @@ class Sent:
 class Source:
     """What was read.
 
-    ``edition`` is a SHA-256 digest that changes when any of it does. ``passed_over`` lists the files in the
+    ``digest`` is a SHA-256 digest that changes when any of it does. ``unused_files`` lists the files in the
     folders that contain no document. ``notes`` are about values that may have been meant differently.
     """
 
-    documents: tuple[Located, ...]
-    edition: str
-    passed_over: tuple[Path, ...] = ()
+    documents: tuple[LocatedDocument, ...]
+    digest: str
+    unused_files: tuple[Path, ...] = ()
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def read(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
+def read(paths: Iterable[Path | Upload], variables: Mapping[str, str] | None = None) -> Source:
     """Return every document of every file; raise BadBlueprint with all problems.
 
     ``variables`` are for ``!vars``, in addition to those of the files.
 
     A folder stands for all of its ``.yaml`` and ``.yml`` files, sorted by name, without hidden ones.
     """
-    source = look(paths, variables)
+    source = read_with_problems(paths, variables)
     if source.problems:
         raise BadBlueprint(source.problems)
     return source
 
 
-def look(paths: Iterable[Path | Sent], variables: Mapping[str, str] | None = None) -> Source:
+def read_with_problems(paths: Iterable[Path | Upload], variables: Mapping[str, str] | None = None) -> Source:
     """Return every document of every file with the problems, so that the documents can be checked further.
 
     Raise BadBlueprint if documents may be missing, or if there are too many problems.
@@ -146,22 +146,22 @@ class _Reading:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = variables
-        self.found: list[Located] = []
+        self.found: list[LocatedDocument] = []
         self.problems: list[Problem] = []
         self.lost = False
         self.notes: list[str] = []
-        self.counts: dict[Path | Sent, int] = {}
+        self.counts: dict[Path | Upload, int] = {}
         self.others, self.tagged, self.known = set[Path](), set[str](), set[str]()
         self.edition = hashlib.sha256(repr(sorted(variables.items())).encode())
 
-    def path(self, path: Path | Sent) -> None:
+    def path(self, path: Path | Upload) -> None:
         """Read a file, or the files of a folder.
 
         If nothing is found, the name or the copied files are probably wrong, so that is a problem.
         """
-        files: list[Path | Sent] = [path]
+        files: list[Path | Upload] = [path]
         if isinstance(path, Path) and os.path.isdir(path):
-            paths = below(path, lambda error: self._add_unreadable(Path(str(error.filename)), error))
+            paths = list_files(path, lambda error: self._add_unreadable(Path(str(error.filename)), error))
             files = [each for each in paths if is_blueprint(each) and not os.path.isdir(each)]
             self.others |= set(paths).difference(each for each in files if isinstance(each, Path))
         for file in files:
@@ -177,23 +177,23 @@ class _Reading:
         file = str(next(iter(self.counts), ""))
         unknown = [name for name in self.variables if name not in self.known]
         return [
-            Problem(file, 1, 1, f"--var {name}", f"No !vars uses it.{nearest(name, self.known)}")
+            Problem(file, 1, 1, f"--var {name}", f"No !vars uses it.{suggest_name(name, self.known)}")
             for name in unknown
         ]
 
-    def _file(self, file: Path | Sent, *, given: bool) -> None:
+    def _file(self, file: Path | Upload, *, given: bool) -> None:
         before, self.counts[file] = len(self.found), 0
         try:
             data = _read_bytes(file, given)
             self.edition.update(f"{file}\0{len(data)}\0".encode(errors="surrogateescape") + data)
-            used = Used()
-            folder = None if isinstance(file, Sent) else file.parent
+            used = TagUsage()
+            folder = None if isinstance(file, Upload) else file.parent
             nodes = parse(data)
-            self.notes += [_reformatting_note(file, each) for node in nodes for each in node.rewritten()][
-                : MAX_PROBLEMS - len(self.notes)
-            ]
+            self.notes += [
+                _reformatting_note(file, each) for node in nodes for each in node.reformatted_scalars()
+            ][: MAX_PROBLEMS - len(self.notes)]
             self.found += _file(file, nodes, Tags(folder, self.variables, used), self)
-            self.edition.update(used.edition.digest())
+            self.edition.update(used.hasher.digest())
             self.tagged |= used.files
             self.known |= used.variables
         except OSError as error:
@@ -208,27 +208,29 @@ class _Reading:
         self.lost = True
         self.problems.append(problem)
 
-    def _add_unreadable(self, file: Path | Sent, error: OSError) -> None:
+    def _add_unreadable(self, file: Path | Upload, error: OSError) -> None:
         self.lost = True
         self.problems.append(Problem(str(file), 1, 1, "", error.strerror or "can't be read"))
 
 
-def _reformatting_note(file: Path | Sent, node: Node) -> str:
-    text = f"{node.written[:50]} is read as the number {node.value}. Quote it if it isn't a number."
+def _reformatting_note(file: Path | Upload, node: Node) -> str:
+    text = f"{node.original[:50]} is read as the number {node.value}. Quote it if it isn't a number."
     return str(Problem(str(file), node.line, node.column, "", text))
 
 
-def _read_bytes(file: Path | Sent, given: bool) -> bytes:
+def _read_bytes(file: Path | Upload, given: bool) -> bytes:
     """Return the bytes of a file; only a file that is given by name may be a pipe."""
-    if isinstance(file, Sent):
+    if isinstance(file, Upload):
         return file.text.encode()
     if not given:
-        return head(file, MAX_BYTES + 1)
+        return read_head(file, MAX_BYTES + 1)
     with file.open("rb") as opened:
         return opened.read(MAX_BYTES + 1)
 
 
-def _file(file: Path | Sent, nodes: list[Node], tags_of_file: Tags, reading: "_Reading") -> Iterator[Located]:
+def _file(
+    file: Path | Upload, nodes: list[Node], tags_of_file: Tags, reading: "_Reading"
+) -> Iterator[LocatedDocument]:
     problems = reading.problems
     variable_sets: list[tuple[dict[str, Any], Node | None]] = [({}, None)]
     if nodes and nodes[0].is_map and VARS in nodes[0].value:
@@ -237,8 +239,8 @@ def _file(file: Path | Sent, nodes: list[Node], tags_of_file: Tags, reading: "_R
     if len(variable_sets) * sum(node.weight for node in nodes) > MAX_NODES:
         reading.lose(Problem(str(file), 1, 1, VARS, "The file is too large with all of these."))
         return
-    own_tenant = current_tenant().name if isinstance(file, Sent) else ""
-    tags_of_file.used.variables.update(*(each for each, _row in variable_sets))
+    own_tenant = current_tenant().name if isinstance(file, Upload) else ""
+    tags_of_file.usage.variables.update(*(each for each, _row in variable_sets))
     for each, row in variable_sets:
         tags, tenant = (
             replace(tags_of_file, variables={**each, **tags_of_file.variables}),
@@ -248,7 +250,7 @@ def _file(file: Path | Sent, nodes: list[Node], tags_of_file: Tags, reading: "_R
             if len(problems) > MAX_PROBLEMS:
                 return
             located = _check_document(str(file), tenant, node, tags, reading, row)
-            if located and isinstance(file, Sent) and not file.everywhere and located.tenant != own_tenant:
+            if located and isinstance(file, Upload) and not file.any_tenant and located.tenant != own_tenant:
                 problems.append(
                     located.problem([located.kind], (f"This belongs to another tenant than {own_tenant}."))
                 )
@@ -256,8 +258,8 @@ def _file(file: Path | Sent, nodes: list[Node], tags_of_file: Tags, reading: "_R
                 tenant = located.name if located.kind == "tenant" else tenant
                 yield replace(
                     located,
-                    by_hand=isinstance(file, Sent),
-                    rights=file.rights if isinstance(file, Sent) else EVERYTHING,
+                    from_person=isinstance(file, Upload),
+                    rights=file.rights if isinstance(file, Upload) else EVERYTHING,
                 )
 
 
@@ -268,12 +270,14 @@ def _variable_sets(
 
     There is one for each mapping under ``vars``.
     """
-    values = tags.plain(node, lambda at, text: problems.append(Problem(file, at.line, at.column, VARS, text)))
+    values = tags.resolve(
+        node, lambda at, text: problems.append(Problem(file, at.line, at.column, VARS, text))
+    )
     declared: Any = values[VARS] if isinstance(values, dict) else None
     variable_sets: list[Any] = declared if isinstance(declared, list) else [declared]
     if (
         node.value.keys() != {VARS}
-        or not 0 < len(variable_sets) <= MAX_ROUNDS
+        or not 0 < len(variable_sets) <= MAX_VARIABLE_SETS
         or not all(isinstance(each, dict) for each in variable_sets)
     ):
         problems.append(
@@ -291,18 +295,22 @@ def _variable_sets(
 
 def _check_document(
     file: str, tenant: str, node: Node, tags: Tags, reading: _Reading, row: Node | None
-) -> Located | None:
+) -> LocatedDocument | None:
     if not node.is_map:
         reading.lose(
             Problem(
-                file, node.line, node.column, "", (f"A document starts with its kind: {', '.join(KINDS)}.")
+                file,
+                node.line,
+                node.column,
+                "",
+                (f"A document starts with its kind: {', '.join(DOCUMENTS)}."),
             )
         )
         return None
-    kind = next((key for key in node.value if key in KINDS), None)
+    kind = next((key for key in node.value if key in DOCUMENTS), None)
     if kind is None:
         first = next(iter(node.value), "")
-        hint = did_you_mean(first, KINDS, f" There are: {', '.join(KINDS)}.")
+        hint = did_you_mean(first, DOCUMENTS, f" There are: {', '.join(DOCUMENTS)}.")
         reading.lose(
             Problem(file, node.line, node.column, first[:50], (f"This isn't a kind of document.{hint}"))
         )
@@ -314,22 +322,22 @@ def _check_document(
         unknown.append(at)
         tag_problems.append(Problem(file, at.line, at.column, "", text))
 
-    values = tags.plain(node, report)
-    secret = secret_in(values) if kind == "flow" else ()
+    values = tags.resolve(node, report)
+    secret = find_secret(values) if kind == "flow" else ()
     if path := secret:
         tag_problems.append(_problem(file, node, path, "!secret is only allowed for secrets."))
     document, errors = (
-        partial(KINDS[kind], values, f"unnamed-{len(reading.problems)}")
+        validate_partially(DOCUMENTS[kind], values, f"unnamed-{len(reading.problems)}")
         if isinstance(values, dict)
         else (None, [])
     )
-    known_problems = _problems_by_key(file, node, KINDS[kind], errors, unknown, row)
+    known_problems = _problems_by_key(file, node, DOCUMENTS[kind], errors, unknown, row)
     reading.problems += [*tag_problems, *known_problems.values()]
-    reading.lost |= any(path[0] in KINDS and path[0] != kind for path in known_problems if path)
+    reading.lost |= any(path[0] in DOCUMENTS and path[0] != kind for path in known_problems if path)
     if document is None or secret:
         return None
     owner = document.tenant if isinstance(document, TenantDocument) else tenant
-    return Located(file, owner, kind, document, node, told=known_problems, row=row)
+    return LocatedDocument(file, owner, kind, document, node, known_problems=known_problems, variables=row)
 
 
 def _problems_by_key(
@@ -346,10 +354,11 @@ def _problems_by_key(
     """
     found: dict[KeyPath, Problem] = {}
     for error in errors:
-        path = error["loc"] if error["type"] == "missing" else node.known(error["loc"])
+        path = error["loc"] if error["type"] == "missing" else node.existing_prefix(error["loc"])
         if not any(node.at(path) is each for each in unknown):
             found.setdefault(
-                path, _problem(file, node, path, told(model, error) + _variable_hint(node, path, row))
+                path,
+                _problem(file, node, path, error_message(model, error) + _variable_hint(node, path, row)),
             )
     return found
 
@@ -370,15 +379,17 @@ def _variable_hint(node: Node, path: KeyPath, row: Node | None) -> str:
     )
     if tagged is None or row is None or not row.is_map:
         return ""
-    name = next((each for each in (tagged.value, *named_in(tagged.value)) if each in row.value), None)
+    name = next(
+        (each for each in (tagged.value, *placeholder_names(tagged.value)) if each in row.value), None
+    )
     return f" It comes from the variable {name} in line {row.value[name][0].line}." if name else ""
 
 
-def _duplicates(found: list[Located]) -> list[Problem]:
-    seen: dict[tuple[str, str, str], Located] = {}
+def _duplicates(found: list[LocatedDocument]) -> list[Problem]:
+    seen: dict[tuple[str, str, str], LocatedDocument] = {}
     problems = []
     for each in found:
-        if each.only_names:
+        if each.only_names_tenant:
             continue
         first = seen.setdefault((each.tenant, each.kind, each.name), each)
         if first is not each:
@@ -389,4 +400,4 @@ def _duplicates(found: list[Located]) -> list[Problem]:
 
 
 def _problem(file: str, node: Node, path: tuple[Any, ...], message: str) -> Problem:
-    return Problem(file, *node.place(path), ".".join(map(str, path)), message)
+    return Problem(file, *node.position(path), ".".join(map(str, path)), message)

@@ -7,11 +7,11 @@ from typing import Any
 from django.utils.translation import override
 
 from blueprints.files.read import VARS
-from blueprints.objects.document import GRANTS, KINDS
+from blueprints.objects.document import DOCUMENTS, LONG_GRANTS
 from flows.documents.schema import document_schema
-from idp.oauth.grant import grants
+from idp.oauth.grant import load_grants
 from idp.oauth.scopes import STANDARD_SCOPES
-from idp.outbox.placeholders import shipped
+from idp.outbox.placeholders import shipped_templates
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TAGGED = {"$ref": "#/$defs/Tagged"}
@@ -28,39 +28,39 @@ _TAG = {
 _ANNOTATIONS = ("title", "description", "default", "examples")
 
 
-def written() -> str:
+def render_schema() -> str:
     """Return the schema as it is committed, in English."""
     with override("en"):
-        return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(blueprint_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def schema() -> dict[str, Any]:
+def blueprint_schema() -> dict[str, Any]:
     """Return the schema of one document of a file.
 
     For a schema, a value with a tag is the text that is written: ``!vars name``.
     """
-    defs = declared()
+    defs = model_schemas()
     documents = {name: _allow_tags(each) for name, each in defs.items()}
     return {
         "$schema": DIALECT,
         "title": "A document of a Foyer blueprint",
         "type": "object",
-        "anyOf": [{"required": [kind]} for kind in (*KINDS, VARS)],
+        "anyOf": [{"required": [kind]} for kind in (*DOCUMENTS, VARS)],
         "allOf": [
             {"if": {"required": [kind]}, "then": {"$ref": f"#/$defs/{model.__name__}"}}
-            for kind, model in KINDS.items()
+            for kind, model in DOCUMENTS.items()
         ] + [{"if": {"required": [VARS]}, "then": {"$ref": "#/$defs/Variables"}}],
         "$defs": {**dict(sorted(documents.items())), "Variables": _variables(), "Tagged": _TAG},
     }  # fmt: skip
 
 
-def declared() -> dict[str, Any]:
+def model_schemas() -> dict[str, Any]:
     """Return the schemas of all document models and the models within them, by model name.
 
     They do not allow tags.
     """
     defs: dict[str, Any] = {}
-    for kind, model in KINDS.items():
+    for kind, model in DOCUMENTS.items():
         found = document_schema() if kind == "flow" else model.model_json_schema(by_alias=True)
         defs |= found.pop("$defs", {})
         defs[model.__name__] = found
@@ -74,13 +74,13 @@ def _add_allowed_values(defs: dict[str, Any]) -> None:
     For scopes, those that are shipped with Foyer are offered.
     """
     application, mail = defs["ApplicationDocument"]["properties"], defs["MailDocument"]["properties"]
-    short_names = {address: name for name, address in GRANTS.items()}
+    short_names = {address: name for name, address in LONG_GRANTS.items()}
     application["grants"]["items"] = {
         "type": "string",
-        "enum": sorted({*(short_names.get(each, each) for each in grants()), *grants()}),
+        "enum": sorted({*(short_names.get(each, each) for each in load_grants()), *load_grants()}),
     }
     application["scopes"]["items"] = {"anyOf": [{"enum": list(STANDARD_SCOPES)}, {"type": "string"}]}
-    mail["mail"] |= {"enum": sorted(shipped())}
+    mail["mail"] |= {"enum": sorted(shipped_templates())}
 
 
 def _variables() -> dict[str, Any]:

@@ -27,10 +27,10 @@ def value_of(name: str, *, shared: bool) -> str | None:
     first. With ``shared``, a file beside the tenants' folders is next. Such a file may belong to anything in
     the installation, so no person can read it by naming it.
     """
-    return reader(shared=shared)(name)
+    return secret_lookup(shared=shared)(name)
 
 
-def reader(*, shared: bool) -> Callable[[str], str | None]:
+def secret_lookup(*, shared: bool) -> Callable[[str], str | None]:
     """Return :func:`value_of` for many names; saved secrets are read once, when they are first needed."""
     saved = cache(lambda: dict(Secret.objects.values_list("name", "value")))
 
@@ -68,14 +68,14 @@ def check(name: str, value: str = "-") -> None:
         raise BadSecret(f"A secret can't be empty or larger than {MAX_BYTES // 1024} KiB.")
 
 
-def keep(name: str, value: str, *, by: str) -> None:
+def save(name: str, value: str, *, by: str) -> None:
     """Save the secret, replacing an earlier value."""
     values = {"value": value, "set_at": timezone.now(), "set_by": by}
     Secret.objects.update_or_create(name=name, tenant=current_tenant(), defaults=values)
     publish("secret.set", actor=by, target=name)
 
 
-def forget(name: str, *, by: str) -> bool:
+def remove(name: str, *, by: str) -> bool:
     """Remove the secret and return whether it existed."""
     removed = bool(Secret.objects.filter(name=name).delete()[0])
     if removed:

@@ -11,13 +11,13 @@ from typing import Any
 from blueprints.files.nodes import Node
 
 MAX_FILE = 1024 * 1024
-MAX_BROUGHT = 32 * MAX_FILE  # the total for all tags of a file
+MAX_VALUES_SIZE = 32 * MAX_FILE  # the total for all tags of a file
 SECRET_NAME = re.compile(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,99}\Z")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
-class Secret:
+class SecretTag:
     """A ``!secret NAME``: its value is looked up when it is needed, and is never shown."""
 
     name: str
@@ -26,7 +26,7 @@ class Secret:
         return f"!secret {self.name}"
 
 
-def named_in(text: str) -> list[str]:
+def placeholder_names(text: str) -> list[str]:
     """Return the names of the variables that are inserted into this text."""
     return _PLACEHOLDER.findall(text)
 
@@ -36,13 +36,13 @@ class BadTag(Exception):
 
 
 @dataclass
-class Used:
+class TagUsage:
     """The values that the tags of a file were resolved to.
 
-    ``edition`` is a hash that changes with any of them. ``size`` is the size of all values together.
+    ``hasher`` is a hash that changes with any of them. ``size`` is the size of all values together.
     """
 
-    edition: Any = field(default_factory=hashlib.sha256, repr=False)
+    hasher: Any = field(default_factory=hashlib.sha256, repr=False)
     size: int = 0
     files: set[str] = field(default_factory=set)
     variables: set[str] = field(default_factory=set)
@@ -50,10 +50,10 @@ class Used:
     def add(self, value: str) -> None:
         """Count a value; raise BadTag if the total becomes too large."""
         self.size += len(value)
-        if self.size > MAX_BROUGHT:
-            raise BadTag(f"The values of the tags in this file exceed {MAX_BROUGHT // MAX_FILE} MiB.")
+        if self.size > MAX_VALUES_SIZE:
+            raise BadTag(f"The values of the tags in this file exceed {MAX_VALUES_SIZE // MAX_FILE} MiB.")
         try:
-            self.edition.update(f"{len(value)}:{value}".encode())
+            self.hasher.update(f"{len(value)}:{value}".encode())
         except UnicodeEncodeError:
             raise BadTag("The value of this tag isn't UTF-8.") from None
 
@@ -68,9 +68,9 @@ class Tags:
 
     folder: Path | None
     variables: Mapping[str, Any] = field(default_factory=dict)
-    used: Used = field(default_factory=Used)
+    usage: TagUsage = field(default_factory=TagUsage)
 
-    def plain(self, node: Node, complain: Callable[[Node, str], None]) -> Any:
+    def resolve(self, node: Node, complain: Callable[[Node, str], None]) -> Any:
         """Return the value of a node with its tags resolved.
 
         ``complain`` receives the node and the message of each tag that cannot be resolved.
@@ -82,9 +82,9 @@ class Tags:
                 complain(node, str(bad))
                 return None
         if node.is_map:
-            return {key: self.plain(value, complain) for key, (_, value) in node.value.items()}
+            return {key: self.resolve(value, complain) for key, (_, value) in node.value.items()}
         if node.is_list:
-            return [self.plain(value, complain) for value in node.value]
+            return [self.resolve(value, complain) for value in node.value]
         return node.value
 
     def _value(self, node: Node) -> Any:
@@ -106,7 +106,7 @@ class Tags:
         ):
             raise BadTag(f"Write a name after !{node.tag}.")
         value = reader(arguments)
-        self.used.add(str(value))
+        self.usage.add(str(value))
         return value
 
     def _env(self, arguments: list[str]) -> str:
@@ -130,22 +130,22 @@ class Tags:
             if not path.is_file() or path.stat().st_size > MAX_FILE:
                 raise BadTag(f"{name} isn't a file of at most {MAX_FILE // 1024} KiB.")
             text = path.read_text(encoding="utf-8")
-            self.used.files.add(str(path))
+            self.usage.files.add(str(path))
         except (OSError, ValueError, RuntimeError):  # RuntimeError: a loop of links, before Python 3.13
             raise BadTag(f"{name} isn't UTF-8.") from None
         if "\0" in text:
             raise BadTag(f"{name} isn't text: it contains a NUL character.")
         return text
 
-    def _secret(self, arguments: list[str]) -> Secret:
+    def _secret(self, arguments: list[str]) -> SecretTag:
         if not SECRET_NAME.match(arguments[0]):
             raise BadTag("Secret names have letters, digits, dots, dashes and underscores.")
-        return Secret(arguments[0])
+        return SecretTag(arguments[0])
 
     def _vars(self, arguments: list[str]) -> Any:
         """Resolve ``!vars``: a name is the variable itself, a text with ``{name}`` has it inserted."""
-        names = named_in(arguments[0]) or [arguments[0]]
-        self.used.variables.update(names)
+        names = placeholder_names(arguments[0]) or [arguments[0]]
+        self.usage.variables.update(names)
         for name in names:
             if name not in self.variables:
                 known = [each[:50] for each in sorted(self.variables)[:20]]

@@ -4,13 +4,13 @@ from typing import Any
 
 from blueprints.files.apply import apply
 from blueprints.files.plan import Plan, make_plan
-from blueprints.files.read import Sent
+from blueprints.files.read import Upload
 from idp.accounts.models import Person
-from idp.accounts.roles import may, operations_of, require, require_over, require_own_page
+from idp.accounts.roles import may, operations_of, refuse_own_password, require, require_authority_over
 from idp.tenancy.scope import current_tenant
 
 
-def plan_sent(text: str, *, person: Person, name: str = "", prune: bool = False) -> Plan:
+def plan_upload(text: str, *, person: Person, name: str = "", prune: bool = False) -> Plan:
     """Return what applying ``text`` would do.
 
     Raise BadBlueprint, or NotAllowed if it would give anyone more rights than ``person`` has.
@@ -20,10 +20,10 @@ def plan_sent(text: str, *, person: Person, name: str = "", prune: bool = False)
     return plan
 
 
-def apply_sent(text: str, *, person: Person, name: str = "", prune: bool = False, expect: str = "") -> Plan:
+def apply_upload(text: str, *, person: Person, name: str = "", prune: bool = False, expect: str = "") -> Plan:
     """Apply ``text`` and return the plan that was carried out.
 
-    Raise what planning raises, or StateMoved if the state of the plan is not ``expect``. In these cases
+    Raise what planning raises, or PlanChanged if the state of the plan is not ``expect``. In these cases
     nothing was written.
     """
     options: dict[str, Any] = {
@@ -44,8 +44,8 @@ def _blueprint_name(name: str) -> str:
     return f"{current_tenant().name}/{name or 'sent'}"[:200]
 
 
-def _upload(text: str, person: Person) -> Sent:
-    return Sent(text, everywhere=may(person, "tenants.edit"), rights=frozenset(operations_of(person)))
+def _upload(text: str, person: Person) -> Upload:
+    return Upload(text, any_tenant=may(person, "tenants.edit"), rights=frozenset(operations_of(person)))
 
 
 def _check_rights(plan: Plan, person: Person) -> None:
@@ -60,10 +60,10 @@ def _check_rights(plan: Plan, person: Person) -> None:
         if change.kind != "person" or (change.action == "unchanged" and "password" not in keys):
             continue
         if "password" in keys and change.tenant == current_tenant().name:
-            require_own_page(person, change.name)
+            refuse_own_password(person, change.name)
         before = (change.before or {}).get("role", "")
-        require_over(person, before)
-        role = change.given.get("role", before)
+        require_authority_over(person, before)
+        role = change.desired.get("role", before)
         if role != before:
             require(person, "people.roles")
-            require_over(person, role)
+            require_authority_over(person, role)

@@ -11,15 +11,15 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Max
 
-from blueprints.files.apply import StateMoved, apply, note_failure
-from blueprints.files.folders import below, head, is_blueprint
+from blueprints.files.apply import PlanChanged, apply, record_failure
+from blueprints.files.folders import is_blueprint, list_files, read_head
 from blueprints.files.nodes import MAX_BYTES
 from blueprints.files.problems import BadBlueprint
 from blueprints.models import Result, Secret
 from idp.foundation.sealing import mac
-from idp.foundation.text import on_one_line
+from idp.foundation.text import printable_line
 
-BY = "blueprint folder"
+FOLDER_ACTOR = "blueprint folder"
 _TAG_NAMES = re.compile(rb"!(env|secret)\s+(?:\[\s*)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,99})")
 
 log = logging.getLogger(__name__)
@@ -27,29 +27,29 @@ _warned = set[tuple[str, ...]]()
 
 
 @dataclass
-class Entry:
+class WatchedBlueprint:
     """One blueprint of the folder: a file, or a folder of files.
 
     ``failed`` holds the errors of the last attempt in this round.
     """
 
     path: Path
-    edition: str
-    before: Result | None
-    failed: list[str] = field(default_factory=list)
+    digest: str
+    last_result: Result | None
+    errors: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """The name of the blueprint, the same as when it is applied manually."""
-        return on_one_line(self.path.name if os.path.isdir(self.path) else self.path.stem)[:200]
+        return printable_line(self.path.name if os.path.isdir(self.path) else self.path.stem)[:200]
 
     @property
-    def waits(self) -> bool:
+    def is_pending(self) -> bool:
         """Whether the blueprint has not been tried in its current form."""
-        return self.before is None or self.before.edition != self.edition
+        return self.last_result is None or self.last_result.edition != self.digest
 
 
-def look() -> list[str]:
+def apply_changed() -> list[str]:
     """Apply what changed in the watched folder, sorted by name, and return the names of what was applied.
 
     A blueprint that failed is tried again once another one of this round has changed something, because it
@@ -63,61 +63,61 @@ def look() -> list[str]:
     while pending and changed:
         changed, failed = False, []
         for entry in pending:
-            if first_round and not (entry.waits or (changed and not _succeeded(entry))):
+            if first_round and not (entry.is_pending or (changed and not _succeeded(entry))):
                 failed += [] if _succeeded(entry) else [entry]
                 continue
             changed = _apply(entry) or changed
-            if entry.failed:
+            if entry.errors:
                 failed.append(entry)
             else:
                 applied.append(entry.name)
         pending, first_round = failed, False
     for entry in pending:
-        if entry.failed and os.path.lexists(entry.path):
-            note_failure(entry.name, entry.edition, BY, messages=entry.failed)
+        if entry.errors and os.path.lexists(entry.path):
+            record_failure(entry.name, entry.digest, FOLDER_ACTOR, messages=entry.errors)
     return applied
 
 
-def _succeeded(entry: Entry) -> bool:
-    return entry.before is not None and entry.before.succeeded
+def _succeeded(entry: WatchedBlueprint) -> bool:
+    return entry.last_result is not None and entry.last_result.succeeded
 
 
-def _apply(entry: Entry) -> bool:
+def _apply(entry: WatchedBlueprint) -> bool:
     """Apply the blueprint and return whether anything changed."""
     if os.path.exists(entry.path) and not os.path.isdir(entry.path) and not os.path.isfile(entry.path):
-        entry.failed = [f"{on_one_line(str(entry.path))} is neither a file nor a folder."]
+        entry.errors = [f"{printable_line(str(entry.path))} is neither a file nor a folder."]
         return False
     try:
-        plan = apply([entry.path], name=entry.name, by=BY, edition=entry.edition)
+        plan = apply([entry.path], name=entry.name, by=FOLDER_ACTOR, source_digest=entry.digest)
     except BadBlueprint as bad:
-        entry.failed = [str(problem) for problem in bad.problems]
-    except StateMoved as moved:
-        entry.failed = [str(moved)]
+        entry.errors = [str(problem) for problem in bad.problems]
+    except PlanChanged as moved:
+        entry.errors = [str(moved)]
     except Exception as error:  # one failure must not stop the others
         log.exception("blueprint failed", extra={"blueprint": entry.name})
-        entry.failed = [f"{type(error).__name__}: see the log."]
+        entry.errors = [f"{type(error).__name__}: see the log."]
     else:
-        entry.failed = []
+        entry.errors = []
         return bool(plan.effective)
     return False
 
 
-def _find_blueprints(folder: Path) -> list[Entry]:
+def _find_blueprints(folder: Path) -> list[WatchedBlueprint]:
     try:
         paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     except OSError as error:
         _warn_once("no folder of blueprints", folder=str(folder), why=error.strerror)
         return []
-    entries = [Entry(path, _digest(path, folder), None) for path in paths if _is_watched(path)]
+    entries = [WatchedBlueprint(path, _digest(path, folder), None) for path in paths if _is_watched(path)]
     last = (
         Result.objects.filter(blueprint__in=[entry.name for entry in entries])
         .values("blueprint")
         .annotate(newest=Max("pk"))
     )
     results = {row.blueprint: row for row in Result.objects.filter(pk__in=[each["newest"] for each in last])}
-    found: dict[str, Entry] = {}
+    found: dict[str, WatchedBlueprint] = {}
     for entry in entries:
-        entry.before = results.get(entry.name)
+        entry.last_result = results.get(entry.name)
         if found.setdefault(entry.name, entry) is not entry:
             _warn_once("two blueprints with one name", blueprint=entry.name, left_out=entry.path.name)
     return list(found.values())
@@ -127,7 +127,7 @@ def _is_watched(path: Path) -> bool:
     """Return whether this path is a blueprint; other files and folders may be there for ``!file``."""
     unreadable: list[OSError] = []
     if is_blueprint(path) or (
-        os.path.isdir(path) and (any(map(is_blueprint, below(path, unreadable.append))) or unreadable)
+        os.path.isdir(path) and (any(map(is_blueprint, list_files(path, unreadable.append))) or unreadable)
     ):
         return True
     _warn_once("no blueprint", left_out=path.name)
@@ -138,7 +138,7 @@ def _warn_once(event: str, **what: Any) -> None:
     """Log a warning once in the lifetime of this process, because it would repeat every ten seconds."""
     if (warning := (event, *map(str, what.values()))) not in _warned:
         _warned.add(warning)
-        log.warning(event, extra={name: on_one_line(str(value)) for name, value in what.items()})
+        log.warning(event, extra={name: printable_line(str(value)) for name, value in what.items()})
 
 
 def _digest(path: Path, folder: Path) -> str:
@@ -149,7 +149,7 @@ def _digest(path: Path, folder: Path) -> str:
     hasher, references = hashlib.sha256(), set[tuple[str, str]]()
     for file in _files(path, folder):
         try:
-            data, status = head(file, MAX_BYTES + 1), os.stat(file)
+            data, status = read_head(file, MAX_BYTES + 1), os.stat(file)
         except OSError as error:
             data, status = (error.strerror or "").encode(), None
         hasher.update(os.fsencode(file) + f"\0{len(data)}\0".encode() + data)
@@ -178,9 +178,9 @@ def _files(path: Path, folder: Path) -> list[Path]:
     """
     unreadable: list[Path] = []
     if os.path.isdir(path):
-        found = below(path, lambda error: unreadable.append(Path(str(error.filename))))
+        found = list_files(path, lambda error: unreadable.append(Path(str(error.filename))))
     else:
-        found = [path, *(file for file in below(folder, lambda error: None) if not is_blueprint(file))]
+        found = [path, *(file for file in list_files(folder, lambda error: None) if not is_blueprint(file))]
     return found + unreadable
 
 

@@ -6,15 +6,23 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from blueprints.files.tags import Secret
+from blueprints.files.tags import SecretTag
 from blueprints.objects.document import SHORT_GRANTS, ApplicationDocument
-from blueprints.objects.kind import Change, KeyChange, Kind, Reference, named, only, unique
-from flows.settings import parse_duration, write_duration
-from idp.foundation.sealing import digest, same
+from blueprints.objects.kind import (
+    KeyChange,
+    Kind,
+    ObjectChange,
+    Reference,
+    filter_by_names,
+    find_duplicates,
+    select_names,
+)
+from flows.settings import format_duration, parse_duration
+from idp.foundation.sealing import constant_time_equal, digest
 from idp.oauth import bulk
-from idp.oauth.clients import UNGUESSABLE
+from idp.oauth.clients import UNGUESSABLE_LENGTH
 from idp.oauth.models import Application
-from idp.oauth.scopes import STANDARD_SCOPES, administrative
+from idp.oauth.scopes import STANDARD_SCOPES, administrative_scopes
 from idp.oauth.tokens import REFRESH
 
 _PLAIN = (
@@ -47,10 +55,13 @@ class ApplicationKind(Kind):
 
     name = "application"
     secret_key = "client_secret"  # noqa: S105 the name of a key
-    in_any_order = frozenset({"grants", "scopes", "groups"})
+    unordered_keys = frozenset({"grants", "scopes", "groups"})
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        return only({row.name: _stored_values(row) for row in named(Application.objects.all(), names)}, names)
+        return select_names(
+            {row.name: _stored_values(row) for row in filter_by_names(Application.objects.all(), names)},
+            names,
+        )
 
     def defaults(self) -> dict[str, Any]:
         return _stored_values(Application(client_id=""))
@@ -66,42 +77,49 @@ class ApplicationKind(Kind):
         for designation, name in document.flows.items():
             yield Reference(f"flow for {designation}", name, ("flows", designation))
 
-    def difference(self, change: Change) -> list[KeyChange]:
+    def difference(self, change: ObjectChange) -> list[KeyChange]:
         """Return the changes key by key, with grants under their short names."""
         return [_with_short_grants(key) for key in super().difference(change)]
 
-    def as_read(self, key: KeyChange) -> list[KeyChange]:
+    def readable_changes(self, key: KeyChange) -> list[KeyChange]:
         return [_with_short_grants(key)]
 
-    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+    def possible_referrers(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
         return None if gone.keys() & {"group", "scope", "flow"} else ()
 
-    def stored(self, keys: Mapping[str, Any]) -> Any:
-        return super().stored({"groups": (), "scopes": (), "grants": (), "flows": {}, **keys})
+    def stored_document(self, keys: Mapping[str, Any]) -> Any:
+        return super().stored_document({"groups": (), "scopes": (), "grants": (), "flows": {}, **keys})
 
-    def secret_matches(self, change: Change, value: str) -> bool:
-        return secret_is(change.name, value)
+    def secret_matches(self, change: ObjectChange, value: str) -> bool:
+        return is_client_secret(change.name, value)
 
-    def prepare(self, change: Change, secret: str | None) -> None:
+    def prepare(self, change: ObjectChange, secret: str | None) -> None:
         _check_approval(change)
-        values = _columns(change.given) | ({"secret_hash": digest(secret)} if secret else {})
+        values = _columns(change.desired) | ({"secret_hash": digest(secret)} if secret else {})
         whole = {"title": change.name, **_columns(change.before or {}), **values}
         if change.before is not None and change.before.get("type") == "confidential":
             whole.setdefault("secret_hash", "kept")
-        bulk.checked(Application(name=change.name, **whole))
-        given = {key: value for key, value in change.given.items() if change.writes(key)}
-        change.ready = (
+        bulk.validate_row(Application(name=change.name, **whole))
+        given = {key: value for key, value in change.desired.items() if change.writes(key)}
+        change.prepared = (
             whole
             if change.before is None
             else {**_columns(given), **({"secret_hash": values["secret_hash"]} if secret else {})}
         )
 
-    def advice(self, change: Change, secret: str | None) -> Iterable[str]:
-        after = {**self.defaults(), **(change.before or {}), **change.given}
+    def advice(self, change: ObjectChange, secret: str | None) -> Iterable[str]:
+        after = {**self.defaults(), **(change.before or {}), **change.desired}
         if secret and change.located:
-            if len(secret) < UNGUESSABLE and not isinstance(change.located.document.client_secret, Secret):
-                yield f"The client_secret has fewer than {UNGUESSABLE} characters and could be guessed."
-            if not isinstance(change.located.document.client_secret, Secret) and not change.located.by_hand:
+            if len(secret) < UNGUESSABLE_LENGTH and not isinstance(
+                change.located.document.client_secret, SecretTag
+            ):
+                yield (
+                    f"The client_secret has fewer than {UNGUESSABLE_LENGTH} characters and could be guessed."
+                )
+            if (
+                not isinstance(change.located.document.client_secret, SecretTag)
+                and not change.located.from_person
+            ):
                 yield (
                     "The client_secret is stored in the file in plain text. Use !secret NAME to keep it out."
                 )
@@ -109,21 +127,25 @@ class ApplicationKind(Kind):
         if uses_refresh and "offline_access" not in after["scopes"]:
             yield ("The grant refresh_token has no effect without the scope offline_access.")
 
-    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
-        for change, owner in unique(changes, "client_id", bulk.owners_of_client_ids):
+    def find_conflicts(
+        self, changes: Sequence[ObjectChange]
+    ) -> Iterable[tuple[ObjectChange, tuple[str | int, ...], str]]:
+        for change, owner in find_duplicates(changes, "client_id", bulk.owners_of_client_ids):
             yield (
                 change,
                 ("client_id",),
-                f"The client ID {change.given['client_id']} is already used by {owner}.",
+                f"The client ID {change.desired['client_id']} is already used by {owner}.",
             )
 
-    def write(self, changes: Sequence[Change], *, by: str) -> None:
+    def write(self, changes: Sequence[ObjectChange], *, by: str) -> None:
         bulk.change(
-            Application, {change.name: change.ready for change in changes if change.action == "update"}, by=by
+            Application,
+            {change.name: change.prepared for change in changes if change.action == "update"},
+            by=by,
         )
         # after the updates, which may release client IDs
         new = [change for change in changes if change.action == "create"]
-        bulk.create([Application(name=change.name, **change.ready) for change in new], by=by)
+        bulk.create([Application(name=change.name, **change.prepared) for change in new], by=by)
 
     def release(self, names: Collection[str]) -> None:
         bulk.release_client_ids(Application.objects.filter(name__in=names))
@@ -142,7 +164,7 @@ def _with_short_grants(key: KeyChange) -> KeyChange:
     return KeyChange(key.key, old, new)
 
 
-def _check_approval(change: Change) -> None:
+def _check_approval(change: ObjectChange) -> None:
     """Raise ValidationError if the author, who is not an owner, would grant administration access.
 
     This includes extending such access. The identity of an approved application stays as it was approved,
@@ -154,13 +176,13 @@ def _check_approval(change: Change) -> None:
     )
     if change.may("applications.approve"):
         return
-    if change.given.get("administers") and not before.get("administers"):
+    if change.desired.get("administers") and not before.get("administers"):
         raise ValidationError({"administers": message})
-    if set(administrative(change.given.get("scopes", ()))) - set(before.get("scopes", ())):
+    if set(administrative_scopes(change.desired.get("scopes", ()))) - set(before.get("scopes", ())):
         raise ValidationError({"scopes": message})
     if (
         before.get("administers")
-        and change.given.get("administers", True)
+        and change.desired.get("administers", True)
         and (other := [key for key in _IDENTITY if change.writes(key)])
     ):
         raise ValidationError(
@@ -171,10 +193,10 @@ def _check_approval(change: Change) -> None:
         )
 
 
-def secret_is(name: str, value: str) -> bool:
+def is_client_secret(name: str, value: str) -> bool:
     """Return whether ``value`` is the client secret of the application with this name."""
     row = Application.objects.filter(name=name).first()
-    return row is not None and same(row.secret_hash, digest(value))
+    return row is not None and constant_time_equal(row.secret_hash, digest(value))
 
 
 def _stored_values(row: Application) -> dict[str, Any]:
@@ -183,7 +205,7 @@ def _stored_values(row: Application) -> dict[str, Any]:
     values["$secret"] = digest(row.secret_hash)[:16] if row.secret_hash else ""
     values |= {f"device.{name}": getattr(row, f"device_{name}") for name in _LIMITS}
     return values | {
-        key: write_duration(timedelta(seconds=getattr(row, column))) for key, column in _DURATIONS.items()
+        key: format_duration(timedelta(seconds=getattr(row, column))) for key, column in _DURATIONS.items()
     }
 
 

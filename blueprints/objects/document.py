@@ -18,17 +18,17 @@ from pydantic import (
     field_validator,
 )
 
-from blueprints.files.tags import Secret
-from flows.documents.document import DesignationName, FlowDocument, Name
-from flows.settings import Duration, plain, setting, write_duration
-from flows.validation_messages import in_words
+from blueprints.files.tags import SecretTag
+from flows.documents.document import DesignationName, FlowDocument, FlowName
+from flows.settings import Duration, format_duration, resolve_lazy_text, setting
+from flows.validation_messages import with_message
 from idp.accounts.roles import RoleName
 from idp.foundation import addresses, mailboxes
-from idp.foundation.text import every, fold, line, lines
+from idp.foundation.text import fold, map_text, normalize_line, normalize_lines
 from idp.oauth.discovery import DEVICE_CODE
 
-GRANTS = {"device_code": DEVICE_CODE}
-SHORT_GRANTS = {long: short for short, long in GRANTS.items()}
+LONG_GRANTS = {"device_code": DEVICE_CODE}
+SHORT_GRANTS = {long: short for short, long in LONG_GRANTS.items()}
 
 
 def _required(**described: Any) -> Any:
@@ -39,14 +39,14 @@ def _required(**described: Any) -> Any:
 def _between(low: timedelta, high: timedelta) -> AfterValidator:
     def check(value: timedelta) -> timedelta:
         if not low <= value <= high:
-            raise ValueError(f"must be between {write_duration(low)} and {write_duration(high)}")
+            raise ValueError(f"must be between {format_duration(low)} and {format_duration(high)}")
         return value
 
     return AfterValidator(check)
 
 
-def _text_or_secret(value: Any) -> Secret | str:
-    if isinstance(value, Secret | str):
+def _text_or_secret(value: Any) -> SecretTag | str:
+    if isinstance(value, SecretTag | str):
         return value
     raise ValueError("must be a text, or better !secret NAME")
 
@@ -71,7 +71,7 @@ def _check_scope_token(name: str) -> str:
 
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
-_ACCENT = in_words(
+_ACCENT = with_message(
     r"^#[0-9a-f]{6}$", "Enter a color as # and six lowercase hexadecimal digits, like #4f46e5."
 )
 _SECRET = {"type": "string", "format": "password"}
@@ -79,11 +79,11 @@ SecretText = Annotated[Any, Field(repr=False), PlainValidator(_text_or_secret), 
 _CodeLifetime = Annotated[Duration, _between(timedelta(seconds=30), timedelta(hours=1))]
 _Interval = Annotated[Duration, _between(timedelta(seconds=1), timedelta(minutes=1))]
 _AccessLifetime = Annotated[Duration, _between(timedelta(minutes=1), timedelta(days=1))]
-_Network = Annotated[str, AfterValidator(lambda value: str(addresses.network(value)))]
+_Network = Annotated[str, AfterValidator(lambda value: str(addresses.parse_network(value)))]
 _ReachableName = Annotated[str, AfterValidator(_check_reachable)]
-_Domain = Annotated[str, AfterValidator(lambda value: addresses.domain(value))]
+_Domain = Annotated[str, AfterValidator(lambda value: addresses.parse_domain(value))]
 _Grant = Annotated[
-    str, BeforeValidator(lambda value: GRANTS.get(value, value) if isinstance(value, str) else value)
+    str, BeforeValidator(lambda value: LONG_GRANTS.get(value, value) if isinstance(value, str) else value)
 ]
 
 
@@ -92,34 +92,36 @@ class Document(BaseModel):
 
     Every text is normalized to one form without invisible characters.
 
-    ``several_lines`` names the keys whose texts may have several lines. ``as_given`` names the keys whose
+    ``multiline`` names the keys whose texts may have several lines. ``verbatim`` names the keys whose
     texts are taken verbatim and never inspected.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-    several_lines: ClassVar[frozenset[str]] = frozenset()
-    as_given: ClassVar[frozenset[str]] = frozenset()
+    multiline: ClassVar[frozenset[str]] = frozenset()
+    verbatim: ClassVar[frozenset[str]] = frozenset()
 
     @field_validator("*", mode="before")
     @classmethod
     def _normalize(cls, value: Any, info: ValidationInfo) -> Any:
-        if info.field_name in cls.as_given:
+        if info.field_name in cls.verbatim:
             return value
-        return every(value, lines if info.field_name in cls.several_lines else line, line)
+        return map_text(
+            value, normalize_lines if info.field_name in cls.multiline else normalize_line, normalize_line
+        )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Any:
         schema = handler.resolve_ref_schema(handler(core))
         for name, each in cls.model_fields.items():
             if isinstance(each.default, timedelta):  # pydantic writes PT10M, blueprints write 10m
-                schema["properties"][name]["default"] = write_duration(each.default)
-        return plain(schema)
+                schema["properties"][name]["default"] = format_duration(each.default)
+        return resolve_lazy_text(schema)
 
 
 class TenantDocument(Document):
     """A tenant. Documents after it in the same file apply to this tenant."""
 
-    tenant: Name = _required(title=_("ID"))
+    tenant: FlowName = _required(title=_("ID"))
     title: str = setting("", max_length=100, title=_("Display name"), description=_("Shown on every page."))
     logo: str = setting("", title=_("Logo"), description=_("https://… or data:image/…;base64,…"))
     accent: str = setting(
@@ -130,7 +132,9 @@ class TenantDocument(Document):
         title=_("Trusted networks"),
         description=_("Available in conditions as tenant.networks. For example 10.0.0.0/8."),
     )
-    mail_from: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("From address"))
+    mail_from: Annotated[str, AfterValidator(mailboxes.validate_address)] = setting(
+        "", title=_("From address")
+    )
     domains: list[_Domain] = setting(
         [], title=_("Domains"), description=_("Host names of this tenant; *.example.com for all subdomains.")
     )
@@ -157,14 +161,14 @@ class ScopeDocument(Document):
 class PersonDocument(Document):
     """A person who signs in."""
 
-    several_lines = frozenset({"attributes"})
-    as_given = frozenset({"password"})
+    multiline = frozenset({"attributes"})
+    verbatim = frozenset({"password"})
 
     person: Annotated[str, AfterValidator(fold), AfterValidator(_check_reachable)] = _required(
         min_length=1, max_length=150, title=_("Username")
     )
     name: str = setting("", max_length=150, title=_("Display name"))
-    email: Annotated[str, AfterValidator(mailboxes.checked)] = setting("", title=_("Email address"))
+    email: Annotated[str, AfterValidator(mailboxes.validate_address)] = setting("", title=_("Email address"))
     email_verified: bool = setting(False, title=_("Email verified"))
     password: SecretText = setting(
         "",
@@ -199,9 +203,9 @@ class DeviceSettings(Document):
 class ApplicationDocument(Document):
     """An application: an OAuth client."""
 
-    as_given = frozenset({"client_secret"})
+    verbatim = frozenset({"client_secret"})
 
-    application: Name = _required(title=_("ID"))
+    application: FlowName = _required(title=_("ID"))
     title: str = setting(
         "", max_length=100, title=_("Display name"), description=_("Shown on the consent page.")
     )
@@ -229,7 +233,7 @@ class ApplicationDocument(Document):
     groups: list[str] = setting(
         [], title=_("Restrict to groups"), description=_("Leave empty to allow everyone.")
     )
-    flows: dict[DesignationName, Name] = setting({}, title=_("Flow overrides"))
+    flows: dict[DesignationName, FlowName] = setting({}, title=_("Flow overrides"))
     device: DeviceSettings = setting(DeviceSettings(), title=_("Device settings"))
     access_token_lifetime: _AccessLifetime = setting(
         timedelta(minutes=10),
@@ -244,7 +248,7 @@ class ApplicationDocument(Document):
 class MailDocument(Document):
     """A customized email template."""
 
-    several_lines = frozenset({"text", "html"})
+    multiline = frozenset({"text", "html"})
 
     mail: str = _required(title=_("Template"))
     subject: str = setting("", title=_("Subject"))
@@ -252,7 +256,7 @@ class MailDocument(Document):
     html: str = setting("", title=_("HTML"), json_schema_extra={"format": "long"})
 
 
-KINDS: dict[str, type[BaseModel]] = {
+DOCUMENTS: dict[str, type[BaseModel]] = {
     "tenant": TenantDocument,
     "scope": ScopeDocument,
     "group": GroupDocument,

@@ -13,18 +13,18 @@ from pydantic import BaseModel
 from pydantic import ValidationError as Invalid
 
 from blueprints.files import secrets
-from blueprints.files.apply import Overtaken, check_unmoved, take_turn
-from blueprints.files.key_messages import told
+from blueprints.files.apply import WriteConflict, check_unchanged, lock_for_writing
+from blueprints.files.key_messages import error_message
 from blueprints.files.nodes import Node
 from blueprints.files.order import missing_references
-from blueprints.files.partial import partial
-from blueprints.files.plan import Plan, There, compared, decide
+from blueprints.files.partial import validate_partially
+from blueprints.files.plan import Plan, TenantContents, build_change, complete_change
 from blueprints.files.problems import Problem
-from blueprints.files.read import Located
-from blueprints.objects.document import KINDS as DOCUMENTS
-from blueprints.objects.kind import Change, KeyChange, Kind
+from blueprints.files.read import LocatedDocument
+from blueprints.objects.document import DOCUMENTS
+from blueprints.objects.kind import KeyChange, Kind, ObjectChange
 from blueprints.objects.registry import KINDS
-from blueprints.objects.uses import in_use
+from blueprints.objects.uses import in_use_message
 from idp.accounts.bulk import LastAdministrator
 from idp.foundation.errors import Changed, NotFound
 from idp.tenancy.scope import current_tenant
@@ -32,7 +32,7 @@ from idp.tenancy.scope import current_tenant
 _MAX_ATTEMPTS = 5
 
 
-class Refused(Exception):
+class InvalidObject(Exception):
     """The object is not valid; ``errors`` maps dotted keys to messages, with "" for the object as a whole."""
 
     def __init__(self, errors: Mapping[str, list[str]]) -> None:
@@ -42,28 +42,28 @@ class Refused(Exception):
         self.errors = dict(errors)
 
 
-class NotThere(NotFound):
+class ObjectNotFound(NotFound):
     """This object does not exist."""
 
 
-class Moved(Changed):
+class EditConflict(Changed):
     """The object was changed in the meantime. Reload it and try again."""
 
 
 @dataclass(frozen=True)
-class Current:
+class CurrentObject:
     """A stored object: its ``document`` as its kind writes it, without secrets.
 
-    ``etag`` changes whenever the object does.
+    ``digest`` changes whenever the object does.
     """
 
     name: str
     document: dict[str, Any] = field(repr=False)
-    etag: str
+    digest: str
 
 
 @dataclass(frozen=True)
-class Saved:
+class SaveResult:
     """The result of saving an object; ``keys`` is empty if nothing changed."""
 
     name: str
@@ -72,24 +72,24 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class _SubmittedDocument(Located):
+class _SubmittedDocument(LocatedDocument):
     """A document that was submitted in a form or a request, so a problem is located by its key alone."""
 
     def problem(self, path: Iterable[str | int], message: str) -> Problem:
         return Problem("", 0, 0, ".".join(map(str, path)), message)
 
 
-def current(kind: str, name: str) -> Current | None:
+def load(kind: str, name: str) -> CurrentObject | None:
     """Return the object with this name in the tenant in scope, or None.
 
     The name is normalized as its kind does.
     """
-    name = KINDS[kind].as_kept(name)
+    name = KINDS[kind].normalize_name(name)
     keys = KINDS[kind].current([name]).get(name)
-    return None if keys is None else Current(name, _nested_document(kind, name, keys), _digest(keys))
+    return None if keys is None else CurrentObject(name, _nested_document(kind, name, keys), _digest(keys))
 
 
-def blank(kind: str) -> dict[str, Any]:
+def blank_document(kind: str) -> dict[str, Any]:
     """Return the defaults of a new object as its kind writes them, without a name."""
     document = _nested_document(kind, "", KINDS[kind].defaults())
     del document[kind]
@@ -98,90 +98,90 @@ def blank(kind: str) -> dict[str, Any]:
 
 def save(
     kind: str,
-    said: Mapping[str, Any],
+    document: Mapping[str, Any],
     *,
     by: str,
     expect: str | None = None,
     new: bool | None = None,
     rights: Collection[str] = (),
-) -> Saved:
-    """Create or change an object as the document ``said`` describes; omitted keys stay as they are.
+) -> SaveResult:
+    """Create or change an object as the document ``document`` describes; omitted keys stay as they are.
 
     ``expect`` is the etag of the object that the author saw. ``new`` is True to create, False to change and
     None for either. ``rights`` are the additional operations that the author may perform
     (idp/accounts/roles.py).
 
-    Raise Refused with every error, NotThere or Moved. In these cases nothing was written.
+    Raise InvalidObject with every error, ObjectNotFound or Moved. In these cases nothing was written.
     """
-    located = _submitted_document(kind, checked(kind, said, rights=rights), rights)
+    located = _submitted_document(kind, validate(kind, document, rights=rights), rights)
     for _ in range(_MAX_ATTEMPTS):
         change = _plan_change(located)
         if change.before is None and (new is False or expect is not None):
-            raise NotThere
+            raise ObjectNotFound
         if change.before is not None and new is True:
-            raise Refused({kind: ["This name is already taken."]})
+            raise InvalidObject({kind: ["This name is already taken."]})
         if expect is not None and expect != _digest(change.before or {}):
-            raise Moved
+            raise EditConflict
         try:
             if change.action != "unchanged":
                 _write(change, by)
-        except Overtaken:
+        except WriteConflict:
             continue
-        return Saved(change.name, change.action == "create", tuple(change.keys))
-    raise Moved
+        return SaveResult(change.name, change.action == "create", tuple(change.keys))
+    raise EditConflict
 
 
 def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
     """Delete an object that no other object refers to.
 
-    Raise NotThere, Moved if the object is not the one that the author saw, or Refused.
+    Raise ObjectNotFound, Moved if the object is not the one that the author saw, or Refused.
     """
-    name = KINDS[kind].as_kept(name)
+    name = KINDS[kind].normalize_name(name)
     for _ in range(_MAX_ATTEMPTS):
         try:
             with _locked_transaction():
                 _delete(kind, name, by, expect)
             return
-        except Overtaken:
+        except WriteConflict:
             continue
         except LastAdministrator as error:
-            raise Refused({"": [str(error)]}) from error
-    raise Moved
+            raise InvalidObject({"": [str(error)]}) from error
+    raise EditConflict
 
 
-def checked(
-    kind: str, said: Mapping[str, Any], *, strict: bool | None = None, rights: Collection[str] = ()
+def validate(
+    kind: str, document: Mapping[str, Any], *, strict: bool | None = None, rights: Collection[str] = ()
 ) -> BaseModel:
-    """Return the validated document; raise Refused with every error, including wrong references.
+    """Return the validated document; raise InvalidObject with every error, including wrong references.
 
-    ``strict`` disables type coercion: "5" and "yes" stay texts. ``rights`` is as in :func:`save`.
+    ``strict`` disables type coercion: "5" and "yes" stay texts. ``rights`` is as in :func:`save_state`.
     """
     try:
-        return DOCUMENTS[kind].model_validate(dict(said), strict=strict)
+        return DOCUMENTS[kind].model_validate(dict(document), strict=strict)
     except Invalid as invalid:
         errors = _errors_by_key(invalid.errors(), kind)
     secret_key = KINDS[kind].secret_key
     # the secret is left out: it must not be compared before the rights are checked
-    others = {key: value for key, value in said.items() if key != secret_key}
-    all_errors = also_wrong(kind, others, rights) | errors
+    others = {key: value for key, value in document.items() if key != secret_key}
+    all_errors = find_errors(kind, others, rights) | errors
     if (
         secret_key
         and secret_key not in errors
-        and said.get(secret_key)
-        and (weaknesses := _secret_weaknesses(kind, others, str(said[secret_key])))
+        and document.get(secret_key)
+        and (weaknesses := _secret_weaknesses(kind, others, str(document[secret_key])))
     ):
         all_errors[secret_key] = weaknesses
-    raise Refused(all_errors)
+    raise InvalidObject(all_errors)
 
 
-def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ()) -> dict[str, list[str]]:
+def find_errors(kind: str, values: Mapping[str, Any], rights: Collection[str] = ()) -> dict[str, list[str]]:
     """Return the errors of a document by key, even if it is not valid as a whole; nothing is written."""
-    document, found = partial(DOCUMENTS[kind], said)
+    document, found = validate_partially(DOCUMENTS[kind], values)
     errors = _errors_by_key(found, kind)
     if document is not None:
         try:
             _plan_change(_submitted_document(kind, document, rights))
-        except Refused as refused:  # removed keys may cause further errors: skip them
+        except InvalidObject as refused:  # removed keys may cause further errors: skip them
             removed = {key.partition(".")[0] for key in errors}
             errors |= {
                 key: texts
@@ -193,87 +193,91 @@ def also_wrong(kind: str, said: Mapping[str, Any], rights: Collection[str] = ())
 
 def _secret_weaknesses(kind: str, rest: Mapping[str, Any], secret: str) -> list[str]:
     """Return the weaknesses of a new secret, judged with the valid keys of the ``rest`` of the document."""
-    document, _found = partial(DOCUMENTS[kind], rest)
+    document, _found = validate_partially(DOCUMENTS[kind], rest)
     if document is None:
         return []
     located = _submitted_document(kind, document)
-    return KINDS[kind].weak(compared(located, KINDS[kind].current([located.name]).get(located.name)), secret)
+    return KINDS[kind].secret_weaknesses(
+        build_change(located, KINDS[kind].current([located.name]).get(located.name)), secret
+    )
 
 
 def _submitted_document(kind: str, document: BaseModel, rights: Collection[str] = ()) -> _SubmittedDocument:
     return _SubmittedDocument(
-        "", current_tenant().name, kind, document, Node(0, 0, {}), by_hand=True, rights=frozenset(rights)
+        "", current_tenant().name, kind, document, Node(0, 0, {}), from_person=True, rights=frozenset(rights)
     )
 
 
 def _errors_by_key(found: Iterable[Any], kind: str) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     for error in found:
-        errors.setdefault(".".join(map(str, error["loc"])), []).append(told(DOCUMENTS[kind], error))
+        errors.setdefault(".".join(map(str, error["loc"])), []).append(error_message(DOCUMENTS[kind], error))
     return errors
 
 
 def _delete(kind: str, name: str, by: str, expect: str | None) -> None:
     """Delete the object within the transaction in which no new reference to it can appear."""
-    if not KINDS[kind].there(name):
-        raise NotThere
+    if not KINDS[kind].exists(name):
+        raise ObjectNotFound
     if expect is not None and expect != _digest(KINDS[kind].current([name]).get(name, {})):
-        raise Moved
-    if reason := in_use(kind, name):
-        raise Refused({"": [reason]})
+        raise EditConflict
+    if reason := in_use_message(kind, name):
+        raise InvalidObject({"": [reason]})
     KINDS[kind].delete([name], by=by)
 
 
-def _plan_change(located: Located) -> Change:
-    """Return the change that the document makes; raise Refused."""
+def _plan_change(located: LocatedDocument) -> ObjectChange:
+    """Return the change that the document makes; raise InvalidObject."""
     kind = KINDS[located.kind]
-    change = compared(located, kind.current([located.name]).get(located.name))
+    change = build_change(located, kind.current([located.name]).get(located.name))
     problems = [
         *missing_references([located]),
-        *decide(Plan("", "", 0), kind, change, There({}, {}, secrets.reader(shared=False))),
-        *(located.problem(path, text) for _, path, text in kind.clashes([change])),
+        *complete_change(
+            Plan("", "", 0), kind, change, TenantContents({}, {}, secrets.secret_lookup(shared=False))
+        ),
+        *(located.problem(path, text) for _, path, text in kind.find_conflicts([change])),
     ]
     if problems:
         errors: dict[str, list[str]] = {}
         for problem in problems:
             errors.setdefault(problem.key, []).append(problem.message)
-        raise Refused(errors)
+        raise InvalidObject(errors)
     return change
 
 
-def _write(change: Change, by: str) -> None:
+def _write(change: ObjectChange, by: str) -> None:
     kind = KINDS[change.kind]
     _hash_secret(kind, change)
     try:
         with _locked_transaction():
-            check_unmoved([change])
+            check_unchanged([change])
             if change.located and missing_references([change.located]):
-                raise Overtaken
+                raise WriteConflict
             kind.write([change], by=by)
     except (IntegrityError, ValidationError, LastAdministrator) as error:
-        raise Overtaken from error  # it was valid a moment ago; the next comparison locates the problem
+        raise WriteConflict from error  # it was valid a moment ago; the next comparison locates the problem
 
 
 @contextmanager
 def _locked_transaction() -> Iterator[None]:
-    """Open a transaction in which no one else changes objects; raise Overtaken on a serialization failure."""
+    """Open a transaction that excludes other changes; raise WriteConflict if it cannot be serialized."""
     nested = connection.in_atomic_block
     try:
         with transaction.atomic():
-            take_turn(nested)
+            lock_for_writing(nested)
             yield
     except OperationalError as error:
         if str(getattr(error.__cause__, "sqlstate", "")).startswith("40"):
-            raise Overtaken from error
+            raise WriteConflict from error
         raise
 
 
-def _hash_secret(kind: Kind, change: Change) -> None:
+def _hash_secret(kind: Kind, change: ObjectChange) -> None:
     """Hash the new secret, which takes time, before anything is locked."""
     if kind.secret_key and change.located and any(key.key == kind.secret_key for key in change.keys):
         value = str(getattr(change.located.document, kind.secret_key))
         kind.prepare(change, value)
-        kind.harden(change, value)
+        kind.hash_secret(change, value)
 
 
 def _nested_document(kind: str, name: str, keys: Mapping[str, Any]) -> dict[str, Any]:

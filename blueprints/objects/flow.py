@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from blueprints.objects.kind import Change, KeyChange, Kind, Reference, named, only
-from flows.documents.designations import PART
-from flows.documents.diff import difference
+from blueprints.objects.kind import KeyChange, Kind, ObjectChange, Reference, filter_by_names, select_names
+from flows.documents.designations import SUB_FLOW
+from flows.documents.diff import diff_flows
 from flows.documents.document import FlowDocument, StepDocument
-from flows.documents.lint import looked_for
-from flows.editing.publishing import Prepared, remove, retire, store, unfit
+from flows.documents.lint import names_in_conditions
+from flows.editing.publishing import PreparedFlow, delete_flow, find_conflicts, retire, store
 from flows.models import Flow
 from idp.foundation.text import fold
 
@@ -22,12 +22,12 @@ class FlowKind(Kind):
 
     name = "flow"
 
-    def given(self, document: Any) -> dict[str, Any]:
+    def desired(self, document: Any) -> dict[str, Any]:
         return {"document": document.as_json()}
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        rows = named(Flow.objects.filter(live__isnull=False).select_related("live"), names)
-        return only(
+        rows = filter_by_names(Flow.objects.filter(live__isnull=False).select_related("live"), names)
+        return select_names(
             {row.name: {"document": row.live.document, "parts": row.live.parts} for row in rows if row.live},
             names,
         )
@@ -38,50 +38,52 @@ class FlowKind(Kind):
         for at, test in enumerate(document.tests):
             if isinstance(test.person, str):
                 yield Reference("person", fold(test.person), ("tests", at, "person"))
-        for object_kind, name, path in looked_for(document):
+        for object_kind, name, path in names_in_conditions(document):
             if object_kind in _IN_CONDITIONS:
                 yield Reference(f"{object_kind} for condition", name, path)
 
-    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+    def possible_referrers(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
         return None if gone.keys() & {"flow", "person", *_IN_CONDITIONS} else ()
 
-    def stored(self, keys: Mapping[str, Any]) -> Any:
+    def stored_document(self, keys: Mapping[str, Any]) -> Any:
         if "document" in keys:
             return FlowDocument.model_validate(keys["document"])
-        return super().stored({"flow": "", "steps": (), "tests": ()})
+        return super().stored_document({"flow": "", "steps": (), "tests": ()})
 
-    def there(self, name: str) -> bool:
+    def exists(self, name: str) -> bool:
         return Flow.objects.filter(name=name).exists()
 
-    def difference(self, change: Change) -> list[KeyChange]:
+    def difference(self, change: ObjectChange) -> list[KeyChange]:
         """Return the changes step by step; ``change.ready`` is the prepared flow.
 
         A changed sub-flow also creates a new version of every flow that contains it.
         """
-        prepared: Prepared = change.ready
+        prepared: PreparedFlow = change.prepared
         if change.before is None:
             return [KeyChange("document", None, _step_count(len(prepared.document.steps)))]
         old = FlowDocument.model_validate(change.before["document"])
         changes = [
             KeyChange(".".join(filter(None, (each.step, each.key))), _plain(each.old), _plain(each.new))
-            for each in difference(old, prepared.document)
+            for each in diff_flows(old, prepared.document)
         ]
         stale = [name for name, part in prepared.parts.items() if change.before["parts"].get(name) != part]
         changes += [KeyChange(f"flow {name}", "previous version", "current version") for name in stale]
-        if not changes and change.before["document"] != change.given["document"]:
+        if not changes and change.before["document"] != change.desired["document"]:
             changes.append(KeyChange("document", "different formatting", "same flow"))
         return changes
 
-    def as_read(self, key: KeyChange) -> list[KeyChange]:
+    def readable_changes(self, key: KeyChange) -> list[KeyChange]:
         if key.key != "document":
             return [key]
         old, new = (FlowDocument.model_validate(document) for document in (key.old, key.new))
         return [
             KeyChange(".".join(filter(None, (each.step, each.key))), _plain(each.old), _plain(each.new))
-            for each in difference(old, new)
+            for each in diff_flows(old, new)
         ]
 
-    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
+    def find_conflicts(
+        self, changes: Sequence[ObjectChange]
+    ) -> Iterable[tuple[ObjectChange, tuple[str | int, ...], str]]:
         planned = {change.name: change.located.document for change in changes if change.located}
         deleted = {change.name for change in changes if change.action == "delete"}
         existing = {flow.name: flow for flow in Flow.objects.all() if flow.name not in deleted}
@@ -89,26 +91,29 @@ class FlowKind(Kind):
             if change.located:
                 yield from (
                     (change, finding.path, finding.message)
-                    for finding in unfit(change.located.document, planned, existing)
+                    for finding in find_conflicts(change.located.document, planned, existing)
                 )
 
-    def write(self, changes: Sequence[Change], *, by: str) -> None:
+    def write(self, changes: Sequence[ObjectChange], *, by: str) -> None:
         """Write the flows: sub-flows before the flows that contain them, defaults last.
 
         A flow that stops being the tenant's default is written before the one that becomes it.
         """
         for change in sorted(
             changes,
-            key=lambda change: (change.ready.document.designation != PART, change.ready.document.default),
+            key=lambda change: (
+                change.prepared.document.designation != SUB_FLOW,
+                change.prepared.document.default,
+            ),
         ):
-            store(change.ready, by=by, note=NOTE)
+            store(change.prepared, by=by, note=NOTE)
 
     def release(self, names: Collection[str]) -> None:
         retire(names)
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         for name in names:
-            remove(name, by=by)
+            delete_flow(name, by=by)
 
 
 def _sub_flows(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.objects.kind import Change, Kind, named, only
+from blueprints.objects.kind import Kind, ObjectChange, filter_by_names, select_names
 from idp.accounts import bulk
 from idp.accounts.models import Group
 
@@ -14,11 +14,12 @@ class GroupKind(Kind):
     name = "group"
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        return only(
-            {name: {} for name in named(Group.objects.all(), names).values_list("name", flat=True)}, names
+        return select_names(
+            {name: {} for name in filter_by_names(Group.objects.all(), names).values_list("name", flat=True)},
+            names,
         )
 
-    def write(self, changes: Sequence[Change], *, by: str) -> None:
+    def write(self, changes: Sequence[ObjectChange], *, by: str) -> None:
         bulk.create_groups([change.name for change in changes], by=by)
 
     def delete(self, names: Collection[str], *, by: str) -> None:

@@ -8,12 +8,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from pydantic import BaseModel
 
-from blueprints.files.read import Located
-from blueprints.objects.document import KINDS as DOCUMENTS
+from blueprints.files.read import LocatedDocument
+from blueprints.objects.document import DOCUMENTS
 from idp.foundation.text import nfc
 
 Action = Literal["create", "update", "delete", "unchanged"]
-BY = "blueprint"
+BLUEPRINT_ACTOR = "blueprint"
 HIDDEN = "•••"
 _FEW = 100
 _Row = TypeVar("_Row", bound=Model)
@@ -32,12 +32,12 @@ class KeyChange:
 
 
 @dataclass
-class Change:
+class ObjectChange:
     """What applying does to one object.
 
-    ``before`` holds the current values by dotted key and is None if the object does not exist. ``given``
-    holds the values of the document by dotted key. ``ready`` is what the kind has prepared before anything is
-    written. ``freed`` holds the host names that other tenants release in the same transaction.
+    ``before`` holds the current values by dotted key and is None if the object does not exist. ``desired``
+    holds the values of the document by dotted key. ``prepared`` is what the kind has prepared before anything
+    is written. ``released_domains`` holds the host names that other tenants release in the same transaction.
     """
 
     tenant: str
@@ -46,13 +46,13 @@ class Change:
     action: Action
     keys: list[KeyChange] = field(default_factory=list)
     before: dict[str, Any] | None = None
-    given: dict[str, Any] = field(default_factory=dict)
-    located: Located | None = None
-    ready: Any = field(default=None, repr=False)
-    freed: frozenset[str] = frozenset()
+    desired: dict[str, Any] = field(default_factory=dict)
+    located: LocatedDocument | None = None
+    prepared: Any = field(default=None, repr=False)
+    released_domains: frozenset[str] = frozenset()
 
     @property
-    def named(self) -> tuple[str, str, str]:
+    def identity(self) -> tuple[str, str, str]:
         """The tenant, the kind and the name."""
         return self.tenant, self.kind, self.name
 
@@ -65,9 +65,9 @@ class Change:
         return self.located is not None and operation in self.located.rights
 
     @property
-    def rests_on(self) -> Any:
+    def dependencies(self) -> Any:
         """What the object takes from other objects: the sub-flows of a flow."""
-        return getattr(self.ready, "parts", None)
+        return getattr(self.prepared, "parts", None)
 
 
 @dataclass(frozen=True)
@@ -93,37 +93,37 @@ class Kind:
 
     name: ClassVar[str]
     secret_key: ClassVar[str] = ""  # the key of the secret
-    in_any_order: ClassVar[frozenset[str]] = frozenset()  # keys whose lists are sets
+    unordered_keys: ClassVar[frozenset[str]] = frozenset()  # keys whose lists are sets
 
-    def as_kept(self, name: str) -> str:
+    def normalize_name(self, name: str) -> str:
         """Return the stored form of a name that was typed: its letters in composed form (NFC)."""
         return nfc(name)
 
-    def given(self, document: BaseModel) -> dict[str, Any]:
+    def desired(self, document: BaseModel) -> dict[str, Any]:
         """Return the values of the document by dotted key, as JSON, without its name and its secret."""
         dumped = document.model_dump(mode="json", exclude_unset=True, exclude={self.name, self.secret_key})
-        flat = flattened(
+        flat = flatten(
             dumped, {key for key, each in type(document).model_fields.items() if _is_model(each.annotation)}
         )
         return {
-            key: list(dict.fromkeys(value)) if key in self.in_any_order else value
+            key: list(dict.fromkeys(value)) if key in self.unordered_keys else value
             for key, value in flat.items()
         }
 
-    def same(self, key: str, one: Any, other: Any) -> bool:
+    def is_equal(self, key: str, one: Any, other: Any) -> bool:
         """Return whether two values of a key are equal; the order of a set does not count."""
-        if key in self.in_any_order and isinstance(one, list) and isinstance(other, list):
+        if key in self.unordered_keys and isinstance(one, list) and isinstance(other, list):
             return set(one) == set(other)
         return bool(one == other)
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        """Return the objects with these names, or all of them, each by dotted key like ``given``.
+        """Return the objects with these names, or all of them, each by dotted key like ``desired``.
 
         ``$secret`` holds a digest of what is stored of the secret, and "" if nothing is stored.
         """
         raise NotImplementedError
 
-    def there(self, name: str) -> bool:
+    def exists(self, name: str) -> bool:
         """Return whether an object with this name exists, in any state."""
         return name in self.current([name])
 
@@ -134,7 +134,7 @@ class Kind:
         """
         document = DOCUMENTS[self.name].model_construct()
         dumped = document.model_dump(mode="json", exclude={self.name, self.secret_key}, warnings=False)
-        return flattened(
+        return flatten(
             dumped, {key for key, each in type(document).model_fields.items() if _is_model(each.annotation)}
         )
 
@@ -142,14 +142,14 @@ class Kind:
         """Return the names that the document refers to."""
         return ()
 
-    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+    def possible_referrers(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
         """Return the names of stored objects that may refer to one of ``gone``, or None for any of them.
 
         ``gone`` holds names by kind. The stored objects are those of this kind.
         """
         return ()
 
-    def stored(self, keys: Mapping[str, Any]) -> Any:
+    def stored_document(self, keys: Mapping[str, Any]) -> Any:
         """Return a document that has the ``references`` of a stored object.
 
         ``keys`` are those of the object as ``current`` returns them.
@@ -158,51 +158,53 @@ class Kind:
             **{key: value for key, value in keys.items() if "." not in key}
         )
 
-    def difference(self, change: Change) -> list[KeyChange]:
+    def difference(self, change: ObjectChange) -> list[KeyChange]:
         """Return the changes key by key, of the keys in the document only."""
         before = change.before or {}
         return [
             KeyChange(key, before.get(key), value)
-            for key, value in change.given.items()
-            if not self.same(key, before.get(key), value)
+            for key, value in change.desired.items()
+            if not self.is_equal(key, before.get(key), value)
         ]
 
-    def as_read(self, key: KeyChange) -> list[KeyChange]:
+    def readable_changes(self, key: KeyChange) -> list[KeyChange]:
         """Return the change of one key as an administrator reads it."""
         return [key]
 
-    def secret_matches(self, change: Change, value: str) -> bool:
+    def secret_matches(self, change: ObjectChange, value: str) -> bool:
         """Return whether ``value`` is the stored secret."""
         return False
 
-    def prepare(self, change: Change, secret: str | None) -> None:
+    def prepare(self, change: ObjectChange, secret: str | None) -> None:
         """Prepare what is written: everything that takes time or may raise ValidationError.
 
         ``secret`` is a new one.
         """
 
-    def weak(self, change: Change, secret: str) -> list[str]:
+    def secret_weaknesses(self, change: ObjectChange, secret: str) -> list[str]:
         """Return the weaknesses of a new secret that a person chose; [] if any secret is accepted."""
         return []
 
-    def advice(self, change: Change, secret: str | None) -> Iterable[str]:
+    def advice(self, change: ObjectChange, secret: str | None) -> Iterable[str]:
         """Return what the author should consider, although the document is valid.
 
         ``secret`` is a new one, in whichever way it was given.
         """
         return ()
 
-    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
+    def find_conflicts(
+        self, changes: Sequence[ObjectChange]
+    ) -> Iterable[tuple[ObjectChange, tuple[str | int, ...], str]]:
         """Return values that two objects cannot share, as (change, path of the key, message).
 
         ``changes`` are all changes of one tenant at once, including deletions.
         """
         return ()
 
-    def harden(self, change: Change, secret: str) -> None:
+    def hash_secret(self, change: ObjectChange, secret: str) -> None:
         """Prepare what is stored of a new secret, if this takes long."""
 
-    def write(self, changes: Sequence[Change], *, by: str) -> None:
+    def write(self, changes: Sequence[ObjectChange], *, by: str) -> None:
         """Create and update what was prepared, in bulk, in the caller's transaction.
 
         ``by`` is recorded as the actor.
@@ -220,12 +222,12 @@ class Kind:
         raise NotImplementedError
 
 
-def unique(
-    changes: Sequence[Change],
+def find_duplicates(
+    changes: Sequence[ObjectChange],
     key: str,
     owners: Callable[[Collection[str]], Mapping[str, str]],
     same: Callable[[str], str] = str,
-) -> Iterable[tuple[Change, str]]:
+) -> Iterable[tuple[ObjectChange, str]]:
     """Yield the changes whose value of ``key`` is taken, each with the name of the owner.
 
     The owner is another change, or a stored object that keeps the value. ``same`` normalizes a value for the
@@ -237,21 +239,21 @@ def unique(
         if change.action == "delete" or any(each.key == key for each in change.keys)
     ]
     claims, releasing = (
-        [change for change in changing if change.given.get(key)],
+        [change for change in changing if change.desired.get(key)],
         {change.name for change in changing},
     )
     taken = {
         value: name
-        for value, name in owners([change.given[key] for change in claims]).items()
+        for value, name in owners([change.desired[key] for change in claims]).items()
         if name not in releasing
     }
     for change in claims:
-        owner = taken.setdefault(same(change.given[key]), change.name)
+        owner = taken.setdefault(same(change.desired[key]), change.name)
         if owner != change.name:
             yield change, owner
 
 
-def flattened(values: Mapping[str, Any], groups: Collection[str]) -> dict[str, Any]:
+def flatten(values: Mapping[str, Any], groups: Collection[str]) -> dict[str, Any]:
     """Return ``device: {interval: 5}`` as ``device.interval: 5``, for keys that are groups of settings."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
@@ -259,12 +261,16 @@ def flattened(values: Mapping[str, Any], groups: Collection[str]) -> dict[str, A
     return flat
 
 
-def named(rows: QuerySet[_Row], names: Collection[str] | None, column: str = "name") -> QuerySet[_Row]:
+def filter_by_names(
+    rows: QuerySet[_Row], names: Collection[str] | None, column: str = "name"
+) -> QuerySet[_Row]:
     """Filter the rows by these names if they are few; for many names, reading all rows is cheaper."""
     return rows if names is None or len(names) > _FEW else rows.filter(**{f"{column}__in": list(names)})
 
 
-def only(found: dict[str, dict[str, Any]], names: Collection[str] | None) -> dict[str, dict[str, Any]]:
+def select_names(
+    found: dict[str, dict[str, Any]], names: Collection[str] | None
+) -> dict[str, dict[str, Any]]:
     """Return the entries with these names.
 
     For many names, one query for all rows is cheaper than a condition with each of them.
@@ -276,7 +282,7 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def every_check(*checks: Callable[[], object]) -> None:
+def run_checks(*checks: Callable[[], object]) -> None:
     """Run all checks; raise ValidationError with everything that they found."""
     errors: dict[str, list[str]] = {}
     for check in checks:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.objects.kind import Change, Kind, every_check, named, only
-from idp.events.changes import forget_wording, word_mail
+from blueprints.objects.kind import Kind, ObjectChange, filter_by_names, run_checks, select_names
+from idp.events.changes import reset_mail_template, save_mail_template
 from idp.outbox.models import MailTemplate
 
 _PARTS = ("subject", "text", "html")
@@ -16,22 +16,22 @@ class MailKind(Kind):
     name = "mail"
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        return only(
+        return select_names(
             {
                 row.name: {part: getattr(row, part) for part in _PARTS}
-                for row in named(MailTemplate.objects.all(), names)
+                for row in filter_by_names(MailTemplate.objects.all(), names)
             },
             names,
         )
 
-    def prepare(self, change: Change, secret: str | None) -> None:
-        row = MailTemplate(name=change.name, **{**(change.before or {}), **change.given})
-        every_check(lambda: row.clean_fields(exclude=["tenant"]), row.clean)
+    def prepare(self, change: ObjectChange, secret: str | None) -> None:
+        row = MailTemplate(name=change.name, **{**(change.before or {}), **change.desired})
+        run_checks(lambda: row.clean_fields(exclude=["tenant"]), row.clean)
 
-    def write(self, changes: Sequence[Change], *, by: str) -> None:
+    def write(self, changes: Sequence[ObjectChange], *, by: str) -> None:
         for change in changes:
-            word_mail(change.name, by=by, **change.given)
+            save_mail_template(change.name, by=by, **change.desired)
 
     def delete(self, names: Collection[str], *, by: str) -> None:
         for name in names:
-            forget_wording(name, by=by)
+            reset_mail_template(name, by=by)

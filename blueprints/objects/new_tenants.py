@@ -12,7 +12,7 @@ from blueprints.objects import edit
 from idp.accounts import bulk
 from idp.accounts.models import Person, Role
 from idp.accounts.people import by_username
-from idp.accounts.recovery import make_link
+from idp.accounts.recovery import create_link
 from idp.accounts.roles import OwnPassword
 from idp.foundation import addresses
 from idp.tenancy import tenants
@@ -23,7 +23,7 @@ _SHIPPED = "blueprints/default/10-tenant.yaml"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TenantSpec:
     """A tenant to create. ``administrator`` is the username of its first administrator."""
 
     name: str
@@ -34,7 +34,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Made:
+class CreatedTenant:
     """A tenant that was just created.
 
     ``token`` opens ``/recover/`` there once, for the first administrator.
@@ -45,31 +45,33 @@ class Made:
 
 
 @transaction.atomic
-def make(wanted: Wanted, *, by: str) -> Made:
+def create_tenant(spec: TenantSpec, *, by: str) -> CreatedTenant:
     """Create the tenant completely or not at all, and return it.
 
-    Raise edit.Refused with the errors by the field names of :class:`Wanted`.
+    Raise edit.InvalidObject with the errors by the field names of :class:`TenantSpec`.
     """
-    if problems := problems_of(wanted):
-        raise edit.Refused(problems)
-    apply([Path(settings.BASE_DIR) / _SHIPPED], name=wanted.name, by=by, variables={"tenant": wanted.name})
-    with tenant_scope(Tenant.objects.get(name=wanted.name)):
+    if problems := check_spec(spec):
+        raise edit.InvalidObject(problems)
+    apply([Path(settings.BASE_DIR) / _SHIPPED], name=spec.name, by=by, variables={"tenant": spec.name})
+    with tenant_scope(Tenant.objects.get(name=spec.name)):
         try:
             edit.save(
                 "tenant",
-                {"tenant": wanted.name, "title": wanted.title, "domains": [wanted.domain]},
+                {"tenant": spec.name, "title": spec.title, "domains": [spec.domain]},
                 by=by,
                 rights=("tenants.edit",),
             )
-            first = {"person": wanted.administrator, "email": wanted.email, "role": Role.OWNER.value}
+            first = {"person": spec.administrator, "email": spec.email, "role": Role.OWNER.value}
             person = Person.objects.get(username=edit.save("person", first, by=by).name)
-            return Made(wanted.name, make_link(person, by=by))
-        except edit.Refused as refused:
+            return CreatedTenant(spec.name, create_link(person, by=by))
+        except edit.InvalidObject as refused:
             keys = {"domains": "domain", "person": "administrator"}
-            raise edit.Refused({keys.get(key, key): texts for key, texts in refused.errors.items()}) from None
+            raise edit.InvalidObject(
+                {keys.get(key, key): texts for key, texts in refused.errors.items()}
+            ) from None
 
 
-def link_for(name: str, username: str, *, by: Person) -> str | None:
+def create_recovery_token(name: str, username: str, *, by: Person) -> str | None:
     """Return a new one-time token for an administrator of this tenant; None if there is no such person.
 
     It replaces a token that was lost. Raise OwnPassword if ``by`` is that administrator.
@@ -83,32 +85,32 @@ def link_for(name: str, username: str, *, by: Person) -> str | None:
             return None
         if person.pk == by.pk:
             raise OwnPassword
-        return make_link(person, by=by.username)
+        return create_link(person, by=by.username)
 
 
-def problems_of(wanted: Wanted) -> dict[str, list[str]]:
-    """Return every error, by the field names of :class:`Wanted`."""
+def check_spec(spec: TenantSpec) -> dict[str, list[str]]:
+    """Return every error, by the field names of :class:`TenantSpec`."""
     errors: dict[str, list[str]] = {}
     try:
-        tenants.checked(Tenant(name=wanted.name, title=wanted.title))
+        tenants.validate_tenant(Tenant(name=spec.name, title=spec.title))
     except ValidationError as error:
         errors |= error.message_dict
     try:
-        edit.checked("tenant", {"tenant": "any", "title": wanted.title})
-    except edit.Refused as refused:
+        edit.validate("tenant", {"tenant": "any", "title": spec.title})
+    except edit.InvalidObject as refused:
         errors |= refused.errors
     try:
-        edit.checked("person", {"person": wanted.administrator})
-    except edit.Refused as refused:
+        edit.validate("person", {"person": spec.administrator})
+    except edit.InvalidObject as refused:
         errors["administrator"] = refused.errors["person"]
     try:
-        bulk.checked(Person(username="any", email=wanted.email))
+        bulk.validate_person(Person(username="any", email=spec.email))
     except ValidationError as error:
         errors |= error.message_dict
-    if tenants.by_name(wanted.name):
+    if tenants.by_name(spec.name):
         errors["name"] = ["This name is already taken."]
     try:
-        tenants.check_domains(wanted.name, [addresses.domain(wanted.domain)], tells=True)
+        tenants.check_domains(spec.name, [addresses.parse_domain(spec.domain)], show_owner=True)
     except ValueError as error:
         errors["domain"] = [str(error)]
     except ValidationError as error:

@@ -5,9 +5,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from blueprints.objects.document import PersonDocument
-from blueprints.objects.kind import Change, Kind, Reference, named, only, unique
+from blueprints.objects.kind import (
+    Kind,
+    ObjectChange,
+    Reference,
+    filter_by_names,
+    find_duplicates,
+    select_names,
+)
 from idp.accounts import bulk
-from idp.accounts.credentials import hash_password, is_password, store_password, weaknesses
+from idp.accounts.credentials import find_weaknesses, hash_password, is_current_password, store_password
 from idp.accounts.models import ADMINISTRATORS, Group, Person
 from idp.accounts.people import administrators, by_username
 from idp.foundation import mailboxes
@@ -27,33 +34,35 @@ class PersonKind(Kind):
 
     name = "person"
     secret_key = "password"  # noqa: S105 the name of a key
-    in_any_order = frozenset({"groups"})
+    unordered_keys = frozenset({"groups"})
 
-    def as_kept(self, name: str) -> str:
+    def normalize_name(self, name: str) -> str:
         return fold(name)
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
         groups = defaultdict(list)
         memberships = Person.groups.through.objects.filter(group__in=Group.objects.all())
-        for pk, name in named(memberships, names, "person__username").values_list("person_id", "group__name"):
+        for pk, name in filter_by_names(memberships, names, "person__username").values_list(
+            "person_id", "group__name"
+        ):
             groups[pk].append(name)
-        found, people = {}, named(Person.objects.all(), names, "username")
+        found, people = {}, filter_by_names(Person.objects.all(), names, "username")
         for pk, username, password, written, *values in people.values_list(
             "pk", "username", "password", "email_written", *_COLUMNS.values()
         ):
             keys = dict(zip(_COLUMNS, values, strict=True))
-            keys["email"] = mailboxes.as_written(keys["email"], written)
+            keys["email"] = mailboxes.original_spelling(keys["email"], written)
             found[username] = {
                 **keys,
                 "groups": sorted(groups[pk]),
                 "$secret": digest(password)[:16] if password else "",
             }
-        return only(found, names)
+        return select_names(found, names)
 
     def references(self, document: PersonDocument) -> Iterable[Reference]:
         return (Reference("group", name, ("groups", at)) for at, name in enumerate(document.groups))
 
-    def naming(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
+    def possible_referrers(self, gone: Mapping[str, Collection[str]]) -> Collection[str] | None:
         groups = Group.objects.filter(name__in=gone.get("group", ()))
         return (
             set(Person.objects.filter(groups__in=groups).values_list("username", flat=True))
@@ -61,31 +70,41 @@ class PersonKind(Kind):
             else ()
         )
 
-    def stored(self, keys: Mapping[str, Any]) -> Any:
-        return super().stored({"groups": (), **keys})
+    def stored_document(self, keys: Mapping[str, Any]) -> Any:
+        return super().stored_document({"groups": (), **keys})
 
-    def secret_matches(self, change: Change, value: str) -> bool:
+    def secret_matches(self, change: ObjectChange, value: str) -> bool:
         person = by_username(change.name)
-        return person is not None and is_password(person, value)
+        return person is not None and is_current_password(person, value)
 
-    def prepare(self, change: Change, secret: str | None) -> None:
-        given = {key: column for key, column in _COLUMNS.items() if key in change.given}
-        bulk.checked(_person(change.name, {column: change.given[key] for key, column in given.items()}))
-        change.ready = (
-            {column: change.given[key] for key, column in given.items() if change.writes(key)},
+    def prepare(self, change: ObjectChange, secret: str | None) -> None:
+        given = {key: column for key, column in _COLUMNS.items() if key in change.desired}
+        bulk.validate_person(
+            _person(change.name, {column: change.desired[key] for key, column in given.items()})
+        )
+        change.prepared = (
+            {column: change.desired[key] for key, column in given.items() if change.writes(key)},
             "",
         )
 
-    def weak(self, change: Change, secret: str) -> list[str]:
+    def secret_weaknesses(self, change: ObjectChange, secret: str) -> list[str]:
         values = {
-            column: change.given.get(key, (change.before or {}).get(key, ""))
+            column: change.desired.get(key, (change.before or {}).get(key, ""))
             for key, column in _COLUMNS.items()
         }
-        return weaknesses(_person(change.name, {"name": values["name"], "email": values["email"]}), secret)
+        return find_weaknesses(
+            _person(change.name, {"name": values["name"], "email": values["email"]}), secret
+        )
 
-    def clashes(self, changes: Sequence[Change]) -> Iterable[tuple[Change, tuple[str | int, ...], str]]:
-        for change, owner in unique(changes, "email", bulk.owners_of_emails, mailboxes.key):
-            yield change, ("email",), f"The email address {change.given['email']} is already used by {owner}."
+    def find_conflicts(
+        self, changes: Sequence[ObjectChange]
+    ) -> Iterable[tuple[ObjectChange, tuple[str | int, ...], str]]:
+        for change, owner in find_duplicates(changes, "email", bulk.owners_of_emails, mailboxes.lookup_key):
+            yield (
+                change,
+                ("email",),
+                f"The email address {change.desired['email']} is already used by {owner}.",
+            )
         remaining = [change for change in changes if change.action != "delete"]
         demoted = [
             change
@@ -93,23 +112,25 @@ class PersonKind(Kind):
             if change.before and _administers(change.before) and not _administers(_values_after(change))
         ]
         if demoted and not administrators_after(changes):
-            key = "role" if demoted[0].given.get("role", "admin") not in ADMINISTRATORS else "active"
+            key = "role" if demoted[0].desired.get("role", "admin") not in ADMINISTRATORS else "active"
             yield demoted[0], (key,), message_of(bulk.LastAdministrator)
 
-    def harden(self, change: Change, secret: str) -> None:
-        change.ready = (change.ready[0], hash_password(secret))
+    def hash_secret(self, change: ObjectChange, secret: str) -> None:
+        change.prepared = (change.prepared[0], hash_password(secret))
 
-    def write(self, changes: Sequence[Change], *, by: str) -> None:
+    def write(self, changes: Sequence[ObjectChange], *, by: str) -> None:
         updated = [change for change in changes if change.action == "update"]
         new = [change for change in changes if change.action == "create"]
-        people = [_person(change.name, {**change.ready[0], "password": change.ready[1]}) for change in new]
+        people = [
+            _person(change.name, {**change.prepared[0], "password": change.prepared[1]}) for change in new
+        ]
         bulk.save_people(
-            people, {change.name: change.ready[0] for change in updated}, _memberships(changes), by=by
+            people, {change.name: change.prepared[0] for change in updated}, _memberships(changes), by=by
         )
         for change in updated:
-            person = by_username(change.name) if change.ready[1] else None
+            person = by_username(change.name) if change.prepared[1] else None
             if person:
-                store_password(person, change.ready[1], by=by)
+                store_password(person, change.prepared[1], by=by)
 
     def release(self, names: Collection[str]) -> None:
         bulk.release_emails(Person.objects.filter(username__in=names))
@@ -124,7 +145,7 @@ def _person(username: str, columns: Mapping[str, Any]) -> Person:
     return person
 
 
-def administrators_after(changes: Sequence[Change]) -> set[str]:
+def administrators_after(changes: Sequence[ObjectChange]) -> set[str]:
     """Return the usernames of the tenant's administrators after these changes of people."""
     others = set(administrators()) - {change.name for change in changes}
     return others | {
@@ -132,17 +153,17 @@ def administrators_after(changes: Sequence[Change]) -> set[str]:
     }
 
 
-def _values_after(change: Change) -> dict[str, Any]:
-    return {"active": True, "role": "", **(change.before or {}), **change.given}
+def _values_after(change: ObjectChange) -> dict[str, Any]:
+    return {"active": True, "role": "", **(change.before or {}), **change.desired}
 
 
 def _administers(keys: dict[str, Any]) -> bool:
     return bool(keys["active"] and keys["role"] in ADMINISTRATORS)
 
 
-def _memberships(changes: Iterable[Change]) -> dict[str, list[str]]:
+def _memberships(changes: Iterable[ObjectChange]) -> dict[str, list[str]]:
     return {
-        change.name: change.given["groups"]
+        change.name: change.desired["groups"]
         for change in changes
-        if "groups" in change.given and change.writes("groups")
+        if "groups" in change.desired and change.writes("groups")
     }

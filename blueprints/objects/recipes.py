@@ -14,14 +14,14 @@ from pydantic import BaseModel, ConfigDict
 from blueprints.objects import edit
 from flows.settings import Text, setting
 from idp.oauth.clients import describe_scopes, new_secret, scope_names
-from idp.oauth.scopes import STANDARD_SCOPES, administrative
+from idp.oauth.scopes import STANDARD_SCOPES, administrative_scopes
 
 _MAX_NAME_LENGTH = 50  # the maximum length of the name of an application or a flow
 _INCLUDED_SCOPES = ("openid", "offline_access")  # included in the recipe, never offered
 _ADMINISTRATION_SCOPES = ("foyer:read", "foyer:write")
 
 
-class Answers(BaseModel):
+class RecipeInput(BaseModel):
     """The questions of a recipe."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -47,9 +47,9 @@ class Recipe:
 
     ``document`` is the part of the application that does not depend on the answers, as in a blueprint.
     ``always`` lists the scopes that are included. ``why`` lists the choices and the reason for each, as an
-    administrator reads them. ``person`` says whether people use the application; a service acts on its own
-    behalf. ``administers`` says whether the application may be granted administration access, which no device
-    in a public place should have.
+    administrator reads them. ``for_people`` says whether people use the application; a service acts on its
+    own behalf. ``administers`` says whether the application may be granted administration access, which no
+    device in a public place should have.
     """
 
     name: str
@@ -58,17 +58,17 @@ class Recipe:
     document: Mapping[str, Any]
     why: tuple[tuple[Text, Text], ...]
     always: tuple[str, ...] = ()
-    person: bool = True
+    for_people: bool = True
     administers: bool = False
 
     @property
-    def left_out(self) -> tuple[str, ...]:
+    def excluded_questions(self) -> tuple[str, ...]:
         """The questions that do not apply to this kind."""
-        return () if self.person else ("groups",)
+        return () if self.for_people else ("groups",)
 
 
 @dataclass(frozen=True)
-class Made:
+class CreatedApplication:
     """An application that was just created.
 
     ``secret`` belongs to a confidential application and is shown only once; it is "" for a public one.
@@ -164,7 +164,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                         _("Access tokens last 10 minutes; the service then requests a new one."),
                     ),
                 ),
-                person=False,
+                for_people=False,
             ),
         )
     }
@@ -176,21 +176,23 @@ def scopes_for(recipe: Recipe, rights: Collection[str] = ()) -> list[tuple[str, 
     administers = recipe.administers and "applications.approve" in rights
     excluded = (
         (*_INCLUDED_SCOPES, *(() if administers else _ADMINISTRATION_SCOPES))
-        if recipe.person
+        if recipe.for_people
         else tuple(STANDARD_SCOPES)
     )
     names = [name for name in scope_names() if name not in excluded]
     return [(each["name"], each["title"]) for each in describe_scopes(names)]
 
 
-def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] = ()) -> Made:
+def create_application(
+    recipe: Recipe, answers: RecipeInput, *, by: str, rights: Collection[str] = ()
+) -> CreatedApplication:
     """Create the application and return it.
 
-    Raise blueprints.objects.edit.Refused with messages by question.
+    Raise blueprints.objects.edit.InvalidObject with messages by question.
     """
     offered = {name for name, _title in scopes_for(recipe, rights)}
     if unavailable := [scope for scope in answers.scopes if scope not in offered]:
-        raise edit.Refused(
+        raise edit.InvalidObject(
             {
                 "scopes": [
                     str(_("Scope %(name)s isn't available for this kind of application."))
@@ -199,29 +201,29 @@ def make(recipe: Recipe, answers: Answers, *, by: str, rights: Collection[str] =
             }
         )
     document = {
-        "application": name_from(answers.title),
+        "application": application_name(answers.title),
         "title": answers.title,
         **recipe.document,
         "scopes": [*recipe.always, *answers.scopes],
-        **({"administers": True} if administrative(answers.scopes) else {}),
-        **({"groups": answers.groups} if recipe.person else {}),
+        **({"administers": True} if administrative_scopes(answers.scopes) else {}),
+        **({"groups": answers.groups} if recipe.for_people else {}),
     }
     secret = new_secret()[0] if recipe.document["type"] == "confidential" else ""
     if secret:
         document["client_secret"] = secret
     try:
         saved = edit.save("application", document, by=by, new=True, rights=rights)
-    except edit.Refused as refusal:
-        raise edit.Refused(_by_question(refusal.errors)) from None
-    return Made(saved.name, secret)
+    except edit.InvalidObject as refusal:
+        raise edit.InvalidObject(_by_question(refusal.errors)) from None
+    return CreatedApplication(saved.name, secret)
 
 
-def name_from(title: str) -> str:
+def application_name(title: str) -> str:
     """Return the application name for this title; a random one if it has no usable letters or digits."""
-    return dashed(title) or f"application-{uuid4().hex[:6]}"
+    return slugify(title) or f"application-{uuid4().hex[:6]}"
 
 
-def dashed(title: str) -> str:
+def slugify(title: str) -> str:
     """Return the title in lower case with dashes between its letters and digits; "" if it has none."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MAX_NAME_LENGTH].strip("-")

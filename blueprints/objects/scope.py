@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.objects.kind import Change, Kind, named, only
+from blueprints.objects.kind import Kind, ObjectChange, filter_by_names, select_names
 from idp.oauth import bulk
 from idp.oauth.models import Scope
 
@@ -14,17 +14,17 @@ class ScopeKind(Kind):
     name = "scope"
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
-        rows = named(Scope.objects.all(), names).values_list("name", "title", "description")
-        return only(
+        rows = filter_by_names(Scope.objects.all(), names).values_list("name", "title", "description")
+        return select_names(
             {name: {"title": title, "description": description} for name, title, description in rows}, names
         )
 
-    def prepare(self, change: Change, secret: str | None) -> None:
-        bulk.checked(Scope(name=change.name, **{**(change.before or {}), **change.given}))
+    def prepare(self, change: ObjectChange, secret: str | None) -> None:
+        bulk.validate_row(Scope(name=change.name, **{**(change.before or {}), **change.desired}))
 
-    def write(self, changes: Sequence[Change], *, by: str) -> None:
+    def write(self, changes: Sequence[ObjectChange], *, by: str) -> None:
         new = [change for change in changes if change.action == "create"]
-        bulk.create([Scope(name=change.name, **change.given) for change in new], by=by)
+        bulk.create([Scope(name=change.name, **change.desired) for change in new], by=by)
         bulk.change(
             Scope,
             {change.name: _changed_values(change) for change in changes if change.action == "update"},
@@ -35,5 +35,5 @@ class ScopeKind(Kind):
         bulk.delete(Scope, names, by=by)
 
 
-def _changed_values(change: Change) -> dict[str, Any]:
-    return {key: value for key, value in change.given.items() if change.writes(key)}
+def _changed_values(change: ObjectChange) -> dict[str, Any]:
+    return {key: value for key, value in change.desired.items() if change.writes(key)}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from blueprints.objects.kind import Change, KeyChange, Kind, every_check
+from blueprints.objects.kind import KeyChange, Kind, ObjectChange, run_checks
 from idp.accounts.roles import NotAllowed
 from idp.events.changes import change_tenant
 from idp.tenancy import tenants
@@ -17,7 +17,7 @@ class TenantKind(Kind):
     """The kind of tenants: the tenant in scope, whose row is created before its other objects."""
 
     name = "tenant"
-    in_any_order = frozenset({"domains", "networks"})
+    unordered_keys = frozenset({"domains", "networks"})
 
     def current(self, names: Collection[str] | None) -> dict[str, dict[str, Any]]:
         tenant = current_tenant()
@@ -31,7 +31,7 @@ class TenantKind(Kind):
         blank = Tenant()
         return {**{column: getattr(blank, column) for column in _COLUMNS}, "domains": []}
 
-    def difference(self, change: Change) -> list[KeyChange]:
+    def difference(self, change: ObjectChange) -> list[KeyChange]:
         """Return the changes key by key.
 
         For a person who may approve host names and senders, values that still wait for approval count as
@@ -40,33 +40,36 @@ class TenantKind(Kind):
         keys, row = super().difference(change), tenants.by_name(change.name)
         if row is None or not change.may("tenants.edit"):
             return keys
-        approved = {"domains": tenants.leads_to(row), "mail_from": row.mail_from if row.mail_granted else ""}
-        declared = [(key, old, change.given[key]) for key, old in approved.items() if key in change.given]
+        approved = {
+            "domains": tenants.approved_domains(row),
+            "mail_from": row.mail_from if row.mail_granted else "",
+        }
+        declared = [(key, old, change.desired[key]) for key, old in approved.items() if key in change.desired]
         others = [key for key in keys if key.key not in approved]
         return others + [
-            KeyChange(key, old, new) for key, old, new in declared if not self.same(key, old, new)
+            KeyChange(key, old, new) for key, old, new in declared if not self.is_equal(key, old, new)
         ]
 
-    def prepare(self, change: Change, secret: str | None) -> None:
-        domains = change.given.get("domains", ())
-        every_check(
-            lambda: tenants.checked(
+    def prepare(self, change: ObjectChange, secret: str | None) -> None:
+        domains = change.desired.get("domains", ())
+        run_checks(
+            lambda: tenants.validate_tenant(
                 Tenant(**{"name": change.name, "title": change.name, **_columns(change)})
             ),
             lambda: tenants.check_domains(
-                change.name, domains, tells=change.may("tenants.see"), freed=change.freed
+                change.name, domains, show_owner=change.may("tenants.see"), released=change.released_domains
             ),
         )
-        if not change.may("tenants.edit") and tenants.taken_over(change.name, domains):
+        if not change.may("tenants.edit") and tenants.overlapping_domains(change.name, domains):
             raise NotAllowed
 
-    def write(self, changes: Sequence[Change], *, by: str) -> None:
+    def write(self, changes: Sequence[ObjectChange], *, by: str) -> None:
         for change in changes:
             columns = {column: value for column, value in _columns(change).items() if change.writes(column)}
             change_tenant(
-                by=by, domains=change.given.get("domains"), approved=change.may("tenants.edit"), **columns
+                by=by, domains=change.desired.get("domains"), approved=change.may("tenants.edit"), **columns
             )
 
 
-def _columns(change: Change) -> dict[str, Any]:
-    return {column: change.given[column] for column in _COLUMNS if column in change.given}
+def _columns(change: ObjectChange) -> dict[str, Any]:
+    return {column: change.desired[column] for column in _COLUMNS if column in change.desired}

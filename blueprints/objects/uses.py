@@ -23,28 +23,30 @@ class Use:
     used: str
 
 
-def uses(gone: _NamesByKind, said: Mapping[tuple[str, str], Collection[str]] | None = None) -> Iterator[Use]:
+def find_uses(
+    gone: _NamesByKind, desired_keys: Mapping[tuple[str, str], Collection[str]] | None = None
+) -> Iterator[Use]:
     """Yield the references of the tenant in scope to the objects in ``gone``, except those from one another.
 
-    ``gone`` holds names by kind. ``said`` holds, by kind and name, the keys whose stored values do not count
-    because documents replace them.
+    ``gone`` holds names by kind. ``desired_keys`` holds, by kind and name, the keys whose stored values do
+    not count because documents replace them.
     """
     for kind in KINDS.values():
-        for name, keys in sorted(kind.current(kind.naming(gone)).items()):
+        for name, keys in sorted(kind.current(kind.possible_referrers(gone)).items()):
             if name in gone.get(kind.name, ()):
                 continue
             remaining = {
                 key: value
                 for key, value in keys.items()
-                if key not in (said or {}).get((kind.name, name), ())
+                if key not in (desired_keys or {}).get((kind.name, name), ())
             }
-            for reference in kind.references(kind.stored(remaining)):
+            for reference in kind.references(kind.stored_document(remaining)):
                 if reference.name in gone.get(reference.object_kind, ()):
                     key = ".".join(map(str, reference.path[:1]))
                     yield Use(kind.name, name, key, reference.object_kind, reference.name)
 
 
-def told(found: Sequence[Use]) -> str:
+def describe_uses(found: Sequence[Use]) -> str:
     """Return a text that names the referring objects, the first few individually."""
     each = list(dict.fromkeys(f"{use.kind} {use.name} ({use.key})" for use in found))
     more = [f"{len(each) - _MAX_NAMED} more"] if len(each) > _MAX_NAMED else []
@@ -52,7 +54,7 @@ def told(found: Sequence[Use]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def in_use(kind: str, name: str) -> str:
+def in_use_message(kind: str, name: str) -> str:
     """Return why the object cannot be deleted, or "" if nothing refers to it."""
-    found = list(uses({kind: {name}}))
-    return f"Still used by {told(found)}. Remove these references first." if found else ""
+    found = list(find_uses({kind: {name}}))
+    return f"Still used by {describe_uses(found)}. Remove these references first." if found else ""

@@ -20,18 +20,18 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from flows.conditions.hours import every_zone
-from flows.conditions.syntax import Failed, Node, Tree
+from flows.conditions.hours import all_time_zones
+from flows.conditions.syntax import EvaluationError, SyntaxNode, SyntaxTree
 from idp.foundation import addresses
 from idp.foundation.text import did_you_mean, nfc
 
-CONCATENATIONS = 4
-MACROS = 8
-NESTED = 3
-PATTERNS = 8
-PATTERN_LENGTH = 200
-MEMBERS = 50
-REPETITIONS = 100
+MAX_CONCATENATIONS = 4
+MAX_MACROS = 8
+MAX_MACRO_DEPTH = 3
+MAX_PATTERNS = 8
+MAX_PATTERN_LENGTH = 200
+MAX_MEMBERS = 50
+MAX_REPETITIONS = 100
 _PLUS = "_+_"
 _COUNTED = re.compile(r"\{(\d*)(?:,(\d*))?\}")
 _NUMERIC = {
@@ -45,7 +45,7 @@ _NUMERIC = {
 
 
 @dataclass(frozen=True)
-class Fault:
+class Violation:
     """The reason why a condition is refused; ``offset`` is its character position, counted from 0."""
 
     message: str
@@ -54,13 +54,13 @@ class Fault:
 
 @dataclass
 class _BoundsChecker:
-    tree: Tree
-    faults: list[tuple[str, int]] = field(default_factory=list)
+    tree: SyntaxTree
+    violations: list[tuple[str, int]] = field(default_factory=list)
     concatenations: int = 0
     macros: int = 0
     patterns: int = 0
 
-    def visit(self, node: Node, enclosing: tuple[Node, ...] = ()) -> None:
+    def visit(self, node: SyntaxNode, enclosing: tuple[SyntaxNode, ...] = ()) -> None:
         """Record the violations in ``node`` and below it.
 
         ``enclosing``: the macros in which it is repeated, outermost first.
@@ -74,51 +74,54 @@ class _BoundsChecker:
         elif (
             node.kind == "constant" and isinstance(node.constant, str) and nfc(node.constant) != node.constant
         ):
-            self.faults.append(
+            self.violations.append(
                 (f"{node.constant!a} never matches: text is compared in Unicode NFC form.", node.id)
             )
         elif node.kind in ("list", "map") and depth:
             if not node.is_literal:
-                self.faults.append(("Lists and maps inside a macro can only contain constants.", node.id))
-            elif _count_members(node) > MEMBERS:
-                self.faults.append(
-                    (f"Lists and maps inside a macro can have at most {MEMBERS} members.", node.id)
+                self.violations.append(("Lists and maps inside a macro can only contain constants.", node.id))
+            elif _count_members(node) > MAX_MEMBERS:
+                self.violations.append(
+                    (f"Lists and maps inside a macro can have at most {MAX_MEMBERS} members.", node.id)
                 )
         elif node.kind == "macro":
             self.macros += 1
-            if self.macros > MACROS or depth >= NESTED:
-                self.faults.append(
-                    (f"A condition can have at most {MACROS} macros, nested {NESTED} levels deep.", node.id)
+            if self.macros > MAX_MACROS or depth >= MAX_MACRO_DEPTH:
+                message = (
+                    f"A condition can have at most {MAX_MACROS} macros, nested {MAX_MACRO_DEPTH} levels deep."
                 )
+                self.violations.append((message, node.id))
                 return
         for child in node.children:
             self.visit(child, enclosing)
-        for part in node.loops:
+        for part in node.loop_parts:
             self.visit(part, (*enclosing, node))
 
-    def _check_call(self, node: Node, enclosing: tuple[Node, ...]) -> None:
+    def _check_call(self, node: SyntaxNode, enclosing: tuple[SyntaxNode, ...]) -> None:
         overloads = self.tree.overloads.get(node.id, frozenset())
         if node.name == "matches":
             self._check_pattern(node, enclosing)
         if node.name == _PLUS and not (overloads and overloads <= _NUMERIC):
             self.concatenations += 1
             if enclosing:
-                self.faults.append(("Text or lists can't be joined with + inside a macro.", node.id))
-            elif self.concatenations > CONCATENATIONS:
-                self.faults.append(
-                    (f"A condition can join text or lists at most {CONCATENATIONS} times.", node.id)
+                self.violations.append(("Text or lists can't be joined with + inside a macro.", node.id))
+            elif self.concatenations > MAX_CONCATENATIONS:
+                self.violations.append(
+                    (f"A condition can join text or lists at most {MAX_CONCATENATIONS} times.", node.id)
                 )
         if node.name in ("_/_", "_%_") and node.children[1].constant == 0:
-            self.faults.append(("Division by zero.", node.children[1].id))
+            self.violations.append(("Division by zero.", node.children[1].id))
         if "index_list" in overloads and isinstance(at := node.children[1].constant, int) and at < 0:
-            self.faults.append((f"List index {at} isn't valid; the first item is 0.", node.children[1].id))
+            self.violations.append(
+                (f"List index {at} isn't valid; the first item is 0.", node.children[1].id)
+            )
 
-    def check_constants(self, node: Node, *, is_checked: bool = False) -> None:
+    def check_constants(self, node: SyntaxNode, *, is_checked: bool = False) -> None:
         """Evaluate the largest constant subexpressions and record the smallest failing one.
 
         ``is_checked``: the expression around it was evaluated already.
         """
-        before = len(self.faults)
+        before = len(self.violations)
         overloads = self.tree.overloads.get(node.id, frozenset()) & _CONSTANT_CHECKS.keys()
         for position, check, expected in (
             each for overload in overloads for each in _CONSTANT_CHECKS[overload]
@@ -126,26 +129,28 @@ class _BoundsChecker:
             for text, at in self._constant_texts(node.children[position]):
                 if not check(text):
                     hint = _time_zone_hint(text) if expected == _ZONE[2] else ""
-                    self.faults.append((f"{text!r} isn't a valid {expected}.{hint}", at))
+                    self.violations.append((f"{text!r} isn't a valid {expected}.{hint}", at))
         failed = (
             ""
-            if is_checked or node.id not in self.tree.whole or node.kind not in ("call", "macro", "map")
+            if is_checked
+            or node.id not in self.tree.constant_nodes
+            or node.kind not in ("call", "macro", "map")
             else self._evaluation_error(node)
         )
-        is_checked = is_checked or (node.id in self.tree.whole and not failed)
-        for child in (*node.children, *node.loops):
+        is_checked = is_checked or (node.id in self.tree.constant_nodes and not failed)
+        for child in (*node.children, *node.loop_parts):
             self.check_constants(child, is_checked=is_checked)
-        if failed and len(self.faults) == before:
-            self.faults.append((f"This always fails: {_clean_message(failed)}.", node.id))
+        if failed and len(self.violations) == before:
+            self.violations.append((f"This always fails: {_clean_message(failed)}.", node.id))
 
-    def _evaluation_error(self, node: Node) -> str:
+    def _evaluation_error(self, node: SyntaxNode) -> str:
         try:
             self.tree.evaluate(node, {})
-        except Failed as failed:
+        except EvaluationError as failed:
             return str(failed) or "it can't be evaluated"
         return ""
 
-    def _constant_texts(self, node: Node) -> Iterator[tuple[str, int]]:
+    def _constant_texts(self, node: SyntaxNode) -> Iterator[tuple[str, int]]:
         """Yield the constant texts of an expression, each with the ID of its node.
 
         A constant list yields each of its texts.
@@ -155,8 +160,8 @@ class _BoundsChecker:
                 yield from self._constant_texts(child)
         elif isinstance(node.constant, str):
             yield node.constant, node.id
-        elif node.id in self.tree.whole:
-            with suppress(Failed):  # reported where it fails
+        elif node.id in self.tree.constant_nodes:
+            with suppress(EvaluationError):  # reported where it fails
                 value = self.tree.evaluate(node, {})
                 yield from (
                     (each, node.id)
@@ -164,45 +169,47 @@ class _BoundsChecker:
                     if isinstance(each, str)
                 )
 
-    def _check_pattern(self, node: Node, enclosing: tuple[Node, ...]) -> None:
+    def _check_pattern(self, node: SyntaxNode, enclosing: tuple[SyntaxNode, ...]) -> None:
         """Check that a regular expression is constant and small, and searches each text at most once."""
         text, pattern = node.children[0], node.children[-1].constant
         self.patterns += 1
-        if self.patterns > PATTERNS:
-            self.faults.append((f"A condition can have at most {PATTERNS} regular expressions.", node.id))
+        if self.patterns > MAX_PATTERNS:
+            self.violations.append(
+                (f"A condition can have at most {MAX_PATTERNS} regular expressions.", node.id)
+            )
         if (
             not isinstance(pattern, str)
-            or len(pattern) > PATTERN_LENGTH
-            or _count_repetitions(pattern) > REPETITIONS
+            or len(pattern) > MAX_PATTERN_LENGTH
+            or _count_repetitions(pattern) > MAX_REPETITIONS
         ):
             message = (
-                f"A regular expression must be a constant of at most {PATTERN_LENGTH} characters and repeat "
-                f"at most {REPETITIONS} times."
+                f"A regular expression must be a constant of at most {MAX_PATTERN_LENGTH} characters "
+                f"and repeat at most {MAX_REPETITIONS} times."
             )
-            self.faults.append((message, node.id))
+            self.violations.append((message, node.id))
         if enclosing and not (
             len(enclosing) == 1
             and text.name == enclosing[0].variable
             and enclosing[0].children[0].kind in ("name", "member")
         ):
-            self.faults.append(
+            self.violations.append(
                 ("Inside a macro, a regular expression can only test the items of a declared list.", node.id)
             )
 
 
-def faults(tree: Tree) -> list[Fault]:
+def find_violations(tree: SyntaxTree) -> list[Violation]:
     """Return why this compiled condition may not be saved, in source order; empty for a valid one."""
     checker = _BoundsChecker(tree)
     checker.visit(tree.root)
-    if not checker.faults:  # unbounded conditions are never evaluated
+    if not checker.violations:  # unbounded conditions are never evaluated
         checker.check_constants(tree.root)
     return sorted(
-        (Fault(message, tree.positions.get(at, 0)) for message, at in checker.faults),
+        (Violation(message, tree.positions.get(at, 0)) for message, at in checker.violations),
         key=lambda fault: fault.offset,
     )
 
 
-def _is_accumulation(node: Node, accumulator: str) -> bool:
+def _is_accumulation(node: SyntaxNode, accumulator: str) -> bool:
     """Return whether this is the step that ``map`` and ``filter`` expand to: ``@result + [item]``.
 
     A name with an @ cannot be written in a condition.
@@ -215,7 +222,7 @@ def _is_accumulation(node: Node, accumulator: str) -> bool:
     )
 
 
-def _count_members(node: Node) -> int:
+def _count_members(node: SyntaxNode) -> int:
     """Return how many values a constant list or map creates per evaluation.
 
     A key and its value count as two.
@@ -240,13 +247,13 @@ def _clean_message(message: str) -> str:
 
 def _time_zone_hint(zone: str) -> str:
     """Return a hint with the time zone that was probably meant."""
-    candidates = every_zone() if "/" in zone or len(zone) > len("CEST") else ()
+    candidates = all_time_zones() if "/" in zone or len(zone) > len("CEST") else ()
     return did_you_mean(zone, candidates, " Write it like Europe/Berlin.")
 
 
 def _is_address(text: str) -> bool:
     try:
-        addresses.known(text)
+        addresses.parse_stored(text)
     except ValueError:
         return False
     return True
@@ -254,7 +261,7 @@ def _is_address(text: str) -> bool:
 
 def _is_network(text: str) -> bool:
     try:
-        addresses.network(text)
+        addresses.parse_network(text)
     except ValueError:
         return False
     return True

@@ -20,22 +20,22 @@ from cel_expr_python import cel
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from flows.conditions.bounds import faults
-from flows.conditions.syntax import Tree, tree
+from flows.conditions.bounds import find_violations
+from flows.conditions.syntax import SyntaxTree, parse_tree
 from idp.foundation import addresses
-from idp.foundation.condition_variables import OPEN, About, Word, WordType
+from idp.foundation.condition_variables import DISCLOSABLE_SUBJECTS, EvaluationContext, Variable, VariableType
 from idp.foundation.sealing import Sealed
-from idp.foundation.text import did_you_mean, every, nfc
+from idp.foundation.text import did_you_mean, map_text, nfc
 
 MAX_LENGTH = 2000
-LONGEST_TEXT = 4096
+MAX_TEXT_LENGTH = 4096
 _POSITION = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
-LITERAL = re.compile(
+STRING_LITERAL = re.compile(
     r"""[rRbB]{0,2}("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.DOTALL
 )
 _STRING_LIST = cel.Type.List(cel.Type.STRING)
-_TYPES: dict[WordType, Any] = {
+_TYPES: dict[VariableType, Any] = {
     "string": cel.Type.STRING,
     "int": cel.Type.INT,
     "bool": cel.Type.BOOL,
@@ -44,9 +44,9 @@ _TYPES: dict[WordType, Any] = {
     "timestamp": cel.Type.TIMESTAMP,
     "duration": cel.Type.DURATION,
 }
-STEPS = "steps."
+STEPS_PREFIX = "steps."
 DECISION = "decision"  # the output that the engine records for every step
-Local = frozenset[tuple[str, WordType]]
+StepVariables = frozenset[tuple[str, VariableType]]
 
 
 class BadCondition(Exception):
@@ -74,21 +74,21 @@ class Condition:
     names: tuple[str, ...]
     needs: frozenset[str]
     missing: tuple[str, ...]
-    types: tuple[tuple[str, WordType], ...]
+    types: tuple[tuple[str, VariableType], ...]
     program: Any
-    tree: Tree
+    tree: SyntaxTree
 
     @property
     def reads_steps(self) -> bool:
         """Whether it reads outputs of earlier steps."""
-        return any(name.startswith(STEPS) for name in self.names)
+        return any(name.startswith(STEPS_PREFIX) for name in self.names)
 
     @property
     def zone(self) -> tzinfo:
         """The time zone in which it reads hours and days; UTC where there is none or more than one."""
         calls = (
             node
-            for node in self.tree.root.every()
+            for node in self.tree.root.iter_nodes()
             if node.kind == "call" and node.name.startswith("get") and len(node.children) == 2
         )
         found = {node.children[1].constant for node in calls}
@@ -97,17 +97,17 @@ class Condition:
         except (ValueError, KeyError):  # an offset, such as +01:00, has no name
             return UTC
 
-    def applies(self, about: About) -> bool:
+    def applies(self, context: EvaluationContext) -> bool:
         """Return whether the condition is true for this run; raise ConditionFailed."""
-        return self.weigh(about)[0]
+        return self.evaluate(context)[0]
 
-    def weigh(self, about: About) -> tuple[bool, dict[str, Any]]:
+    def evaluate(self, context: EvaluationContext) -> tuple[bool, dict[str, Any]]:
         """Return whether the condition is true, and the values that it read; raise ConditionFailed.
 
         Only the names that occur in the source are loaded.
         """
         try:
-            values = {name: _load_value(name, about) for name in self.names}
+            values = {name: _load_value(name, context) for name in self.names}
             value = self.program.eval(data=values)
         except Exception as error:
             raise self._evaluation_error(error) from None
@@ -120,111 +120,120 @@ class Condition:
 
         The evaluator's message quotes values, so it is included only where no variable is private.
         """
-        quoted = f": {why}" if all(is_open(name) for name in self.names) else ""
+        quoted = f": {why}" if all(is_public(name) for name in self.names) else ""
         return ConditionFailed(f"{self.source!r} could not be evaluated{quoted}")
 
 
 @lru_cache(maxsize=4096)
-def compile_condition(source: str, local: Local = frozenset()) -> Condition:
+def compile_condition(source: str, step_variables: StepVariables = frozenset()) -> Condition:
     """Return the checked condition; raise BadCondition with line, column and the nearest declared name.
 
-    ``local``: the outputs of earlier steps that it may use, without the prefix ``steps.``.
+    ``step_variables``: the outputs of earlier steps that it may use, without the prefix ``steps.``.
     """
     source = nfc(source)
     if len(source) > MAX_LENGTH:
         raise BadCondition(f"A condition can have at most {MAX_LENGTH} characters.")
-    masked = LITERAL.sub(lambda literal: " " * len(literal[0]), source)
+    masked = STRING_LITERAL.sub(lambda literal: " " * len(literal[0]), source)
     found = set(_NAME.findall(masked))
-    declared = vocabulary().keys() | {STEPS + name for name, _ in local}
+    declared = condition_variables().keys() | {STEPS_PREFIX + name for name, _ in step_variables}
     names = tuple(sorted({name for each in found if (name := _declared_name(each, declared))}))
-    environment = _environment(frozenset((name, type_) for name, type_ in local if STEPS + name in names))
+    environment = _environment(
+        frozenset((name, type_) for name, type_ in step_variables if STEPS_PREFIX + name in names)
+    )
     try:
         program = environment.compile(source)
     except Exception as error:
         raise _compile_error(str(error), declared) from None
-    syntax_tree = tree(program, environment)
-    for fault in faults(syntax_tree):
-        raise BadCondition(fault.message, *place(source, fault.offset))
+    syntax_tree = parse_tree(program, environment)
+    for fault in find_violations(syntax_tree):
+        raise BadCondition(fault.message, *line_and_column(source, fault.offset))
     if program.return_type() != cel.Type.BOOL:
         raise BadCondition(
             f"A condition must return true or false, not {program.return_type().name().lower()}."
         )
-    variables = [vocabulary()[name] for name in names if not name.startswith(STEPS)]
-    needs = frozenset(variable.needs for variable in variables if variable.needs)
+    variables = [condition_variables()[name] for name in names if not name.startswith(STEPS_PREFIX)]
+    needs = frozenset(variable.required_fact for variable in variables if variable.required_fact)
     missing = tuple(
-        sentence for variable in variables if variable.missing and (sentence := variable.missing())
+        sentence
+        for variable in variables
+        if variable.unavailable_reason and (sentence := variable.unavailable_reason())
     )
-    output_types = {STEPS + name: type_ for name, type_ in local}
-    types = tuple((name, output_types.get(name) or vocabulary()[name].type) for name in names)
+    output_types = {STEPS_PREFIX + name: type_ for name, type_ in step_variables}
+    types = tuple((name, output_types.get(name) or condition_variables()[name].type) for name in names)
     return Condition(source, names, needs, missing, types, program, syntax_tree)
 
 
-def place(source: str, offset: int) -> tuple[int, int]:
+def line_and_column(source: str, offset: int) -> tuple[int, int]:
     """Return line and column, counted from 1, of the character at ``offset``."""
     before = source[:offset]
     return before.count("\n") + 1, offset - before.rfind("\n")
 
 
-def is_open(name: str) -> bool:
+def is_public(name: str) -> bool:
     """Return whether the value of a variable may be stored and shown.
 
     That is so if it describes the request or the configuration, or is the decision of a step.
     """
-    if name.startswith(STEPS):
+    if name.startswith(STEPS_PREFIX):
         return name.rpartition(".")[2] == DECISION
-    word = vocabulary().get(name)
-    return word is not None and word.about in OPEN
+    word = condition_variables().get(name)
+    return word is not None and word.subject in DISCLOSABLE_SUBJECTS
 
 
 @lru_cache(maxsize=1)
-def vocabulary() -> dict[str, Word]:
-    """Return every declared variable by name, as ``settings.CONDITION_WORDS`` collects them."""
-    return {name: word for path in settings.CONDITION_WORDS for name, word in import_string(path).items()}
+def condition_variables() -> dict[str, Variable]:
+    """Return every declared variable by name, as ``settings.CONDITION_VARIABLES`` collects them."""
+    return {name: word for path in settings.CONDITION_VARIABLES for name, word in import_string(path).items()}
 
 
-def within(address: str, networks: list[str]) -> bool:
+def is_within_networks(address: str, networks: list[str]) -> bool:
     """Return whether an address lies in one of these networks: ``request.ip.within(tenant.networks)``.
 
     An address that cannot be parsed lies in none.
 
     Raise ValueError for a text that is no address at all: the run is then refused.
     """
-    ip = addresses.known(address)
+    ip = addresses.parse_stored(address)
     return ip is not None and any(ip in _network(network) for network in networks)
 
 
 @lru_cache(maxsize=1024)
 def _network(text: str) -> addresses.Network:
     """Return the parsed network, cached because a tenant's networks are the same for every step and run."""
-    return addresses.network(text)
+    return addresses.parse_network(text)
 
 
 @lru_cache(maxsize=256)
-def _environment(local: Local) -> Any:
+def _environment(local: StepVariables) -> Any:
     function = cel.FunctionDecl(
         "within",
-        [cel.Overload("ip_within_networks", cel.Type.BOOL, [cel.Type.STRING, _STRING_LIST], True, within)],
+        [
+            cel.Overload(
+                "ip_within_networks", cel.Type.BOOL, [cel.Type.STRING, _STRING_LIST], True, is_within_networks
+            )
+        ],
     )
-    variables = {name: _TYPES[word.type] for name, word in vocabulary().items()}
+    variables = {name: _TYPES[word.type] for name, word in condition_variables().items()}
     return cel.NewEnv(
-        variables=variables | {STEPS + name: _TYPES[type_] for name, type_ in local}, functions=[function]
+        variables=variables | {STEPS_PREFIX + name: _TYPES[type_] for name, type_ in local},
+        functions=[function],
     )
 
 
-def _load_value(name: str, about: About) -> Any:
+def _load_value(name: str, about: EvaluationContext) -> Any:
     """Return the value of a variable in Unicode NFC, as conditions are.
 
     Raise ValueError where it contains a text longer than a condition may search.
     """
     found = (
-        _open_output(about.steps[name.removeprefix(STEPS)])
-        if name.startswith(STEPS)
-        else vocabulary()[name].load(about)
+        _open_output(about.steps[name.removeprefix(STEPS_PREFIX)])
+        if name.startswith(STEPS_PREFIX)
+        else condition_variables()[name].load(about)
     )
-    value = every(found, nfc)
+    value = map_text(found, nfc)
     texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-    if any(isinstance(text, str) and len(text) > LONGEST_TEXT for text in texts):
-        raise ValueError(f"{name} is longer than {LONGEST_TEXT} characters")
+    if any(isinstance(text, str) and len(text) > MAX_TEXT_LENGTH for text in texts):
+        raise ValueError(f"{name} is longer than {MAX_TEXT_LENGTH} characters")
     return value
 
 

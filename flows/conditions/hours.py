@@ -20,7 +20,7 @@ _ZONE = r"""(?:"[^"\\\n]*"|'[^'\\\n]*')"""
 
 
 @lru_cache(maxsize=1)
-def every_zone() -> frozenset[str]:
+def all_time_zones() -> frozenset[str]:
     """Return the names of all time zones.
 
     They are read once, because that takes longer than everything else that is done with a condition.
@@ -29,16 +29,18 @@ def every_zone() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def offered_zones() -> tuple[str, ...]:
+def offered_time_zones() -> tuple[str, ...]:
     """Return the time zones that people can choose from: UTC and places."""
     return tuple(
         sorted(
-            zone for zone in every_zone() if zone == "UTC" or ("/" in zone and not zone.startswith("Etc/"))
+            zone
+            for zone in all_time_zones()
+            if zone == "UTC" or ("/" in zone and not zone.startswith("Etc/"))
         )
     )
 
 
-def minutes(text: str) -> int:
+def parse_time(text: str) -> int:
     """Return the minute of the day for ``8``, ``8:30`` or ``08:30``; 24:00 is the end of the day.
 
     Raise ValueError for any other text.
@@ -49,28 +51,28 @@ def minutes(text: str) -> int:
     return found
 
 
-def shown(minute: int) -> str:
+def format_time(minute: int) -> str:
     """Return a minute of the day as ``08:30``."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
-def outside(written: Mapping[str, str]) -> str:
+def outside_hours_condition(literals: Mapping[str, str]) -> str:
     """Return the condition that holds before ``start`` and from ``end`` on.
 
     Raise ValueError where that is never or always.
     """
-    start, end = minutes(written["start"]) % DAY, minutes(written["end"]) % DAY
+    start, end = parse_time(literals["start"]) % DAY, parse_time(literals["end"]) % DAY
     if start == end:
         raise ValueError("the day begins and ends at the same time")
     clock = _MINUTES if start % 60 or end % 60 else _HOUR
     first, last = (
         _minute_expression(clock, minute) for minute in ((start, end) if start < end else (end, start))
     )
-    condition = _OUTSIDE.format(clock=clock.format(zone=written["zone"]), first=first, last=last)
+    condition = _OUTSIDE.format(clock=clock.format(zone=literals["zone"]), first=first, last=last)
     return condition if start < end else f"!({condition})"
 
 
-def read(source: str) -> dict[str, str] | None:
+def parse_outside_hours(source: str) -> dict[str, str] | None:
     """Return ``start``, ``end`` and ``zone`` (as a CEL literal) of such a condition; None for any other."""
     for clock in (_HOUR, _MINUTES):
         for opposite in (False, True):
@@ -80,7 +82,11 @@ def read(source: str) -> dict[str, str] | None:
             first, last = (_parse_minute(match[name]) for name in ("first", "last"))
             if first < last <= DAY and (first or last < DAY):  # otherwise it is always or never true
                 start, end = (last, first) if opposite else (first, last)
-                return {"start": shown(start % DAY), "end": shown(end % DAY), "zone": match["zone"]}
+                return {
+                    "start": format_time(start % DAY),
+                    "end": format_time(end % DAY),
+                    "zone": match["zone"],
+                }
     return None
 
 

@@ -16,8 +16,8 @@ from flows.conditions.syntax import (
     NOT_EQUAL,
     OR,
     ORDERING,
-    Node,
-    Tree,
+    SyntaxNode,
+    SyntaxTree,
     operands,
 )
 
@@ -27,31 +27,36 @@ def guaranteed_keys(condition: Condition) -> frozenset[str]:
     return implied_keys(condition.tree, condition.tree.root, positive=True)
 
 
-def lookup_key(tree: Tree, node: Node) -> str:
+def lookup_key(tree: SyntaxTree, node: SyntaxNode) -> str:
     """Return the lookup as ``person.attributes["team"]`` in any spelling; "" for anything else."""
     if node.kind == "call" and node.name == INDEX and isinstance(text := node.children[1].constant, str):
-        variable = tree.word(node.children[0])
-    elif node.kind == "member" and not node.tests and not tree.word(node):
-        variable, text = tree.word(node.children[0]), node.name
+        variable = tree.variable_name(node.children[0])
+    elif node.kind == "member" and not node.is_presence_test and not tree.variable_name(node):
+        variable, text = tree.variable_name(node.children[0]), node.name
     else:
         return ""
     return f'{variable}["{text}"]' if variable else ""
 
 
-def implied_keys(tree: Tree, node: Node, *, positive: bool) -> frozenset[str]:
+def implied_keys(tree: SyntaxTree, node: SyntaxNode, *, positive: bool) -> frozenset[str]:
     """Return the keys that exist where this expression is true, or where it is false."""
     found = _implied_keys_if_possible(tree, node, positive=positive)
     return found or frozenset()
 
 
-def _implied_keys_if_possible(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
+def _implied_keys_if_possible(tree: SyntaxTree, node: SyntaxNode, *, positive: bool) -> frozenset[str] | None:
     """Return the keys that exist where this expression is true, or where it is false.
 
     Return None where that never happens, as ``false`` is never true.
     """
     if isinstance(node.constant, bool):
         return frozenset() if node.constant is positive else None
-    if node.kind == "member" and node.tests and positive and (variable := tree.word(node.children[0])):
+    if (
+        node.kind == "member"
+        and node.is_presence_test
+        and positive
+        and (variable := tree.variable_name(node.children[0]))
+    ):
         return frozenset({f'{variable}["{node.name}"]'})
     if node.kind == "macro" and positive:
         return _keys_of_exists(tree, node)
@@ -87,12 +92,12 @@ def _combine(found: Sequence[frozenset[str] | None], *, every: bool) -> frozense
     return frozenset.intersection(*possible) if possible else None
 
 
-def _keys_of_in(tree: Tree, key: Node, among: Node) -> frozenset[str]:
+def _keys_of_in(tree: SyntaxTree, key: SyntaxNode, among: SyntaxNode) -> frozenset[str]:
     """Return the keys that ``"team" in person.attributes`` implies.
 
     A list that contains a value is not empty.
     """
-    variable = tree.word(among)
+    variable = tree.variable_name(among)
     if not variable:
         return frozenset()
     return frozenset(
@@ -100,17 +105,17 @@ def _keys_of_in(tree: Tree, key: Node, among: Node) -> frozenset[str]:
     )
 
 
-def _keys_of_exists(tree: Tree, node: Node) -> frozenset[str]:
+def _keys_of_exists(tree: SyntaxTree, node: SyntaxNode) -> frozenset[str]:
     """Return the keys that ``person.attributes.exists(key, key == "team")`` implies.
 
     ``all`` implies none, because it is true for an empty list too.
     """
-    variable = tree.word(node.children[0])
+    variable = tree.variable_name(node.children[0])
     if not variable or node.children[1].constant is not False:
         return frozenset()
     found = [
         each
-        for part in node.loops
+        for part in node.loop_parts
         for each in operands(part, OR)
         if part.name == OR and each.name != node.name
     ]
@@ -124,7 +129,7 @@ def _keys_of_exists(tree: Tree, node: Node) -> frozenset[str]:
     return frozenset({f"{variable}[]", *keys})
 
 
-def _keys_of_comparison(tree: Tree, node: Node, *, positive: bool) -> frozenset[str] | None:
+def _keys_of_comparison(tree: SyntaxTree, node: SyntaxNode, *, positive: bool) -> frozenset[str] | None:
     """Return the keys that a comparison implies, such as ``… == true``.
 
     How long a list must be is left to the author.
@@ -140,5 +145,5 @@ def _keys_of_comparison(tree: Tree, node: Node, *, positive: bool) -> frozenset[
             child.children[0] if child.kind == "call" and child.name == "size" else child
             for child in node.children
         )
-        return frozenset(f"{variable}[]" for each in lists if (variable := tree.word(each)))
+        return frozenset(f"{variable}[]" for each in lists if (variable := tree.variable_name(each)))
     return frozenset()

@@ -9,8 +9,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from flows.conditions import hours
-from flows.conditions.expressions import LITERAL
-from flows.conditions.slots import WRITTEN, BadSlot, Slot, read, spoken, write
+from flows.conditions.expressions import STRING_LITERAL
+from flows.conditions.slots import (
+    LITERAL_PATTERNS,
+    InvalidSlotValue,
+    Slot,
+    display_value,
+    format_literal,
+    parse_literal,
+)
 from flows.settings import Text
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -21,31 +28,31 @@ _LINE_END = "\n"  # ends a comment, which would otherwise include the bracket
 class Preset:
     """A condition with slots.
 
-    ``cel`` and ``says`` name the slots in braces: the stored form and its description.
+    ``cel`` and ``description`` name the slots in braces: the stored form and its description.
 
-    ``writes`` and ``reads`` replace ``cel`` where the stored form depends on the values; each value is a CEL
+    ``writer`` and ``reader`` replace ``cel`` where the stored form depends on the values; each value is a CEL
     literal.
     """
 
     name: str
     title: Text
-    says: Text
+    description: Text
     cel: str
     slots: tuple[Slot, ...] = ()
-    writes: Callable[[Mapping[str, str]], str] | None = None
-    reads: Callable[[str], Mapping[str, str] | None] | None = None
+    writer: Callable[[Mapping[str, str]], str] | None = None
+    reader: Callable[[str], Mapping[str, str] | None] | None = None
 
 
 @dataclass(frozen=True)
-class Filled:
+class FilledPreset:
     """A ready-made condition with the values of its slots, as people type them."""
 
     preset: Preset
     values: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return str(self.preset.says).format_map(
-            {slot.name: spoken(slot, self.values[slot.name]) for slot in self.preset.slots}
+        return str(self.preset.description).format_map(
+            {slot.name: display_value(slot, self.values[slot.name]) for slot in self.preset.slots}
         )
 
 
@@ -191,8 +198,8 @@ _ALL = (
             ),
             _ZONE,
         ),
-        writes=hours.outside,
-        reads=hours.read,
+        writer=hours.outside_hours_condition,
+        reader=hours.parse_outside_hours,
     ),
     Preset(
         "weekend",
@@ -233,35 +240,35 @@ _ALL = (
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
 
 
-def fill(name: str, values: Mapping[str, str]) -> str:
-    """Return the condition in CEL; raise BadSlot.
+def fill_preset(name: str, values: Mapping[str, str]) -> str:
+    """Return the condition in CEL; raise InvalidSlotValue.
 
     Each value becomes exactly one literal, so typed text cannot escape from it.
     """
     preset = PRESETS[name]
-    written = {slot.name: write(slot, values.get(slot.name, "").strip()) for slot in preset.slots}
-    if preset.writes is None:
+    written = {slot.name: format_literal(slot, values.get(slot.name, "").strip()) for slot in preset.slots}
+    if preset.writer is None:
         return _SLOT.sub(lambda gap: written[gap[1]], preset.cel)
     try:
-        return preset.writes(written)
+        return preset.writer(written)
     except ValueError:
-        raise BadSlot("end", gettext("The end must differ from the start.")) from None
+        raise InvalidSlotValue("end", gettext("The end must differ from the start.")) from None
 
 
-def recognise(source: str) -> Filled | None:
+def match_preset(source: str) -> FilledPreset | None:
     """Return the ready-made condition that matches this source; None for a custom one."""
     for preset in PRESETS.values():
         if (match := _match(preset, source.strip())) is not None:
             try:
-                values = {slot.name: read(slot, match[slot.name]) for slot in preset.slots}
-                fill(preset.name, values)
-            except (ValueError, BadSlot):
+                values = {slot.name: parse_literal(slot, match[slot.name]) for slot in preset.slots}
+                fill_preset(preset.name, values)
+            except (ValueError, InvalidSlotValue):
                 continue
-            return Filled(preset, values)
+            return FilledPreset(preset, values)
     return None
 
 
-def split(source: str) -> list[str]:
+def split_conjunction(source: str) -> list[str]:
     """Return the conditions that must all hold, one by one; [] for none.
 
     A condition that cannot be split safely stays whole.
@@ -275,7 +282,7 @@ def split(source: str) -> list[str]:
     return [_strip_brackets(part) for part in parts] if all(parts) else [text]
 
 
-def join(parts: Iterable[str]) -> str:
+def join_conjunction(parts: Iterable[str]) -> str:
     """Return the condition that holds where all of these do."""
     conditions = [part.strip() for part in parts if part.strip()]
     if len(conditions) == 1:
@@ -286,9 +293,12 @@ def join(parts: Iterable[str]) -> str:
     )
 
 
-def in_words(source: str) -> list[tuple[str, bool]]:
+def describe_condition(source: str) -> list[tuple[str, bool]]:
     """Return each part of a conjunction as text: its description, or CEL (True) where no preset matches."""
-    return [(str(found), False) if (found := recognise(part)) else (part, True) for part in split(source)]
+    return [
+        (str(found), False) if (found := match_preset(part)) else (part, True)
+        for part in split_conjunction(source)
+    ]
 
 
 def _is_compound(part: str) -> bool:
@@ -300,7 +310,7 @@ def _is_compound(part: str) -> bool:
 
 def _mask_literals(text: str) -> str:
     """Return the text with the contents of its string literals masked, every character at its position."""
-    return LITERAL.sub(lambda literal: "_" * len(literal[0]), text)
+    return STRING_LITERAL.sub(lambda literal: "_" * len(literal[0]), text)
 
 
 def _iter_operators(masked: str) -> Iterator[tuple[str, int]]:
@@ -329,8 +339,8 @@ _patterns: dict[str, re.Pattern[str]] = {}
 
 def _match(preset: Preset, source: str) -> Mapping[str, str] | None:
     """Return the values of the slots as CEL literals; None where the source does not match."""
-    if preset.reads:
-        return preset.reads(source)
+    if preset.reader:
+        return preset.reader(source)
     found = _pattern(preset).fullmatch(source)
     return found.groupdict() if found else None
 
@@ -343,7 +353,7 @@ def _pattern(preset: Preset) -> re.Pattern[str]:
             if at % 2 == 0:
                 text += r"\s*".join(re.escape(word) for word in re.split(r"\s+", piece))
             else:
-                text += f"(?P={piece})" if piece in seen else f"(?P<{piece}>{WRITTEN[kinds[piece]]})"
+                text += f"(?P={piece})" if piece in seen else f"(?P<{piece}>{LITERAL_PATTERNS[kinds[piece]]})"
                 seen.add(piece)
         _patterns[preset.name] = re.compile(text)
     return _patterns[preset.name]

@@ -14,7 +14,7 @@ from idp.foundation import addresses
 
 SlotKind = Literal["text", "texts", "time", "duration", "symbol"]
 _STRING = r'"(?:\\.|[^"\\\n])*"' + "|" + r"'(?:\\.|[^'\\\n])*'"
-WRITTEN: dict[SlotKind, str] = {
+LITERAL_PATTERNS: dict[SlotKind, str] = {
     "text": _STRING,
     "texts": rf"\[\s*(?:(?:{_STRING})\s*,\s*)*(?:{_STRING})\s*\]",
     "time": r"\d{2}:\d{2}",
@@ -24,7 +24,7 @@ WRITTEN: dict[SlotKind, str] = {
 _MAX_TEXTS = 50
 
 
-class BadSlot(Exception):
+class InvalidSlotValue(Exception):
     """A value does not fit its slot; ``slot`` is the slot's name, the message says what is expected."""
 
     def __init__(self, slot: str, message: Text) -> None:
@@ -48,27 +48,27 @@ class Slot:
     help: Text = ""
 
 
-def write(slot: Slot, value: str) -> str:
-    """Return the typed value as a CEL literal; raise BadSlot."""
+def format_literal(slot: Slot, value: str) -> str:
+    """Return the typed value as a CEL literal; raise InvalidSlotValue."""
     if not value:
-        raise BadSlot(slot.name, gettext("This field is required."))
+        raise InvalidSlotValue(slot.name, gettext("This field is required."))
     if slot.kind == "texts":
         texts = list(dict.fromkeys(part for each in value.split(",") if (part := each.strip())))
         if not 0 < len(texts) <= _MAX_TEXTS:
-            raise BadSlot(
+            raise InvalidSlotValue(
                 slot.name, gettext("Enter 1 to %(most)d values, separated by commas.") % {"most": _MAX_TEXTS}
             )
-        return f"[{', '.join(literal(_check_text(slot, each)) for each in texts)}]"
+        return f"[{', '.join(quote_string(_check_text(slot, each)) for each in texts)}]"
     if slot.kind == "time":
         try:
-            return hours.shown(hours.minutes(value))
+            return hours.format_time(hours.parse_time(value))
         except ValueError:
-            raise BadSlot(slot.name, gettext("Enter a time such as 8:00 or 17:30.")) from None
+            raise InvalidSlotValue(slot.name, gettext("Enter a time such as 8:00 or 17:30.")) from None
     if slot.kind == "symbol":
-        if not re.fullmatch(WRITTEN["symbol"], value):
-            raise BadSlot(slot.name, gettext("Choose a step."))
+        if not re.fullmatch(LITERAL_PATTERNS["symbol"], value):
+            raise InvalidSlotValue(slot.name, gettext("Choose a step."))
         return value
-    return literal(_duration(slot, value) if slot.kind == "duration" else _check_text(slot, value))
+    return quote_string(_duration(slot, value) if slot.kind == "duration" else _check_text(slot, value))
 
 
 def _duration(slot: Slot, value: str) -> str:
@@ -76,7 +76,7 @@ def _duration(slot: Slot, value: str) -> str:
     try:
         seconds = int(parse_duration(value).total_seconds())
     except ValueError:
-        raise BadSlot(slot.name, gettext("Enter a duration like 30s, 10m, 2h or 7d.")) from None
+        raise InvalidSlotValue(slot.name, gettext("Enter a duration like 30s, 10m, 2h or 7d.")) from None
     unit, length = next(
         (unit, length) for unit, length in (("h", 3600), ("m", 60), ("s", 1)) if seconds % length == 0
     )
@@ -84,15 +84,15 @@ def _duration(slot: Slot, value: str) -> str:
 
 
 def _check_text(slot: Slot, value: str) -> str:
-    """Return the text if it is valid for the slot; raise BadSlot."""
+    """Return the text if it is valid for the slot; raise InvalidSlotValue."""
     if len(value) > 200 or "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise BadSlot(slot.name, gettext("Enter at most 200 printable characters."))
+        raise InvalidSlotValue(slot.name, gettext("Enter at most 200 printable characters."))
     if slot.source == "networks":
         return _network(slot, value)
     if slot.source == "countries" and not re.fullmatch("[A-Z]{2}", value):
-        raise BadSlot(slot.name, gettext("Use two-letter country codes in capitals, such as DE."))
-    if slot.source == "zones" and value not in hours.every_zone():
-        raise BadSlot(
+        raise InvalidSlotValue(slot.name, gettext("Use two-letter country codes in capitals, such as DE."))
+    if slot.source == "zones" and value not in hours.all_time_zones():
+        raise InvalidSlotValue(
             slot.name, gettext("Unknown time zone. Choose one from the list, such as Europe/Berlin.")
         )
     return value
@@ -101,27 +101,27 @@ def _check_text(slot: Slot, value: str) -> str:
 def _network(slot: Slot, value: str) -> str:
     try:
         ipaddress.ip_network(value)  # strict, because host bits are usually a mistake
-        return str(addresses.network(value))
+        return str(addresses.parse_network(value))
     except ValueError:
-        raise BadSlot(
+        raise InvalidSlotValue(
             slot.name,
             gettext("%(value)s isn't a valid network. Enter one like 10.0.0.0/8 or 2001:db8::/32.")
             % {"value": value[:50]},
         ) from None
 
 
-def read(slot: Slot, written: str) -> str:
+def parse_literal(slot: Slot, literal: str) -> str:
     """Return the value as people type it; raise ValueError for a literal that could mean something else."""
     if slot.kind in ("time", "symbol"):
-        return written
+        return literal
     if slot.kind == "texts":
-        texts = [_unquote(found[0]) for found in re.finditer(_STRING, written)]
+        texts = [_unquote(found[0]) for found in re.finditer(_STRING, literal)]
         if any("," in text or text != text.strip() for text in texts):
-            raise ValueError(written)
+            raise ValueError(literal)
         return ", ".join(texts)
-    text = _unquote(written)
+    text = _unquote(literal)
     if text != text.strip():
-        raise ValueError(written)
+        raise ValueError(literal)
     return text
 
 
@@ -131,13 +131,13 @@ def _unquote(written: str) -> str:
     return str(value)
 
 
-def spoken(slot: Slot, value: str) -> str:
+def display_value(slot: Slot, value: str) -> str:
     """Return the typed value as descriptions show it."""
     if slot.kind == "text" and slot.source != "zones":
         return f"“{value}”"
     return gettext(" or ").join(each.strip() for each in value.split(",")) if slot.kind == "texts" else value
 
 
-def literal(text: str) -> str:
+def quote_string(text: str) -> str:
     """Return the text as a CEL string literal."""
     return json.dumps(text, ensure_ascii=False)

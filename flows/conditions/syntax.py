@@ -24,23 +24,23 @@ _OVERLOADS, _TYPES, _EXPRESSION, _SOURCE = 2, 3, 4, 5  # field numbers of Checke
 
 
 @dataclass(frozen=True)
-class Node:
+class SyntaxNode:
     """An expression of the tree.
 
     ``constant`` is None where the expression is no constant; ``raw`` is the expression itself as protobuf.
 
-    ``tests``: it is a member that ``has()`` tests. For a macro, ``name`` is its accumulator, ``variable`` its
-    iteration variable, and ``loops`` the expressions that are computed in each round.
+    ``is_presence_test``: it is a member that ``has()`` tests. For a macro, ``name`` is its accumulator,
+    ``variable`` its iteration variable, and ``loop_parts`` the expressions that are computed in each round.
     """
 
     id: int
     kind: str
     name: str = ""
     constant: Any = None
-    children: tuple["Node", ...] = ()
-    loops: tuple["Node", ...] = ()
+    children: tuple["SyntaxNode", ...] = ()
+    loop_parts: tuple["SyntaxNode", ...] = ()
     variable: str = ""
-    tests: bool = False
+    is_presence_test: bool = False
     raw: bytes = field(default=b"", repr=False)
 
     @property
@@ -50,52 +50,53 @@ class Node:
             self.kind in ("list", "map") and all(child.is_literal for child in self.children)
         )
 
-    def every(self) -> Iterator["Node"]:
+    def iter_nodes(self) -> Iterator["SyntaxNode"]:
         """Yield the node and all nodes below it."""
         yield self
-        for child in (*self.children, *self.loops):
-            yield from child.every()
+        for child in (*self.children, *self.loop_parts):
+            yield from child.iter_nodes()
 
 
-class Failed(Exception):
+class EvaluationError(Exception):
     """A subexpression could not be evaluated; the message is the evaluator's."""
 
 
 @dataclass(frozen=True, eq=False)
-class Tree:
+class SyntaxTree:
     """The syntax tree of one compiled condition.
 
-    ``overloads`` and ``words`` (declared variables) are keyed by the ID of the node that uses them.
+    ``overloads`` and ``variables`` (declared variables) are keyed by the ID of the node that uses them.
     """
 
-    root: Node
+    root: SyntaxNode
     overloads: Mapping[int, frozenset[str]]
-    words: Mapping[int, str]
+    variables: Mapping[int, str]
     positions: Mapping[int, int]
     type_url: str
     shared: bytes
     environment: Any
 
-    def begins(self, node: Node) -> int:
+    def start_offset(self, node: SyntaxNode) -> int:
         """Return the character position at which the expression begins, counted from 0.
 
         The tree does not record brackets around it.
         """
-        known = [each for each in node.every() if each.id in self.positions]
+        known = [each for each in node.iter_nodes() if each.id in self.positions]
         return min(
-            (self.positions[each.id] - len(self.word(each).rpartition(".")[0]) for each in known), default=0
+            (self.positions[each.id] - len(self.variable_name(each).rpartition(".")[0]) for each in known),
+            default=0,
         )
 
-    def word(self, node: Node) -> str:
+    def variable_name(self, node: SyntaxNode) -> str:
         """Return the declared variable that this expression is, "" for any other expression."""
-        return self.words.get(node.id, "") if node.kind in ("name", "member") else ""
+        return self.variables.get(node.id, "") if node.kind in ("name", "member") else ""
 
-    def reads(self, node: Node) -> frozenset[str]:
+    def variables_read(self, node: SyntaxNode) -> frozenset[str]:
         """Return the declared variables in this expression."""
-        return frozenset(word for each in node.every() if (word := self.word(each)))
+        return frozenset(word for each in node.iter_nodes() if (word := self.variable_name(each)))
 
     @cached_property
-    def whole(self) -> frozenset[int]:
+    def constant_nodes(self) -> frozenset[int]:
         """The IDs of all constant expressions.
 
         They use neither a declared variable nor a variable of an enclosing macro.
@@ -104,15 +105,15 @@ class Tree:
         self._collect_constants(self.root, found)
         return frozenset(found)
 
-    def _collect_constants(self, node: Node, found: set[int]) -> frozenset[str]:
+    def _collect_constants(self, node: SyntaxNode, found: set[int]) -> frozenset[str]:
         """Return the names that the expression needs, and record all subexpressions that need none."""
-        if word := self.word(node):
+        if word := self.variable_name(node):
             return frozenset({word})
         needs = frozenset[str]({node.name} if node.kind == "name" else ())
         needs = needs.union(*(self._collect_constants(child, found) for child in node.children))
         if node.kind == "macro":
             needs |= frozenset[str]().union(
-                *(self._collect_constants(part, found) for part in node.loops)
+                *(self._collect_constants(part, found) for part in node.loop_parts)
             ) - {
                 node.name,
                 node.variable,
@@ -121,12 +122,12 @@ class Tree:
             found.add(node.id)
         return needs
 
-    def evaluate(self, node: Node, values: Mapping[str, Any]) -> Any:
-        """Return the value of one subexpression; raise Failed."""
+    def evaluate(self, node: SyntaxNode, values: Mapping[str, Any]) -> Any:
+        """Return the value of one subexpression; raise EvaluationError."""
         return self.evaluator(node)(values)
 
-    def evaluator(self, node: Node) -> Callable[[Mapping[str, Any]], Any]:
-        """Return a function that evaluates this subexpression with given values; it raises Failed."""
+    def evaluator(self, node: SyntaxNode) -> Callable[[Mapping[str, Any]], Any]:
+        """Return a function that evaluates this subexpression; it raises EvaluationError."""
         packed = AnyMessage(type_url=self.type_url, value=self.shared + _encode_field(_EXPRESSION, node.raw))
         program = self.environment.deserialize(packed.SerializeToString())
 
@@ -134,15 +135,15 @@ class Tree:
             try:
                 value = program.eval(data=dict(values))
             except Exception as error:  # the binding raises any exception of C++
-                raise Failed(str(error)) from None
+                raise EvaluationError(str(error)) from None
             if value.type() == cel.Type.ERROR:
-                raise Failed(str(value.value()))
+                raise EvaluationError(str(value.value()))
             return value.plain_value()
 
         return evaluate
 
 
-def tree(program: Any, environment: Any) -> Tree:
+def parse_tree(program: Any, environment: Any) -> SyntaxTree:
     """Return the syntax tree of a program that ``environment`` has compiled."""
     packed = AnyMessage()
     packed.ParseFromString(program.serialize())
@@ -157,10 +158,10 @@ def tree(program: Any, environment: Any) -> Tree:
         for raw in _read_fields(checked[_SOURCE][0])[4]
         if (entry := _read_fields(raw))
     }
-    return Tree(
+    return SyntaxTree(
         root=_build_node(checked[_EXPRESSION][0]),
         overloads={at: frozenset(name.decode() for name in each[3]) for at, each in references.items()},
-        words={at: name for at, each in references.items() if "." in (name := _text(each[1]))},
+        variables={at: name for at, each in references.items() if "." in (name := _text(each[1]))},
         positions=positions,
         type_url=packed.type_url,
         shared=b"".join(
@@ -170,7 +171,7 @@ def tree(program: Any, environment: Any) -> Tree:
     )
 
 
-def operands(node: Node, operator: str) -> list[Node]:
+def operands(node: SyntaxNode, operator: str) -> list[SyntaxNode]:
     """Return the operands of ``a && b && c``."""
     if node.kind == "call" and node.name == operator:
         return [part for child in node.children for part in operands(child, operator)]
@@ -195,16 +196,16 @@ def _encode_field(number: int, raw: bytes) -> bytes:
     return bytes([number << 3 | 2, *length, left]) + raw
 
 
-def _build_node(raw: bytes) -> Node:
+def _build_node(raw: bytes) -> SyntaxNode:
     read = _read_fields(raw)
     number = (read[2] or [0])[0]
     for at, make in _BUILDERS.items():
         if read.get(at):
-            return Node(number, raw=raw, **make(_read_fields(read[at][0])))
-    return Node(number, "nothing", raw=raw)
+            return SyntaxNode(number, raw=raw, **make(_read_fields(read[at][0])))
+    return SyntaxNode(number, "nothing", raw=raw)
 
 
-def _build_nodes(raws: list[bytes]) -> tuple[Node, ...]:
+def _build_nodes(raws: list[bytes]) -> tuple[SyntaxNode, ...]:
     return tuple(map(_build_node, raws))
 
 

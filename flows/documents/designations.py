@@ -24,7 +24,7 @@ class Designation:
     startable: bool = True
 
 
-AUTHENTICATION, DEVICE_CODE, LOGOUT, CREDENTIAL_SETUP, PART = (
+AUTHENTICATION, DEVICE_CODE, LOGOUT, CREDENTIAL_SETUP, SUB_FLOW = (
     "authentication",
     "device_code",
     "logout",
@@ -42,6 +42,6 @@ DESIGNATIONS: dict[str, Designation] = {
         Designation("recovery", _("Account recovery"), goal="signed_in", address="recovery"),
         Designation(LOGOUT, _("Sign-out"), goal="signed_out", address="sign-out"),
         Designation(CREDENTIAL_SETUP, _("Sign-in method setup"), goal="credential", address="credentials"),
-        Designation(PART, _("Sub-flow"), startable=False),
+        Designation(SUB_FLOW, _("Sub-flow"), startable=False),
     )
 }

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from flows.documents.document import FlowDocument, StepDocument
 
-Kind = Literal["added", "removed", "moved", "changed"]
+ChangeKind = Literal["added", "removed", "moved", "changed"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Change:
     ``step`` "": the flow itself; ``key`` with dots; ``old`` and ``new`` are JSON values, None where absent.
     """
 
-    kind: Kind
+    kind: ChangeKind
     step: str
     key: str = ""
     old: Any = None
@@ -34,7 +34,7 @@ class Change:
         return f"~ {where}: {self.key}: {_shorten(self.old)} → {_shorten(self.new)}"
 
 
-def difference(old: FlowDocument, new: FlowDocument) -> list[Change]:
+def diff_flows(old: FlowDocument, new: FlowDocument) -> list[Change]:
     """Return the changes of the flow and of each of its steps, matched by ID; [] when they are equal."""
     before, after = dict(_steps(old.steps)), dict(_steps(new.steps))
     changes = [*_key_changes("", _header(old), _header(new))]

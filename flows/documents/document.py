@@ -18,10 +18,10 @@ from pydantic import (
 )
 
 from flows.documents.designations import DESIGNATIONS
-from flows.validation_messages import in_words
+from flows.validation_messages import with_message
 from idp.accounts.roles import RoleName
 from idp.foundation import addresses
-from idp.foundation.text import every, nfc
+from idp.foundation.text import map_text, nfc
 
 _NAME_MESSAGE = (
     "Use lowercase letters, digits, dashes and underscores, starting and ending with a letter or digit, up "
@@ -31,12 +31,14 @@ _STEP_NAME_MESSAGE = (
     "Use lowercase letters, digits, dashes, underscores and dots, starting and ending with a letter or "
     "digit, up to 80 characters."
 )
-Name = Annotated[str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$", _NAME_MESSAGE))]
+FlowName = Annotated[
+    str, Field(pattern=with_message(r"^[a-z0-9]([a-z0-9_-]{0,48}[a-z0-9])?$", _NAME_MESSAGE))
+]
 StepName = Annotated[
-    str, Field(pattern=in_words(r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$", _STEP_NAME_MESSAGE))
+    str, Field(pattern=with_message(r"^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9])?$", _STEP_NAME_MESSAGE))
 ]
 MAX_DEPTH = 5
-TYPED = ("answers", "agent")
+VERBATIM_FIELDS = ("answers", "agent")
 _KINDS = ("stage", "group", "flow")
 _CENTURY = 100 * 365 * 24 * 3600  # seconds
 
@@ -77,7 +79,7 @@ class _DocumentModel(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _normalize(cls, value: Any, info: ValidationInfo) -> Any:
-        return value if info.field_name in TYPED else every(value, nfc)
+        return value if info.field_name in VERBATIM_FIELDS else map_text(value, nfc)
 
 
 class StepDocument(_DocumentModel):
@@ -93,10 +95,10 @@ class StepDocument(_DocumentModel):
     stage: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
         None, description="What the step does: the kind of stage."
     )
-    group: Name | None = Field(
+    group: FlowName | None = Field(
         None, description="Instead of a stage: a section, several steps under one condition."
     )
-    flow: Name | None = Field(None, description="Instead of a stage: the sub-flow to run.")
+    flow: FlowName | None = Field(None, description="Instead of a stage: the sub-flow to run.")
     when: str | None = Field(None, description="When the step applies, as a CEL expression. Default: always.")
     on_refusal: Literal["end", "continue"] = Field(
         "end", description="What happens when the step fails: the run ends, or the flow continues."
@@ -129,7 +131,7 @@ class StepDocument(_DocumentModel):
         return next(kind for kind in _KINDS if getattr(self, kind) is not None)
 
 
-class InventedPerson(_DocumentModel):
+class SimulatedUser(_DocumentModel):
     """A test user who does not exist. ``credentials``: the kinds of sign-in methods they have set up."""
 
     username: str = Field("somebody", min_length=1, max_length=150, description="The username.")
@@ -169,7 +171,7 @@ class Circumstances(_DocumentModel):
     @field_validator("address", "device_address")
     @classmethod
     def _check_address(cls, value: str) -> str:
-        return str(addresses.known(value) or value) if value else value
+        return str(addresses.parse_stored(value) or value) if value else value
 
     @field_validator("time", "device_age", "session_age")
     @classmethod
@@ -194,8 +196,8 @@ class FlowTest(_DocumentModel):
     """
 
     name: str = Field(min_length=1, max_length=150, description="What the test checks; shown when it fails.")
-    person: str | InventedPerson = Field(
-        InventedPerson(), description="Who runs the flow: an existing user or a test user."
+    person: str | SimulatedUser = Field(
+        SimulatedUser(), description="Who runs the flow: an existing user or a test user."
     )
     request: Circumstances = Field(Circumstances(), description="Where, when and for what.")
     answers: Answers = Field(
@@ -212,7 +214,7 @@ class FlowTest(_DocumentModel):
 class FlowDocument(_DocumentModel):
     """A whole flow."""
 
-    flow: Name = Field(description="The flow's ID.")
+    flow: FlowName = Field(description="The flow's ID.")
     title: str = Field(min_length=1, max_length=100, description="The display name.")
     designation: DesignationName = Field(alias="for", description="The purpose; it can't be changed later.")
     default: bool = Field(

@@ -14,49 +14,54 @@ from pydantic import ValidationError
 from flows.conditions.expressions import Condition, compile_condition
 from flows.documents.document import FlowDocument, StepDocument
 from flows.registry import stages
-from idp.foundation.condition_variables import ABSENT, WordType
+from idp.foundation.condition_variables import EMPTY_VALUES, VariableType
 from idp.foundation.errors import Invalid
 
 _SYMBOL = re.compile(r"[^a-z0-9]")
-MAX_BOXES = 400
+MAX_NODES = 400
 
 
-class TooLarge(Invalid):
+class FlowTooLarge(Invalid):
     """With its sub-flows the flow has too many steps, or sub-flows are nested too deeply."""
 
 
 @dataclass(frozen=True)
-class Box:
+class LayoutNode:
     """One step, section or sub-flow as the run reaches it.
 
     ``id``: unique in the run, in a sub-flow prefixed by the node that refers to it.
 
-    ``within``: the enclosing sections and sub-flows, outermost first. ``local``: the outputs of earlier steps
-    of its own document (``how.choice``), with their types; ``prefix`` leads from these to the IDs of the run.
+    ``ancestors``: the enclosing sections and sub-flows, outermost first. ``step_variables``: the outputs of
+    earlier steps of its own document (``how.choice``), with their types; ``prefix`` leads from these to the
+    IDs of the run.
     """
 
     id: str
-    drawn: StepDocument
-    within: tuple[str, ...] = ()
+    definition: StepDocument
+    ancestors: tuple[str, ...] = ()
     prefix: str = ""
-    local: frozenset[tuple[str, WordType]] = frozenset()
+    step_variables: frozenset[tuple[str, VariableType]] = frozenset()
     path: tuple[str | int, ...] = ()
     flow: str = ""
 
     @cached_property
     def condition(self) -> Condition | None:
         """Its ``when``, compiled; raises BadCondition."""
-        return compile_condition(self.drawn.when, self.local) if self.drawn.when is not None else None
+        return (
+            compile_condition(self.definition.when, self.step_variables)
+            if self.definition.when is not None
+            else None
+        )
 
-    def spoken(self, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def step_values(self, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Return the outputs of earlier steps that its condition may read, by local name.
 
         An output that a step did not set is empty.
         """
-        words = {name: ABSENT[type_] for name, type_ in self.local}
-        for step, members in told.items():
+        words = {name: EMPTY_VALUES[type_] for name, type_ in self.step_variables}
+        for step, members in outputs.items():
             if step.startswith(self.prefix):
-                head = symbol(step.removeprefix(self.prefix))
+                head = condition_name(step.removeprefix(self.prefix))
                 words |= {name: value for key, value in members.items() if (name := f"{head}.{key}") in words}
         return words
 
@@ -66,37 +71,37 @@ class Layout:
     """All nodes of a flow, in order."""
 
     flow: str
-    boxes: tuple[Box, ...]
-    by_id: dict[str, Box] = field(init=False, repr=False)
+    nodes: tuple[LayoutNode, ...]
+    by_id: dict[str, LayoutNode] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "by_id", {node.id: node for node in self.boxes})
+        object.__setattr__(self, "by_id", {node.id: node for node in self.nodes})
 
-    def goes_on_after(self, identifier: str) -> str | None:
+    def refusal_handler(self, identifier: str) -> str | None:
         """Return the ID of the node that catches a refusal of this one, None where it ends the run.
 
         That is the node itself or the innermost enclosing one whose ``on_refusal`` is ``continue``.
         """
         node = self.by_id[identifier]
-        around = (identifier, *reversed(node.within))
-        return next((each for each in around if self.by_id[each].drawn.on_refusal == "continue"), None)
+        around = (identifier, *reversed(node.ancestors))
+        return next((each for each in around if self.by_id[each].definition.on_refusal == "continue"), None)
 
 
-def symbol(identifier: str) -> str:
+def condition_name(identifier: str) -> str:
     """Return a step's ID as conditions write it: ``second-factor`` is ``steps.second_factor``."""
     return _SYMBOL.sub("_", identifier)
 
 
-def lay_out(document: FlowDocument, parts: Mapping[str, FlowDocument]) -> Layout:
-    """Return the layout with the sub-flows from ``parts``; raise TooLarge.
+def lay_out(document: FlowDocument, sub_flows: Mapping[str, FlowDocument]) -> Layout:
+    """Return the layout with the sub-flows from ``sub_flows``; raise FlowTooLarge.
 
     A missing sub-flow stays a single node that cannot be entered.
     """
-    nodes: list[Box] = []
-    for node in _iter_nodes(document, parts, (), "", 0):
+    nodes: list[LayoutNode] = []
+    for node in _iter_nodes(document, sub_flows, (), "", 0):
         nodes.append(node)
-        if len(nodes) > MAX_BOXES:
-            raise TooLarge
+        if len(nodes) > MAX_NODES:
+            raise FlowTooLarge
     return Layout(document.flow, tuple(nodes))
 
 
@@ -106,16 +111,18 @@ def _iter_nodes(
     within: tuple[str, ...],
     prefix: str,
     depth: int,
-) -> Iterator[Box]:
+) -> Iterator[LayoutNode]:
     if depth > 5:
-        raise TooLarge
-    earlier: set[tuple[str, WordType]] = set()
+        raise FlowTooLarge
+    earlier: set[tuple[str, VariableType]] = set()
 
     def expand(
         steps: Iterable[StepDocument], around: tuple[str, ...], path: tuple[str | int, ...]
-    ) -> Iterator[Box]:
+    ) -> Iterator[LayoutNode]:
         for at, step in enumerate(steps):
-            node = Box(prefix + step.id, step, around, prefix, frozenset(earlier), (*path, at), document.flow)
+            node = LayoutNode(
+                prefix + step.id, step, around, prefix, frozenset(earlier), (*path, at), document.flow
+            )
             yield node
             inside = (*around, node.id)
             if step.group is not None:
@@ -127,15 +134,15 @@ def _iter_nodes(
     yield from expand(document.steps, within, ("steps",))
 
 
-def _outputs(step: StepDocument) -> Iterator[tuple[str, WordType]]:
+def _outputs(step: StepDocument) -> Iterator[tuple[str, VariableType]]:
     """Yield the outputs of this step that later conditions may read."""
-    head = symbol(step.id)
+    head = condition_name(step.id)
     yield f"{head}.decision", "string"
     kind = stages().get(step.stage) if step.stage else None
     if kind is None:
         return
     try:
-        words = kind(kind.Settings.model_validate(kind.upgrade(step.settings))).words()
+        words = kind(kind.Settings.model_validate(kind.upgrade(step.settings))).outputs()
     except ValidationError:
         return  # lint reports invalid settings
     for name, type_ in words.items():

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from flows.documents.designations import DESIGNATIONS
 from flows.models import Flow, Run, Version
-from idp.foundation.listing import Column, Filter, Listing, refers
+from idp.foundation.listing import Column, Filter, Listing, filter_by_reference
 
 FLOWS = Listing(
     "flows",
@@ -32,7 +32,7 @@ FLOWS = Listing(
         Column(
             "draft",
             _("Unpublished changes"),
-            lambda row: hasattr(row, "draft") and row.draft.differs,
+            lambda row: hasattr(row, "draft") and row.draft.has_changes,
             kind="flag",
         ),
     ),
@@ -55,20 +55,32 @@ RUNS = Listing(
     lambda: Run.objects.select_related("version__flow"),
     (
         Column("run", _("Run"), lambda row: row.identifier, kind="code"),
-        Column("flow", _("Flow"), lambda row: row.version.flow.name, "version__flow__name", few=True),
         Column(
-            "version", _("Version"), lambda row: row.version.number, "version__number", "number", few=True
+            "flow", _("Flow"), lambda row: row.version.flow.name, "version__flow__name", short_lists_only=True
+        ),
+        Column(
+            "version",
+            _("Version"),
+            lambda row: row.version.number,
+            "version__number",
+            "number",
+            short_lists_only=True,
         ),
         Column("at", _("Current step"), lambda row: row.state.get("at") or "", kind="code"),
         Column("end", _("Result"), lambda row: (row.state.get("end") or {}).get("kind", "")),
         Column("started", _("Started"), lambda row: row.started_at.isoformat(), "started_at", "time"),
         Column(
-            "expires", _("Expires"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True
+            "expires",
+            _("Expires"),
+            lambda row: row.expires_at.isoformat(),
+            "expires_at",
+            "time",
+            short_lists_only=True,
         ),
     ),
     search=("identifier",),
     filters=(
-        Filter("flow", _("Flow"), refers("version__flow__name")),
+        Filter("flow", _("Flow"), filter_by_reference("version__flow__name")),
         Filter(
             "over",
             _("Ended"),

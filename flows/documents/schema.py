@@ -7,7 +7,7 @@ from typing import Any
 
 from flows.documents.document import FlowDocument
 from flows.registry import stages
-from flows.settings import plain
+from flows.settings import resolve_lazy_text
 from flows.stage import Stage
 
 
@@ -16,7 +16,7 @@ def settings_schema(stage: type[Stage], references: str = "#/$defs/{model}") -> 
 
     ``references``: where its nested models will be found.
     """
-    schema = dict(plain(stage.Settings.model_json_schema(ref_template=references)))
+    schema = dict(resolve_lazy_text(stage.Settings.model_json_schema(ref_template=references)))
     for name, default in stage.Settings().model_dump(mode="json").items():
         # pydantic would write the default 10m as PT10M
         schema["properties"][name]["default"] = default
@@ -25,7 +25,7 @@ def settings_schema(stage: type[Stage], references: str = "#/$defs/{model}") -> 
 
 def document_schema() -> dict[str, Any]:
     """Return the schema of a flow, where each step's ``settings`` are those of its ``stage``."""
-    schema = dict(plain(FlowDocument.model_json_schema(by_alias=True)))
+    schema = dict(resolve_lazy_text(FlowDocument.model_json_schema(by_alias=True)))
     step = schema["$defs"]["StepDocument"]
     del step["required"]  # the ID defaults to the name of the stage, group or flow
     step["oneOf"] = [{"required": [kind]} for kind in ("stage", "group", "flow")]

@@ -56,7 +56,7 @@ _HARMLESS = re.compile(
 )
 
 
-def asked_secret(*texts: str) -> str:
+def find_secret_word(*texts: str) -> str:
     """Return the word by which these texts ask for a password, code, PIN or token; "" without one."""
     for text in texts:
         words = " ".join(re.findall(r"[^\W_]+", fold(text)))

@@ -8,16 +8,16 @@ from typing import Any
 from django.db.models import F
 from pydantic import ValidationError
 
-from flows.documents.designations import PART
+from flows.documents.designations import SUB_FLOW
 from flows.documents.document import FlowDocument, StepDocument
-from flows.documents.layout import MAX_BOXES
+from flows.documents.layout import MAX_NODES
 from flows.documents.lint import Finding
 from flows.models import Flow, Version
-from flows.validation_messages import sentence
+from flows.validation_messages import describe_error
 from idp.foundation.errors import NotFound
 
 
-class RefusedFlow(Exception):
+class InvalidFlow(Exception):
     """The flow has errors; ``findings`` names them all."""
 
     def __init__(self, findings: list[Finding]) -> None:
@@ -31,8 +31,8 @@ class NoSuchVersion(NotFound):
     """There is no such flow, draft or version."""
 
 
-def storable(document: FlowDocument | Mapping[str, Any]) -> None:
-    """Raise RefusedFlow for values that no database stores as JSON (NaN, NUL, half of a surrogate pair).
+def check_storable(document: FlowDocument | Mapping[str, Any]) -> None:
+    """Raise InvalidFlow for values that no database stores as JSON (NaN, NUL, half of a surrogate pair).
 
     Settings are open, so they may contain such values.
     """
@@ -40,25 +40,27 @@ def storable(document: FlowDocument | Mapping[str, Any]) -> None:
         data = document.as_json() if isinstance(document, FlowDocument) else document
         json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
-        raise RefusedFlow([Finding((), "It contains a number or text that can't be stored.")]) from None
+        raise InvalidFlow([Finding((), "It contains a number or text that can't be stored.")]) from None
     if any("\0" in text for text in _iter_texts(data)):
-        raise RefusedFlow([Finding((), "Text can't contain NUL characters.")])
+        raise InvalidFlow([Finding((), "Text can't contain NUL characters.")])
 
 
-def parse(document: Mapping[str, Any]) -> FlowDocument:
-    """Return the typed document; raise RefusedFlow with a finding for each invalid key."""
+def parse_flow(document: Mapping[str, Any]) -> FlowDocument:
+    """Return the typed document; raise InvalidFlow with a finding for each invalid key."""
     try:
         return FlowDocument.model_validate(document)
     except ValidationError as errors:
-        raise RefusedFlow([Finding(tuple(each["loc"]), sentence(each)) for each in errors.errors()]) from None
+        raise InvalidFlow(
+            [Finding(tuple(each["loc"]), describe_error(each)) for each in errors.errors()]
+        ) from None
 
 
-def references(document: FlowDocument) -> list[str]:
+def sub_flow_names(document: FlowDocument) -> list[str]:
     """Return the sub-flows to which the flow itself refers, in the order of its steps."""
     return list(dict.fromkeys(_references(document.steps)))
 
 
-def errors_of(findings: Iterable[Finding]) -> list[Finding]:
+def only_errors(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings that prevent publishing."""
     return [finding for finding in findings if finding.level == "error"]
 
@@ -99,23 +101,25 @@ def version_of(name: str, number: int | None = None) -> Version:
     return found
 
 
-def every() -> list[Flow]:
+def list_flows() -> list[Flow]:
     """Return the tenant's flows by name, each with its live version and its draft."""
     return list(Flow.objects.select_related("live", "draft").order_by("name"))
 
 
-def history(name: str) -> list[Version]:
+def list_versions(name: str) -> list[Version]:
     """Return every version of a flow, newest first, with the flow."""
     return list(Version.objects.filter(flow__name=name).select_related("flow").order_by("-number"))
 
 
-def sub_flows(document: FlowDocument, fresh: Mapping[str, FlowDocument]) -> dict[str, FlowDocument]:
-    """Return all sub-flows that the flow uses, directly or not: from ``fresh``, else the live ones."""
+def resolve_sub_flows(
+    document: FlowDocument, unpublished: Mapping[str, FlowDocument]
+) -> dict[str, FlowDocument]:
+    """Return all sub-flows that the flow uses, directly or not: from ``unpublished``, else the live ones."""
     found: dict[str, FlowDocument] = {}
     pending = set(_references(document.steps))
-    while pending and len(found) <= MAX_BOXES:  # more are too many in any layout
+    while pending and len(found) <= MAX_NODES:  # more are too many in any layout
         name = pending.pop()
-        part = fresh.get(name) or _live_part(name)
+        part = unpublished.get(name) or _live_part(name)
         if part is not None and name not in found:
             found[name] = part
             pending |= set(_references(part.steps)) - found.keys()
@@ -129,24 +133,24 @@ def _references(steps: Iterable[StepDocument]) -> Iterator[str]:
         yield from _references(step.steps)
 
 
-def live_parts() -> dict[str, FlowDocument]:
+def live_sub_flows() -> dict[str, FlowDocument]:
     """Return every live sub-flow by name, in one query."""
-    rows = Flow.objects.select_related("live").filter(designation=PART, live__isnull=False)
+    rows = Flow.objects.select_related("live").filter(designation=SUB_FLOW, live__isnull=False)
     return {row.name: FlowDocument.model_validate(row.live.document) for row in rows if row.live}
 
 
 def _live_part(name: str) -> FlowDocument | None:
-    version = live_version(PART, name)
+    version = live_version(SUB_FLOW, name)
     return FlowDocument.model_validate(version.document) if version else None
 
 
-def circle(parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+def find_cycle(sub_flows: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """Return the path on which flows lead back to the first of it, () where none do.
 
-    ``parts``: the sub-flows of each flow, by name.
+    ``resolve_sub_flows``: the sub-flows of each flow, by name.
     """
     try:
-        TopologicalSorter(parts).prepare()
+        TopologicalSorter(sub_flows).prepare()
     except CycleError as found:
         return tuple(reversed(found.args[1]))
     return ()

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from flows.conditions.expressions import STEPS, BadCondition
-from flows.documents.layout import Box, Layout, symbol
+from flows.conditions.expressions import STEPS_PREFIX, BadCondition
+from flows.documents.layout import Layout, LayoutNode, condition_name
 from flows.registry import stages
 from flows.stage import Stage
 
-Caution = tuple[Box, str]
+FlowWarning = tuple[LayoutNode, str]
 _FACTOR_WORDS = ("second_factor.present", "second_factor.method", "session.methods")
 
 
-def cautions(layout: Layout) -> Iterator[Caution]:
+def find_warnings(layout: Layout) -> Iterator[FlowWarning]:
     """Yield each node that deserves a warning, with the message."""
-    kinds = [(node, stages().get(node.drawn.stage or "")) for node in layout.boxes]
+    kinds = [(node, stages().get(node.definition.stage or "")) for node in layout.nodes]
     for at, (node, kind) in enumerate(kinds):
         later = kinds[at + 1 :]
         if kind is None or not any(after and "signed_in" in after.gives for _, after in later):
@@ -44,29 +44,32 @@ def cautions(layout: Layout) -> Iterator[Caution]:
             )
 
 
-def _continues_on_refusal(node: Box, layout: Layout) -> bool:
-    return layout.goes_on_after(node.id) is not None
+def _continues_on_refusal(node: LayoutNode, layout: Layout) -> bool:
+    return layout.refusal_handler(node.id) is not None
 
 
-def _is_checked_by(later: Box, node: Box) -> bool:
+def _is_checked_by(later: LayoutNode, node: LayoutNode) -> bool:
     """Return whether a later condition reads this node's decision or the second factor."""
     try:
         names = later.condition.names if later.condition else ()
     except BadCondition:
         return False
     heads = {
-        symbol(each.removeprefix(later.prefix))
-        for each in (node.id, *node.within)
+        condition_name(each.removeprefix(later.prefix))
+        for each in (node.id, *node.ancestors)
         if each.startswith(later.prefix)
     }
     return any(
-        name in _FACTOR_WORDS or (name.startswith(STEPS) and name.split(".")[1] in heads) for name in names
+        name in _FACTOR_WORDS or (name.startswith(STEPS_PREFIX) and name.split(".")[1] in heads)
+        for name in names
     )
 
 
-def _free_text_outputs(node: Box, kind: type[Stage]) -> list[str]:
+def _free_text_outputs(node: LayoutNode, kind: type[Stage]) -> list[str]:
     """Return the outputs of a step that contain free text."""
     try:
-        return sorted(kind(kind.Settings.model_validate(kind.upgrade(node.drawn.settings))).typed())
+        return sorted(
+            kind(kind.Settings.model_validate(kind.upgrade(node.definition.settings))).free_text_outputs()
+        )
     except ValidationError:
         return []  # lint reports invalid settings

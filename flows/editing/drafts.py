@@ -11,17 +11,17 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from flows.documents.designations import DESIGNATIONS, PART
+from flows.documents.designations import DESIGNATIONS, SUB_FLOW
 from flows.documents.document import FlowDocument
-from flows.documents.versions import NoSuchVersion, parse, storable
-from flows.editing.publishing import Published, prepare, publish, store
+from flows.documents.versions import NoSuchVersion, check_storable, parse_flow
+from flows.editing.publishing import PublishResult, prepare, publish, store
 from flows.models import Draft, Flow
 from idp.events.bus import publish as publish_event
 from idp.foundation.errors import Changed
 from idp.tenancy.scope import current_tenant
 
 
-class DraftMoved(Changed):
+class DraftChanged(Changed):
     """The draft was changed by another person in the meantime."""
 
     def __init__(self, revision: int) -> None:
@@ -30,28 +30,28 @@ class DraftMoved(Changed):
 
 
 @dataclass(frozen=True)
-class Desk:
+class EditableDraft:
     """The document to edit, as it is stored, valid or not.
 
-    ``mark`` identifies this state of it. ``revision``: that of the draft, None without one.
+    ``revision_tag`` identifies this state of it. ``revision``: that of the draft, None without one.
 
     ``by`` and ``at``: who saved the draft, and when; ``live``: the number of the live version.
     """
 
     name: str
     document: Mapping[str, Any]
-    mark: str
+    revision_tag: str
     revision: int | None = None
     by: str = ""
     at: datetime | None = None
     live: int | None = None
 
     def parsed(self) -> FlowDocument:
-        """Return the typed document; raise RefusedFlow where it is invalid."""
-        return parse({**self.document, "flow": self.name})
+        """Return the typed document; raise InvalidFlow where it is invalid."""
+        return parse_flow({**self.document, "flow": self.name})
 
 
-def desk(name: str) -> Desk:
+def load(name: str) -> EditableDraft:
     """Return the draft of this flow, else its live version, else an empty document; raise NoSuchVersion."""
     flow = Flow.objects.select_related("live").filter(name=name).first()
     if flow is None:
@@ -59,45 +59,45 @@ def desk(name: str) -> Desk:
     live = flow.live.number if flow.live else None
     if draft := draft_of(name):
         mark = f"d{draft.pk}-{draft.revision}"
-        return Desk(name, draft.document, mark, draft.revision, draft.author, draft.updated_at, live)
+        return EditableDraft(name, draft.document, mark, draft.revision, draft.author, draft.updated_at, live)
     if flow.live:
-        return Desk(name, flow.live.document, f"v{live}", live=live)
+        return EditableDraft(name, flow.live.document, f"v{live}", live=live)
     empty = {"flow": name, "title": name, "for": flow.designation, "default": flow.is_default, "steps": []}
-    return Desk(name, empty, "empty")
+    return EditableDraft(name, empty, "empty")
 
 
-def keep(name: str, document: FlowDocument, *, by: str, mark: str) -> Desk:
-    """Save the draft if it is unchanged since ``mark``, and return the current state.
+def save(name: str, document: FlowDocument, *, by: str, revision_tag: str) -> EditableDraft:
+    """Save the draft if it is unchanged since ``revision_tag``, and return the current state.
 
-    A document that equals the live version needs no draft, so an existing one is deleted. Raise DraftMoved or
-    RefusedFlow with nothing written, or NoSuchVersion.
+    A document that equals the live version needs no draft, so an existing one is deleted. Raise DraftChanged
+    or InvalidFlow with nothing written, or NoSuchVersion.
     """
-    storable(document)
-    current = desk(name)
-    if current.mark != mark:
-        raise DraftMoved(current.revision or 0)
+    check_storable(document)
+    current = load(name)
+    if current.revision_tag != revision_tag:
+        raise DraftChanged(current.revision or 0)
     if current.revision and is_live(name, document):
         drop_draft(name, current.revision)
     elif current.document != document.as_json():
         save_draft(name, document.as_json(), by=by, revision=current.revision)
-    return desk(name)
+    return load(name)
 
 
 @transaction.atomic
-def begin(document: FlowDocument, *, by: str, parts: Iterable[FlowDocument] = ()) -> bool:
-    """Save the first draft of a new flow; return False where the name is taken. Raise RefusedFlow.
+def create_draft(document: FlowDocument, *, by: str, sub_flows: Iterable[FlowDocument] = ()) -> bool:
+    """Save the first draft of a new flow; return False where the name is taken. Raise InvalidFlow.
 
-    ``parts``: its sub-flows, each after those to which it refers. One that the tenant already has stays as it
-    is. The others are published, because people never run a sub-flow by itself.
+    ``sub_flows``: its sub-flows, each after those to which it refers. One that the tenant already has stays
+    as it is. The others are published, because people never run a sub-flow by itself.
     """
     if Flow.objects.filter(name=document.flow).exists():
         return False
-    for part in parts:
+    for part in sub_flows:
         if not Flow.objects.filter(name=part.flow).exists():
             publish(part, by=by)
     try:
         save_draft(document.flow, document.as_json(), by=by, revision=None)
-    except DraftMoved:
+    except DraftChanged:
         return False
     return True
 
@@ -106,15 +106,15 @@ def begin(document: FlowDocument, *, by: str, parts: Iterable[FlowDocument] = ()
 def save_draft(name: str, document: Mapping[str, Any], *, by: str, revision: int | None) -> Draft:
     """Save the draft, valid or not, next to the live version.
 
-    ``revision``: the one that was edited, None for a first draft. Raise DraftMoved on a concurrent change, or
-    RefusedFlow.
+    ``revision``: the one that was edited, None for a first draft. Raise DraftChanged on a concurrent change,
+    or InvalidFlow.
     """
-    storable(document)
+    check_storable(document)
     flow = Flow.objects.filter(name=name).first()
     if flow is None:
         designation = document.get("for")
         values = {
-            "designation": designation if designation in DESIGNATIONS else PART,
+            "designation": designation if designation in DESIGNATIONS else SUB_FLOW,
             "is_default": False,
             "tenant": current_tenant(),
         }
@@ -125,10 +125,10 @@ def save_draft(name: str, document: Mapping[str, Any], *, by: str, revision: int
             flow=flow, defaults={"base": flow.live, "tenant": current_tenant(), **values}
         )
         if not created:
-            raise DraftMoved(draft.revision)
+            raise DraftChanged(draft.revision)
         return draft
     if not Draft.objects.filter(flow=flow, revision=revision).update(revision=revision + 1, **values):
-        raise DraftMoved(Draft.objects.filter(flow=flow).values_list("revision", flat=True).first() or 0)
+        raise DraftChanged(Draft.objects.filter(flow=flow).values_list("revision", flat=True).first() or 0)
     return Draft.objects.get(flow=flow)
 
 
@@ -138,22 +138,22 @@ def draft_of(name: str) -> Draft | None:
 
 
 def publish_draft(
-    name: str, *, by: str, note: str = "", revision: int | None = None, names: bool = True
-) -> Published:
+    name: str, *, by: str, note: str = "", revision: int | None = None, may_view_people: bool = True
+) -> PublishResult:
     """Publish the draft and delete it.
 
-    ``names``: as in :func:`prepare`. Raise NoSuchVersion, DraftMoved or RefusedFlow.
+    ``may_view_people``: as in :func:`prepare_streams`. Raise NoSuchVersion, DraftChanged or InvalidFlow.
     """
     draft = draft_of(name)
     if draft is None:
         raise NoSuchVersion
     if revision is not None and draft.revision != revision:
-        raise DraftMoved(draft.revision)
-    prepared = prepare(parse({**draft.document, "flow": name}), names=names)
+        raise DraftChanged(draft.revision)
+    prepared = prepare(parse_flow({**draft.document, "flow": name}), may_view_people=may_view_people)
     with transaction.atomic():
         published = store(prepared, by=by, note=note)
         if not Draft.objects.filter(pk=draft.pk, revision=draft.revision).delete()[0]:
-            raise DraftMoved(draft.revision + 1)
+            raise DraftChanged(draft.revision + 1)
     return published
 
 
@@ -167,9 +167,9 @@ def discard_draft(name: str, *, by: str, revision: int | None = None) -> bool:
 
 
 def drop_draft(name: str, revision: int) -> None:
-    """Delete this revision of a draft that equals the live version; raise DraftMoved."""
+    """Delete this revision of a draft that equals the live version; raise DraftChanged."""
     if not Draft.objects.filter(flow__name=name, revision=revision).delete()[0]:
-        raise DraftMoved(
+        raise DraftChanged(
             Draft.objects.filter(flow__name=name).values_list("revision", flat=True).first() or 0
         )
 

@@ -9,11 +9,19 @@ from typing import Annotated, Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from flows.conditions.expressions import LITERAL
+from flows.conditions.expressions import STRING_LITERAL
 from flows.documents.document import FlowDocument, StepDocument
-from flows.documents.layout import symbol
-from flows.documents.versions import parse
-from flows.editing.drawing import CannotEdit, Card, Place, draw, in_lane, spot, way
+from flows.documents.layout import condition_name
+from flows.documents.versions import parse_flow
+from flows.editing.cards import (
+    CannotEdit,
+    Card,
+    Place,
+    build_cards,
+    change_lane,
+    find_position,
+    resolve_move,
+)
 from flows.registry import stages
 
 _REFERENCE = re.compile(r"\bsteps\.([A-Za-z0-9_]+)")
@@ -37,7 +45,7 @@ class _Edit(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Add(_Edit):
+class AddStep(_Edit):
     """Adds a new step before ``at``.
 
     ``name``: the kind of stage, the sub-flow, or the name of the section; ``lane``: the lane whose condition
@@ -51,7 +59,7 @@ class Add(_Edit):
     lane: str = ""
 
 
-class Move(_Edit):
+class MoveStep(_Edit):
     """Moves a step, with all that it covers, before ``at``; both places are those before the move.
 
     ``lane``: the lane in which it lies afterwards.
@@ -63,7 +71,7 @@ class Move(_Edit):
     lane: str = ""
 
 
-class Nudge(_Edit):
+class NudgeStep(_Edit):
     """Moves a step by one place: past its neighbor, into the lane next to it, or out of its own lane."""
 
     do: Literal["nudge"] = "nudge"
@@ -71,28 +79,28 @@ class Nudge(_Edit):
     where: Literal["up", "down", "in", "out"]
 
 
-class Wrap(_Edit):
+class WrapStep(_Edit):
     """Wraps a step in a new section."""
 
     do: Literal["wrap"] = "wrap"
     step: At
 
 
-class Remove(_Edit):
+class RemoveStep(_Edit):
     """Removes a step with all that is in it."""
 
     do: Literal["remove"] = "remove"
     step: At
 
 
-class Duplicate(_Edit):
+class DuplicateStep(_Edit):
     """Inserts a copy with new IDs after the step."""
 
     do: Literal["duplicate"] = "duplicate"
     step: At
 
 
-class Change(_Edit):
+class ChangeStep(_Edit):
     """Changes a step's ID, condition, refusal behavior or settings; None leaves a value unchanged.
 
     A new ID is also applied to conditions and tests.
@@ -106,7 +114,7 @@ class Change(_Edit):
     settings: Json | None = None
 
 
-class Head(_Edit):
+class ChangeHeader(_Edit):
     """Changes the title of the flow, and whether it is the tenant's default for its purpose."""
 
     do: Literal["head"] = "head"
@@ -114,7 +122,7 @@ class Head(_Edit):
     default: bool = True
 
 
-class Replace(_Edit):
+class ReplaceDocument(_Edit):
     """Replaces the whole document: on undo or redo, or after manual editing.
 
     ``said``: the summary of the change.
@@ -126,29 +134,38 @@ class Replace(_Edit):
 
 
 Edit = Annotated[
-    Add | Move | Nudge | Wrap | Remove | Duplicate | Change | Head | Replace, Field(discriminator="do")
+    AddStep
+    | MoveStep
+    | NudgeStep
+    | WrapStep
+    | RemoveStep
+    | DuplicateStep
+    | ChangeStep
+    | ChangeHeader
+    | ReplaceDocument,
+    Field(discriminator="do"),
 ]
-EDIT: TypeAdapter[Any] = TypeAdapter(Edit)
+EDIT_ADAPTER: TypeAdapter[Any] = TypeAdapter(Edit)
 
 
 @dataclass(frozen=True)
-class Edited:
-    """The new document; ``at``: the current place of the edited step; ``said``: a summary of the change."""
+class EditResult:
+    """The new document, the current ``place`` of the edited step, and a ``summary`` of the change."""
 
     document: FlowDocument
-    at: Place | None
-    said: str
+    place: Place | None
+    summary: str
 
 
-def edit(document: FlowDocument, wanted: Any) -> Edited:
+def apply_edit(document: FlowDocument, edit: Any) -> EditResult:
     """Return the document after this edit.
 
-    Raise CannotEdit where the edit is impossible, RefusedFlow where the result is no valid document.
+    Raise CannotEdit where the edit is impossible, InvalidFlow where the result is no valid document.
     """
-    return _EDITS[type(wanted)](document, wanted)
+    return _EDITS[type(edit)](document, edit)
 
 
-def _add(document: FlowDocument, command: Add) -> Edited:
+def _add(document: FlowDocument, command: AddStep) -> EditResult:
     if command.what == "stage" and command.name not in stages():
         raise CannotEdit(_("Unknown stage %(name)s.") % {"name": command.name[:50]})
     name = _unused_id(command.name, _ids(document.steps))
@@ -164,7 +181,7 @@ def _add(document: FlowDocument, command: Add) -> Edited:
     return _edited(data, new_step, _("%(name)s added"), with_place=True)
 
 
-def _move(document: FlowDocument, command: Move) -> Edited:
+def _move(document: FlowDocument, command: MoveStep) -> EditResult:
     card = _card_at(document, command.step)
     place, size = card.place, card.span
     covered = [(*place[:-1], place[-1] + offset) for offset in range(size)]
@@ -173,7 +190,7 @@ def _move(document: FlowDocument, command: Move) -> Edited:
     data = _to_mutable_json(document)
     steps = _steps_at(data, place[:-1])
     block = steps[place[-1] : place[-1] + size]
-    block[0]["when"] = in_lane(block[0].get("when"), card.lane, command.lane)
+    block[0]["when"] = change_lane(block[0].get("when"), card.lane_condition, command.lane)
     gaps: list[Json] = [{} for _each in block]
     # placeholders, so that ``at`` stays valid until the block is inserted
     steps[place[-1] : place[-1] + size] = gaps
@@ -182,36 +199,39 @@ def _move(document: FlowDocument, command: Move) -> Edited:
     return _edited(data, block[0], _("%(name)s moved"), with_place=True)
 
 
-def _nudge(document: FlowDocument, command: Nudge) -> Edited:
-    position = spot(draw(document), command.step)
+def _nudge(document: FlowDocument, command: NudgeStep) -> EditResult:
+    position = find_position(build_cards(document), command.step)
     if position is None:
         raise CannotEdit(_("This step no longer exists."))
-    at, lane = way(position, command.where)
-    return _move(document, Move(step=command.step, at=at, lane=lane))
+    at, lane = resolve_move(position, command.where)
+    return _move(document, MoveStep(step=command.step, at=at, lane=lane))
 
 
-def _wrap(document: FlowDocument, command: Wrap) -> Edited:
+def _wrap(document: FlowDocument, command: WrapStep) -> EditResult:
     card = _card_at(document, command.step)
     data = _to_mutable_json(document)
     steps, at = _steps_at(data, card.place[:-1]), card.place[-1]
     block = steps[at : at + card.span]
     group: Json = {"group": _unused_id("group", _ids(document.steps)), "steps": block}
-    if card.lane:  # the section replaces the step in its lane
-        group["when"], block[0]["when"] = card.lane, in_lane(block[0].get("when"), card.lane, "")
+    if card.lane_condition:  # the section replaces the step in its lane
+        group["when"], block[0]["when"] = (
+            card.lane_condition,
+            change_lane(block[0].get("when"), card.lane_condition, ""),
+        )
     steps[at : at + card.span] = [group]
     return _edited(data, block[0], _("%(name)s wrapped in section"))
 
 
-def _remove(document: FlowDocument, command: Remove) -> Edited:
+def _remove(document: FlowDocument, command: RemoveStep) -> EditResult:
     name = _card_at(document, command.step).step.id
     data = _to_mutable_json(document)
     steps, at = _steps_at(data, command.step[:-1]), command.step[-1]
     del steps[at]
     near = (*command.step[:-1], min(at, len(steps) - 1)) if steps else command.step[:-1] or None
-    return Edited(parse(data), near, _("%(name)s removed") % {"name": name})
+    return EditResult(parse_flow(data), near, _("%(name)s removed") % {"name": name})
 
 
-def _duplicate(document: FlowDocument, command: Duplicate) -> Edited:
+def _duplicate(document: FlowDocument, command: DuplicateStep) -> EditResult:
     _card_at(document, command.step)
     data = _to_mutable_json(document)
     steps, at = _steps_at(data, command.step[:-1]), command.step[-1]
@@ -226,7 +246,7 @@ def _duplicate(document: FlowDocument, command: Duplicate) -> Edited:
     return _edited(data, copy, _("%(name)s added"), with_place=True)
 
 
-def _change(document: FlowDocument, command: Change) -> Edited:
+def _change(document: FlowDocument, command: ChangeStep) -> EditResult:
     before = _card_at(document, command.step).step
     data = _to_mutable_json(document)
     step = _steps_at(data, command.step[:-1])[command.step[-1]]
@@ -241,59 +261,59 @@ def _change(document: FlowDocument, command: Change) -> Edited:
         step["on_refusal"] = command.on_refusal
     if command.settings is not None:
         step["settings"] = command.settings
-    return Edited(parse(data), command.step, _("%(name)s changed") % {"name": step["id"]})
+    return EditResult(parse_flow(data), command.step, _("%(name)s changed") % {"name": step["id"]})
 
 
-def _change_header(document: FlowDocument, command: Head) -> Edited:
-    return Edited(
-        parse({**_to_mutable_json(document), "title": command.title, "default": command.default}),
+def _change_header(document: FlowDocument, command: ChangeHeader) -> EditResult:
+    return EditResult(
+        parse_flow({**_to_mutable_json(document), "title": command.title, "default": command.default}),
         None,
         _("Flow changed"),
     )
 
 
-def _replace(document: FlowDocument, command: Replace) -> Edited:
+def _replace(document: FlowDocument, command: ReplaceDocument) -> EditResult:
     """Replace the document but keep its name and purpose, because runs and applications rely on both."""
     fixed = {"flow": document.flow, "for": document.designation}
-    return Edited(parse({**command.document, **fixed}), None, command.said or _("Flow changed"))
+    return EditResult(parse_flow({**command.document, **fixed}), None, command.said or _("Flow changed"))
 
 
-_EDITS: dict[type, Callable[[FlowDocument, Any], Edited]] = {
-    Add: _add,
-    Move: _move,
-    Nudge: _nudge,
-    Wrap: _wrap,
-    Remove: _remove,
-    Duplicate: _duplicate,
-    Change: _change,
-    Head: _change_header,
-    Replace: _replace,
+_EDITS: dict[type, Callable[[FlowDocument, Any], EditResult]] = {
+    AddStep: _add,
+    MoveStep: _move,
+    NudgeStep: _nudge,
+    WrapStep: _wrap,
+    RemoveStep: _remove,
+    DuplicateStep: _duplicate,
+    ChangeStep: _change,
+    ChangeHeader: _change_header,
+    ReplaceDocument: _replace,
 }
 
 
-def _edited(data: Json, step: Json, message: str, *, with_place: bool = False) -> Edited:
+def _edited(data: Json, step: Json, message: str, *, with_place: bool = False) -> EditResult:
     """Return the result with the place of the edited step in the new document."""
     at = _place_of(data["steps"], step)
-    document = parse(data)
+    document = parse_flow(data)
     text = message % {"name": step.get("id") or step.get("group")}
-    return Edited(document, at, f"{text} {_describe_position(document, at)}" if with_place else text)
+    return EditResult(document, at, f"{text} {_describe_position(document, at)}" if with_place else text)
 
 
 def _describe_position(document: FlowDocument, at: Place) -> str:
     """Return a phrase for where a card is."""
-    position = spot(draw(document), at)
+    position = find_position(build_cards(document), at)
     if position is None:
         return ""
-    if position.at + 1 < len(position.beside):
-        phrase = _("before %(name)s") % {"name": position.beside[position.at + 1].step.id}
-    elif position.at:
-        phrase = _("after %(name)s") % {"name": position.beside[position.at - 1].step.id}
+    if position.index + 1 < len(position.siblings):
+        phrase = _("before %(name)s") % {"name": position.siblings[position.index + 1].step.id}
+    elif position.index:
+        phrase = _("after %(name)s") % {"name": position.siblings[position.index - 1].step.id}
     else:
-        phrase = _("as the only step") if position.within is None else ""
-    if position.within is None:
+        phrase = _("as the only step") if position.parent is None else ""
+    if position.parent is None:
         return phrase
-    title = position.within.lanes[position.lane].title
-    lane = {"lane": f"{position.within.step.id}: {title}" if title else position.within.step.id}
+    title = position.parent.lanes[position.lane_index].title
+    lane = {"lane": f"{position.parent.step.id}: {title}" if title else position.parent.step.id}
     return f"{phrase} {_('in %(lane)s') % lane}" if phrase else _("into %(lane)s") % lane
 
 
@@ -307,7 +327,7 @@ def _place_of(steps: list[Json], target: Json, around: Place = ()) -> Place:
 
 
 def _card_at(document: FlowDocument, place: Place) -> Card:
-    found = spot(draw(document), place)
+    found = find_position(build_cards(document), place)
     if found is None:
         raise CannotEdit(_("This step no longer exists."))
     return found.card
@@ -348,11 +368,11 @@ def _ids(steps: tuple[StepDocument, ...]) -> set[str]:
 def _unused_id(name: str, taken: set[str]) -> str:
     """Return an unused ID that conditions can tell from all others, such as ``password-2``."""
     stem = re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-_.")[:44] or "step"
-    used, number = {symbol(each) for each in taken}, 2
-    if symbol(stem) not in used:
+    used, number = {condition_name(each) for each in taken}, 2
+    if condition_name(stem) not in used:
         return stem
     stem = re.sub(r"-\d+$", "", stem)
-    while symbol(f"{stem}-{number}") in used:
+    while condition_name(f"{stem}-{number}") in used:
         number += 1
     return f"{stem}-{number}"
 
@@ -361,7 +381,7 @@ def _rename_references(data: Json, old: str, new: str) -> None:
     """Rename a step in all conditions and tests that refer to it."""
     for step in (each for top in data["steps"] for each in _iter_steps(top)):
         if step.get("when"):
-            step["when"] = _rename_in_condition(step["when"], symbol(old), symbol(new))
+            step["when"] = _rename_in_condition(step["when"], condition_name(old), condition_name(new))
     for test in data["tests"]:
         for key in ("answers", "expect"):
             test[key] = {_replace_prefix(name, old, new): value for name, value in test[key].items()}
@@ -379,7 +399,7 @@ def _rename_in_condition(source: str, old: str, new: str) -> str:
         return _REFERENCE.sub(lambda match: f"steps.{new}" if match[1] == old else match[0], piece)
 
     end, found = 0, []
-    for literal in LITERAL.finditer(source):
+    for literal in STRING_LITERAL.finditer(source):
         found += [rename_in(source[end : literal.start()]), literal[0]]
         end = literal.end()
     return "".join([*found, rename_in(source[end:])])

@@ -7,29 +7,29 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Max
 
-from flows.documents.designations import PART
+from flows.documents.designations import SUB_FLOW
 from flows.documents.document import FlowDocument
 from flows.documents.lint import Finding, lint
 from flows.documents.versions import (
-    RefusedFlow,
-    circle,
-    errors_of,
+    InvalidFlow,
+    find_cycle,
     live_names,
-    references,
-    sub_flows,
+    only_errors,
+    resolve_sub_flows,
+    sub_flow_names,
     version_of,
 )
 from flows.models import Flow, Version
-from flows.simulation.flow_tests import rehearse
+from flows.simulation.flow_tests import run_flow_tests
 from idp.events.bus import publish as publish_event
-from idp.foundation.text import cleaned_lines
+from idp.foundation.text import clean_lines
 from idp.tenancy.scope import current_tenant
 
-LONGEST_NOTE = 300
+MAX_NOTE_LENGTH = 300
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishResult:
     """The live version, and whether it is new."""
 
     version: Version
@@ -37,7 +37,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedFlow:
     """A checked document with its current sub-flows, ready for :func:`store`, and its lint warnings."""
 
     document: FlowDocument
@@ -45,47 +45,47 @@ class Prepared:
     warnings: tuple[Finding, ...] = field(default=(), compare=False)
 
 
-def publish(document: FlowDocument, *, by: str, note: str = "") -> Published:
+def publish(document: FlowDocument, *, by: str, note: str = "") -> PublishResult:
     """Make this document the live version of its flow; write nothing if it is so already.
 
-    Lint and the flow's own tests run first; raise RefusedFlow when they find errors.
+    Lint and the flow's own tests run first; raise InvalidFlow when they find errors.
     """
     return store(prepare(document), by=by, note=note)
 
 
 def prepare(
     document: FlowDocument,
-    parts: Mapping[str, FlowDocument] | None = None,
+    sub_flows: Mapping[str, FlowDocument] | None = None,
     *,
-    names: bool = True,
-    coming: Mapping[str, Collection[str]] | None = None,
-) -> Prepared:
-    """Check a document by lint and its own tests, without writing; raise RefusedFlow.
+    may_view_people: bool = True,
+    planned_names: Mapping[str, Collection[str]] | None = None,
+) -> PreparedFlow:
+    """Check a document by lint and its own tests, without writing; raise InvalidFlow.
 
-    ``parts``: sub-flows that are not published yet. ``names``: False on behalf of users who may not view
-    people (flows/simulation/flow_tests.py). ``coming``: names that conditions may use although the objects do
-    not exist yet (flows/documents/lint.py).
+    ``sub_flows``: sub-flows that are not published yet. ``may_view_people``: False on behalf of users who may
+    not view people (flows/simulation/flow_tests.py). ``planned_names``: names that conditions may use
+    although the objects do not exist yet (flows/documents/lint.py).
     """
-    used = sub_flows(document, parts or {})
-    linted = [*lint(document, used, names=coming or {}), *_cycle_findings(document, used)]
-    findings = errors_of(linted)
-    findings = findings or rehearse(document, used, names=names)
+    used = resolve_sub_flows(document, sub_flows or {})
+    linted = [*lint(document, used, planned_names=planned_names or {}), *_cycle_findings(document, used)]
+    findings = only_errors(linted)
+    findings = findings or run_flow_tests(document, used, may_view_people=may_view_people)
     if findings:
-        raise RefusedFlow(findings)
+        raise InvalidFlow(findings)
     stored_sub_flows = {name: part.as_json() for name, part in sorted(used.items())}
-    return Prepared(document, stored_sub_flows, tuple(each for each in linted if each.level == "warning"))
+    return PreparedFlow(document, stored_sub_flows, tuple(each for each in linted if each.level == "warning"))
 
 
 @transaction.atomic
-def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
-    """Write a prepared flow and make it live; raise RefusedFlow when it conflicts with the tenant's flows."""
-    document, parts, note = prepared.document, dict(prepared.parts), cleaned_lines(note, LONGEST_NOTE)
+def store(prepared: PreparedFlow, *, by: str, note: str = "") -> PublishResult:
+    """Write a prepared flow and make it live; raise InvalidFlow when it conflicts with the tenant's flows."""
+    document, parts, note = prepared.document, dict(prepared.parts), clean_lines(note, MAX_NOTE_LENGTH)
     flow = _lock_flow(document.flow, parts)
-    if errors := [*_missing_sub_flows(parts), *unfit(document)]:
-        raise RefusedFlow(errors)
+    if errors := [*_missing_sub_flows(parts), *find_conflicts(document)]:
+        raise InvalidFlow(errors)
     stored = document.as_json()
     if flow and flow.live and (flow.live.document, flow.live.parts) == (stored, parts):
-        return Published(flow.live, changed=False)
+        return PublishResult(flow.live, changed=False)
     flow = flow or _create_flow(document)
     number = (flow.versions.aggregate(last=Max("number"))["last"] or 0) + 1
     version = Version.objects.create(
@@ -95,21 +95,21 @@ def store(prepared: Prepared, *, by: str, note: str = "") -> Published:
         live=version, is_default=_is_default(document), designation=document.designation
     )
     publish_event("flow.published", actor=by, target=document.flow, version=number, note=note)
-    return Published(version, changed=True)
+    return PublishResult(version, changed=True)
 
 
 @transaction.atomic
 def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
     """Make an earlier version live again, unchanged.
 
-    Raise NoSuchVersion, or RefusedFlow when the version can no longer run.
+    Raise NoSuchVersion, or InvalidFlow when the version can no longer run.
     """
-    version, note = version_of(name, number), cleaned_lines(note, LONGEST_NOTE)
+    version, note = version_of(name, number), clean_lines(note, MAX_NOTE_LENGTH)
     document = FlowDocument.model_validate(version.document)
     _lock_flow(name, version.parts)
     parts = {name: FlowDocument.model_validate(part) for name, part in version.parts.items()}
-    if errors := errors_of([*lint(document, parts), *_missing_sub_flows(parts), *unfit(document)]):
-        raise RefusedFlow(errors)
+    if errors := only_errors([*lint(document, parts), *_missing_sub_flows(parts), *find_conflicts(document)]):
+        raise InvalidFlow(errors)
     if version.flow.live_id != version.pk:
         Flow.objects.filter(pk=version.flow_id).update(live=version, is_default=_is_default(document))
         previous = version.flow.live.number if version.flow.live else None
@@ -118,7 +118,7 @@ def roll_back(name: str, number: int, *, by: str, note: str = "") -> Version:
 
 
 @transaction.atomic
-def remove(name: str, *, by: str) -> bool:
+def delete_flow(name: str, *, by: str) -> bool:
     """Delete a flow with all of its versions and runs; return whether there was one."""
     retire([name])
     deleted = bool(Flow.objects.filter(name=name).delete()[0])
@@ -132,7 +132,7 @@ def retire(names: Iterable[str]) -> None:
     Flow.objects.filter(name__in=list(names)).update(live=None)
 
 
-def unfit(
+def find_conflicts(
     document: FlowDocument,
     planned: Mapping[str, FlowDocument] | None = None,
     known: Mapping[str, Flow] | None = None,
@@ -172,8 +172,11 @@ def unfit(
 
 def _cycle_findings(document: FlowDocument, used: Mapping[str, FlowDocument]) -> Iterator[Finding]:
     """Yield a finding with the path if the flow refers back to itself."""
-    if cycle := circle(
-        {**{name: references(part) for name, part in used.items()}, document.flow: references(document)}
+    if cycle := find_cycle(
+        {
+            **{name: sub_flow_names(part) for name, part in used.items()},
+            document.flow: sub_flow_names(document),
+        }
     ):
         at = cycle.index(document.flow) if document.flow in cycle else 0
         path = " → ".join([*cycle[at:-1], *cycle[:at], cycle[at]])
@@ -203,7 +206,7 @@ def _missing_sub_flows(parts: Iterable[str]) -> Iterator[Finding]:
 
     A version still runs with its sub-flows as they were, but it could not be published or exported again.
     """
-    live = set(live_names(PART)) if parts else set()
+    live = set(live_names(SUB_FLOW)) if parts else set()
     for name in sorted(set(parts) - live):
         yield Finding(("steps",), f"Sub-flow {name} is no longer published.")
 
@@ -218,4 +221,4 @@ def _create_flow(document: FlowDocument) -> Flow:
 
 
 def _is_default(document: FlowDocument) -> bool:
-    return document.default and document.designation != PART
+    return document.default and document.designation != SUB_FLOW

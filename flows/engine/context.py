@@ -13,28 +13,28 @@ from flows import facts as flow_facts
 from flows.documents.document import FlowDocument
 from flows.documents.layout import Layout
 from flows.documents.versions import live_version
-from flows.engine.planner import Step, document_of, layout_of, refuse
+from flows.engine.planner import Step, document_of, layout_of, record_refusal
 from flows.facts import BrokenFlow
 from flows.models import Run as RunRow
 from flows.run import Client, Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show
-from idp.accounts.credentials import outdated
-from idp.accounts.people import active
+from idp.accounts.credentials import is_proof_outdated
+from idp.accounts.people import find_active
 from idp.events.bus import publish_bounded
-from idp.foundation.condition_variables import About
-from idp.foundation.effects import EffectLost
+from idp.foundation.condition_variables import EvaluationContext
+from idp.foundation.effects import EffectConflict
 from idp.foundation.sealing import macs
 
 # Replaces the step's ID in the token for a restart; no step can have this ID.
 RESTART = "$restart"
 
 
-class Overtaken(Exception):
+class RunConflict(Exception):
     """Another request moved the run first."""
 
 
 @dataclass
-class Walk:
+class RunContext:
     """A run in progress: its row, its state and its client.
 
     ``may_write``: whether this request may change anything (a POST) or not (a GET).
@@ -52,9 +52,9 @@ class Walk:
         return document_of(self.row.version)
 
     @property
-    def about(self) -> About:
+    def evaluation_context(self) -> EvaluationContext:
         """The context in which conditions are evaluated."""
-        return About(self.state.facts, self.client.address, self.client.agent, self.now)
+        return EvaluationContext(self.state.facts, self.client.address, self.client.agent, self.now)
 
     @property
     def layout(self) -> Layout:
@@ -62,12 +62,12 @@ class Walk:
         return layout_of(self.row.version)
 
     @property
-    def since_start(self) -> int:
+    def elapsed_ms(self) -> int:
         """Milliseconds since the run began."""
         return max(0, round((timezone.now() - self.row.started_at).total_seconds() * 1000))
 
     @property
-    def name(self) -> str:
+    def event_actor(self) -> str:
         """The claimed name, for events; "" if no person has it.
 
         People type passwords there by mistake.
@@ -75,13 +75,13 @@ class Walk:
         claimed = self.state.facts.get("person") or {}
         return str(claimed.get("name", "")) if claimed.get("id") else ""
 
-    def seen_by_stage(self) -> Run:
+    def as_run(self) -> Run:
         """Return the part of the run that a stage may read."""
         return Run(
             identifier=self.row.identifier,
             flow=self.document.flow,
             facts=self.state.facts,
-            kept=self.state.kept,
+            step_state=self.state.kept,
             hints=self.state.hints,
             browser=self.row.nonce_hash,
             session=self.client.session.pk if self.client.session else None,
@@ -89,17 +89,17 @@ class Walk:
             agent=self.client.agent,
             now=self.now,
             step=self.state.at or "",
-            known=self.client.known,
+            known_browser=self.client.known_browser,
         )
 
-    def tokens(self, step: str) -> list[str]:
+    def form_tokens(self, step: str) -> list[str]:
         """Return the form's tokens for this browser, run and step, newest key first.
 
         They keep other sites from posting here.
         """
         return macs("run_token", f"{self.row.nonce_hash}\0{self.row.identifier}\0{step}")
 
-    def session_holds(self) -> bool:
+    def is_session_valid(self) -> bool:
         """Return whether the session of the run is alive in this client and its person active.
 
         Before there is a session, return whether the proof is still valid: its person is active, and the
@@ -108,8 +108,10 @@ class Walk:
         signed_in, session = self.state.facts.get("signed_in"), self.client.session
         if not signed_in:
             proof = self.state.facts.get("proof")
-            person = active(proof["person"]) if proof else None
-            return not proof or bool(person and not outdated(person, datetime.fromisoformat(proof["at"])))
+            person = find_active(proof["person"]) if proof else None
+            return not proof or bool(
+                person and not is_proof_outdated(person, datetime.fromisoformat(proof["at"]))
+            )
         return bool(
             session
             and session.person.is_active
@@ -117,15 +119,15 @@ class Walk:
         )
 
 
-def ending(kind: str, title: str = "", message: str = "", **more: str) -> dict[str, str]:
+def make_end(kind: str, title: str = "", message: str = "", **more: str) -> dict[str, str]:
     """Return how a run ended, for its last page."""
     return {"kind": kind, "title": title, "message": message, **more}
 
 
-def record(context: Walk, step: Step, outcome: Outcome) -> None:
+def record_outcome(context: RunContext, step: Step, outcome: Outcome) -> None:
     """Apply effects, learn facts and save the state in one transaction; report results after the commit.
 
-    Raise EffectLost, Overtaken or BrokenFlow; the context's state is then as it was before.
+    Raise EffectConflict, Overtaken or BrokenFlow; the context's state is then as it was before.
     """
     before = State.load(context.state.dump())
     results: list[Any] = []
@@ -133,21 +135,21 @@ def record(context: Walk, step: Step, outcome: Outcome) -> None:
         with transaction.atomic():
             results.extend(effect.apply() for effect in outcome.effects)
             _apply_outcome(context, step, outcome, results)
-            save(context)
-    except EffectLost:
+            save_state(context)
+    except EffectConflict:
         context.state = before
         # The other request of a double click came first and had the same effect, so its page is shown.
         if _has_changed(context):
-            raise Overtaken from None
+            raise RunConflict from None
         raise
     except Exception:
         context.state = before
         raise
-    context.client.committed(results)
+    context.client.on_commit(results)
 
 
-def save(context: Walk) -> None:
-    """Save the state by compare-and-set on the revision; raise Overtaken."""
+def save_state(context: RunContext) -> None:
+    """Save the state by compare-and-set on the revision; raise RunConflict."""
     row, facts = context.row, context.state.facts
     values: dict[str, Any] = {
         "state": context.state.dump(),
@@ -161,40 +163,40 @@ def save(context: Walk) -> None:
     if not RunRow.objects.filter(pk=row.pk, revision=row.revision).update(
         revision=row.revision + 1, **values
     ):
-        raise Overtaken
+        raise RunConflict
     row.revision += 1
 
 
-def _has_changed(context: Walk) -> bool:
+def _has_changed(context: RunContext) -> bool:
     return not RunRow.objects.filter(pk=context.row.pk, revision=context.row.revision).exists()
 
 
-def _apply_outcome(context: Walk, step: Step, outcome: Outcome, results: Iterable[Any]) -> None:
+def _apply_outcome(context: RunContext, step: Step, outcome: Outcome, results: Iterable[Any]) -> None:
     state = context.state
     match outcome:
-        case Done(facts=learned, effects=effects, told=outputs):
+        case Done(facts=learned, effects=effects, outputs=outputs):
             _record_done(context, step, {**learned, **_facts_of_effects(effects, results)}, outputs)
-        case Show(keep=keep, last=last):
+        case Show(step_state=keep, last=last):
             state.kept, state.held = {**state.kept, **keep}, False
-            state.end = ending("last") if last else None
+            state.end = make_end("last") if last else None
             if outcome.errors or outcome.message:
                 _publish(context, step, "flow.step_failed")
-        case Deny(message=message, title=title, effects=effects, set_up=set_up):
+        case Deny(message=message, title=title, effects=effects, set_up_label=set_up):
             extra = {"set_up": str(set_up)} if set_up else {}
             _record_refusal(
-                context, step, ending("denied", str(title), str(message), **extra), publishes=not effects
+                context, step, make_end("denied", str(title), str(message), **extra), publishes=not effects
             )
         case Leave(url=url):
-            state.end = ending("leave", url=url)
+            state.end = make_end("leave", url=url)
 
 
-def _record_refusal(context: Walk, step: Step, end: dict[str, str], *, publishes: bool) -> None:
+def _record_refusal(context: RunContext, step: Step, end: dict[str, str], *, publishes: bool) -> None:
     """Record a refusal and end the run unless the flow continues.
 
     ``publishes``: false where an effect of the refusal has published an event already, such as the one for a
     denied device.
     """
-    continues = refuse(context.layout, context.state, step.id, context.since_start)
+    continues = record_refusal(context.layout, context.state, step.id, context.elapsed_ms)
     if publishes:
         _publish(context, step, "flow.denied", goes_on=continues)
     if not continues:
@@ -206,7 +208,7 @@ def topic_of(run: str) -> str:
     return f"run:{run}"
 
 
-def _publish(context: Walk, step: Step, kind: str, **extra: Any) -> None:
+def _publish(context: RunContext, step: Step, kind: str, **extra: Any) -> None:
     """Publish an event of this step; anyone can cause it, so their number is bounded."""
     data: dict[str, Any] = {
         "run": context.row.identifier,
@@ -214,19 +216,26 @@ def _publish(context: Walk, step: Step, kind: str, **extra: Any) -> None:
         "stage": step.stage.kind,
     }
     publish_bounded(
-        kind, actor=context.name, target=step.id, topic=topic_of(context.row.identifier), **data, **extra
+        kind,
+        actor=context.event_actor,
+        target=step.id,
+        topic=topic_of(context.row.identifier),
+        **data,
+        **extra,
     )
 
 
-def _record_done(context: Walk, step: Step, new_facts: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+def _record_done(
+    context: RunContext, step: Step, new_facts: Mapping[str, Any], outputs: Mapping[str, Any]
+) -> None:
     state = context.state
-    if undeclared := sorted(set(outputs) - set(step.stage.words())):
+    if undeclared := sorted(set(outputs) - set(step.stage.outputs())):
         raise BrokenFlow(
             f"The stage {step.stage.kind} returned {', '.join(undeclared)}, which it does not declare."
         )
-    flow_facts.learn(state.facts, new_facts, step.stage.gives)
+    flow_facts.add_facts(state.facts, new_facts, step.stage.gives)
     state.seeds = [name for name in state.seeds if name in state.facts]
-    state.decide(step.id, "done", outputs, context.since_start)
+    state.decide(step.id, "done", outputs, context.elapsed_ms)
     if "signed_in" in new_facts:
         _end_runs_of_other_people(context, new_facts["signed_in"]["person"])
     if "request" in new_facts:
@@ -237,11 +246,11 @@ def _facts_of_effects(effects: Iterable[Any], results: Iterable[Any]) -> dict[st
     return {
         name: fact
         for effect, result in zip(effects, results, strict=True)
-        for name, fact in effect.learned(result).items()
+        for name, fact in effect.new_facts(result).items()
     }
 
 
-def _switch_flow(context: Walk, flow_name: str) -> None:
+def _switch_flow(context: RunContext, flow_name: str) -> None:
     """Continue with the flow that the request requires, the application's own or the tenant's.
 
     The facts that were learned so far are kept.
@@ -268,7 +277,7 @@ def _switch_flow(context: Walk, flow_name: str) -> None:
     context.row.version = version
 
 
-def _end_runs_of_other_people(context: Walk, person: int) -> None:
+def _end_runs_of_other_people(context: RunContext, person: int) -> None:
     """End this browser's runs for other people when a person signs in.
 
     A refused run keeps its page but forgets its proofs, so that no one can restart it with them.
@@ -289,7 +298,7 @@ def _end_runs_of_other_people(context: Walk, person: int) -> None:
             or (state.end and state.end["kind"] not in ("denied", "refused"))
         ):
             continue
-        state.end = state.end or ending("lost", _("Someone else signed in"), message)
+        state.end = state.end or make_end("lost", _("Someone else signed in"), message)
         state.facts = {name: fact for name, fact in state.facts.items() if name not in flow_facts.PROOFS}
         rows = RunRow.objects.filter(pk=other.pk, revision=other.revision)
         rows.update(state=state.dump(), revision=other.revision + 1, ended_at=other.ended_at or context.now)

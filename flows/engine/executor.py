@@ -19,10 +19,18 @@ from django.utils.translation import gettext as _
 
 from flows.documents.designations import LOGOUT
 from flows.documents.versions import live_version
-from flows.engine.context import RESTART, Overtaken, Walk, ending, record, save, topic_of
-from flows.engine.page import Page, asked, ended, with_errors
+from flows.engine.context import (
+    RESTART,
+    RunConflict,
+    RunContext,
+    make_end,
+    record_outcome,
+    save_state,
+    topic_of,
+)
+from flows.engine.page import RunPage, add_errors, end_page, step_page
 from flows.engine.planner import Step, next_step, step_of
-from flows.engine.run_limits import make_room, pay_restart, tidy
+from flows.engine.run_limits import charge_restart, delete_surplus_runs, make_room
 from flows.facts import BrokenFlow
 from flows.models import Run as RunRow
 from flows.models import Version
@@ -31,13 +39,13 @@ from flows.stage import Deny, Done, Outcome, Show
 from idp.accounts import sessions
 from idp.accounts.models import Session
 from idp.events.bus import publish_bounded, publish_once
-from idp.foundation.effects import EffectLost
+from idp.foundation.effects import EffectConflict
 from idp.foundation.errors import Conflict, NotFound
-from idp.foundation.sealing import Unsealable, digest, same
-from idp.ratelimit.budgets import Exhausted, address_key, conclude, reserve
+from idp.foundation.sealing import Unsealable, constant_time_equal, digest
+from idp.ratelimit.budgets import Exhausted, address_key, reserve, settle
 
 _A_MINUTE = timedelta(minutes=1)
-KEPT_OVER_RESTART = ("person", "proof", "second_factor", "signed_in")
+FACTS_KEPT_ON_RESTART = ("person", "proof", "second_factor", "signed_in")
 
 
 class NoSuchRun(NotFound):
@@ -52,7 +60,7 @@ class NoFlow(NotFound):
     code = "no_flow"
 
 
-class OutOfDate(Conflict):
+class PageOutOfDate(Conflict):
     """The page from which this was asked is out of date."""
 
     code = "out_of_date"
@@ -73,61 +81,61 @@ def start(
     *,
     flow: str = "",
     hints: Mapping[str, Any] | None = None,
-    anew: bool = False,
+    ignore_session: bool = False,
     may_write: bool = False,
 ) -> str:
     """Start a run for this designation and return its identifier; raise NoFlow or TooManyRuns.
 
     ``flow``: the flow that an application uses instead of the tenant's default. ``hints``: what the entry
-    point passes along (nothing proven). ``anew``: ignore the client's session. ``may_write``: a person has
-    just confirmed by POST.
+    point passes along (nothing proven). ``ignore_session``: ignore the client's session. ``may_write``: a
+    person has just confirmed by POST.
     """
     version = live_version(designation, flow)
     if version is None:
         raise NoFlow
     # Signing out must never fail because of other runs of the network.
     is_required = designation == LOGOUT and client.session is not None
-    make_room(address_key(client.address), version.flow.name, timezone.now(), refuses=not is_required)
-    state = State.begin(None if anew else client.session, hints or {})
+    make_room(address_key(client.address), version.flow.name, timezone.now(), enforce=not is_required)
+    state = State.begin(None if ignore_session else client.session, hints or {})
     return _create_run(version, client, state, may_write=may_write)
 
 
-def restart(identifier: str, client: Client, token: str, *, keep: bool) -> str:
+def restart(identifier: str, client: Client, token: str, *, keep_facts: bool) -> str:
     """End a run, start its flow again in the version that is live now, and return the new run's identifier.
 
-    ``keep``: with the facts about the person, so that nothing proved is asked again; otherwise with none.
-    Consent is never kept. Raise NoSuchRun, NoFlow, TooManyRuns, or OutOfDate when ``token`` is not the
-    page's.
+    ``keep_facts``: with the facts about the person, so that nothing proved is asked again; otherwise with
+    none. Consent is never kept. Raise NoSuchRun, NoFlow, TooManyRuns, or PageOutOfDate when ``token`` is not
+    the page's.
     """
     context = _load_context(identifier, client, may_write=True)
-    if not any(same(token, expected) for expected in context.tokens(RESTART)):
-        raise OutOfDate
+    if not any(constant_time_equal(token, expected) for expected in context.form_tokens(RESTART)):
+        raise PageOutOfDate
     version = live_version(
         context.document.designation, "" if context.row.version.flow.is_default else context.document.flow
     )
     if version is None:
         raise NoFlow
     state = State.begin(None, context.state.hints)
-    if keep and _may_keep_facts(context):
+    if keep_facts and _may_keep_facts(context):
         state.facts = _kept_facts(context.state.facts, context.now)
         state.seeds = sorted(state.facts)
     network = address_key(client.address)
-    pay_restart(network, version.flow.name)
-    make_room(network, version.flow.name, context.now, besides=context.row.pk)
+    charge_restart(network, version.flow.name)
+    make_room(network, version.flow.name, context.now, replaced=context.row.pk)
     if not context.state.end:
         _end_run(context, "lost", _("Started again"), _("You started again on another page."))
-    tidy(network, context.now)
+    delete_surplus_runs(network, context.now)
     return _create_run(version, client, state, may_write=False)
 
 
-def _may_keep_facts(context: Walk) -> bool:
+def _may_keep_facts(context: RunContext) -> bool:
     """Return whether the facts about the person are still valid for a restart.
 
     Those of an expired run are not. Of a run that has finished, or that ended because another person signed
     in, only those with a living session are.
     """
     end = (context.state.end or {"kind": ""})["kind"]
-    if context.row.expires_at <= context.now or not context.session_holds():
+    if context.row.expires_at <= context.now or not context.is_session_valid():
         return False
     return end in ("", "denied", "refused") or "signed_in" in context.state.facts
 
@@ -138,7 +146,7 @@ def _kept_facts(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     A proof without a session stays valid for the lifetime of one run, however often it is restarted.
     """
     oldest = (now - timedelta(seconds=settings.RUN_LIFETIME)).isoformat()
-    remaining = {name: facts[name] for name in KEPT_OVER_RESTART if name in facts}
+    remaining = {name: facts[name] for name in FACTS_KEPT_ON_RESTART if name in facts}
     if "signed_in" in remaining:
         return remaining
     return {
@@ -158,14 +166,14 @@ def _create_run(version: Version, client: Client, state: State, *, may_write: bo
         started_at=now,
         expires_at=now + timedelta(seconds=settings.RUN_LIFETIME),
     )
-    context = Walk(row, state, client, may_write=may_write, now=now)
+    context = RunContext(row, state, client, may_write=may_write, now=now)
     _advance(context)
     if context.state.end:  # ended without an answer, so anyone could create any number of them
-        tidy(network, now)
+        delete_surplus_runs(network, now)
     return row.identifier
 
 
-def look(identifier: str, client: Client) -> Page:
+def get_page(identifier: str, client: Client) -> RunPage:
     """Return the run's current page; raise NoSuchRun.
 
     Reading it applies no effect, however often it is done.
@@ -173,7 +181,7 @@ def look(identifier: str, client: Client) -> Page:
     return _current_page(_load_context(identifier, client, may_write=False))
 
 
-def answer(identifier: str, client: Client, given: Answer) -> Page:
+def submit_answer(identifier: str, client: Client, answer: Answer) -> RunPage:
     """Submit an answer to the current step and return the next page; raise NoSuchRun.
 
     An answer to another step, or a duplicate, returns the current page again.
@@ -181,16 +189,16 @@ def answer(identifier: str, client: Client, given: Answer) -> Page:
     context = _load_context(identifier, client, may_write=True)
     if context.state.end:
         return _current_page(context)
-    if not any(same(given.token, expected) for expected in context.tokens(given.step)):
+    if not any(constant_time_equal(answer.token, expected) for expected in context.form_tokens(answer.step)):
         # also where a crash left the run between two steps, because no page asked to continue
         context.may_write = False
         return _current_page(
             context, message=_("This page was out of date. Please try again."), message_kind="notice"
         )
-    if given.step != context.state.at:
+    if answer.step != context.state.at:
         return _current_page(context)
     try:
-        return _submit(context, step_of(context.layout, given.step), given.fields)
+        return _submit(context, step_of(context.layout, answer.step), answer.fields)
     except BrokenFlow as broken:
         return _end_broken(context, broken)
 
@@ -198,10 +206,10 @@ def answer(identifier: str, client: Client, given: Answer) -> Page:
 def session_of(identifier: str, nonce: str) -> Session | None:
     """Return the living session that a run started, for a client that cannot store it elsewhere."""
     row = RunRow.objects.filter(identifier=identifier, nonce_hash=digest(nonce)).first()
-    return sessions.alive(row.session_id) if row else None
+    return sessions.find_by_id(row.session_id) if row else None
 
 
-def _load_context(identifier: str, client: Client, *, may_write: bool) -> Walk:
+def _load_context(identifier: str, client: Client, *, may_write: bool) -> RunContext:
     row = (
         RunRow.objects.select_related("version__flow")
         .filter(identifier=identifier, nonce_hash=digest(client.nonce))
@@ -209,7 +217,7 @@ def _load_context(identifier: str, client: Client, *, may_write: bool) -> Walk:
     )
     if row is None:
         raise NoSuchRun
-    context = Walk(row, State.load(row.state), client, may_write, timezone.now())
+    context = RunContext(row, State.load(row.state), client, may_write, timezone.now())
     has_ended = context.state.end and context.state.end["kind"] != "last"
     if not has_ended and row.expires_at <= context.now:
         title, message = (
@@ -217,15 +225,15 @@ def _load_context(identifier: str, client: Client, *, may_write: bool) -> Walk:
             _("This sign-in timed out for your security. Please start again."),
         )
         if context.state.end:  # it ended in time and is counted as finished
-            context.state.end = ending("expired", title, message)
+            context.state.end = make_end("expired", title, message)
         else:
             _end_run(context, "expired", title, message)
-    elif not context.state.end and not context.session_holds():
+    elif not context.state.end and not context.is_session_valid():
         _end_without_session(context)
     return context
 
 
-def _end_without_session(context: Walk) -> None:
+def _end_without_session(context: RunContext) -> None:
     """End the run whose session has ended.
 
     While the session is alive, a client without it only sees the page of an ended run. Its request may be the
@@ -238,32 +246,32 @@ def _end_without_session(context: Walk) -> None:
     if "signed_in" not in context.state.facts:
         message = _("Your password or second factor was changed in the meantime. Please start again.")
         _end_run(context, "lost", _("This request has expired"), message)
-    elif sessions.alive(context.state.facts["signed_in"]["session"]):
-        context.state.end = ending("lost", title, message)
+    elif sessions.find_by_id(context.state.facts["signed_in"]["session"]):
+        context.state.end = make_end("lost", title, message)
     else:
         _end_run(context, "lost", title, message)
 
 
-def _advance(context: Walk) -> Page:
+def _advance(context: RunContext) -> RunPage:
     """Enter step after step until one shows a page or the run ends."""
     try:
-        while step := next_step(context.layout, context.state, context.about):
-            context.state.ask(step.id, context.since_start)
-            if page := _apply(context, step, step.stage.enter(context.seen_by_stage())):
+        while step := next_step(context.layout, context.state, context.evaluation_context):
+            context.state.ask(step.id, context.elapsed_ms)
+            if page := _apply(context, step, step.stage.enter(context.as_run())):
                 return page
     except BrokenFlow as broken:
         return _end_broken(context, broken)
     return _end_run(context, "finished", _("Done"), "")
 
 
-def _submit(context: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
+def _submit(context: RunContext, step: Step, fields: Mapping[str, Any]) -> RunPage:
     if context.state.held:
         context.state.answered = True
-        return _apply(context, step, step.stage.enter(context.seen_by_stage())) or _advance(context)
-    run = context.seen_by_stage()
+        return _apply(context, step, step.stage.enter(context.as_run())) or _advance(context)
+    run = context.as_run()
     form = step.stage.form(run, fields)
     if not form.is_valid():
-        return asked(context, step, form)
+        return step_page(context, step, form)
     context.state.answered = True
     receipts = reserve(step.stage.attempts(run, form.cleaned_data))
     if isinstance(receipts, Exhausted):
@@ -276,46 +284,48 @@ def _submit(context: Walk, step: Step, fields: Mapping[str, Any]) -> Page:
         publish_once(
             "flow.throttled",
             _A_MINUTE,
-            actor=context.name,
+            actor=context.event_actor,
             target=step.id,
             topic=topic_of(run.identifier),
             **data,
         )
-        return asked(context, step, form, message=receipts.told(context.now), retry_at=receipts.until)
+        return step_page(context, step, form, message=receipts.message(context.now), retry_at=receipts.until)
     correct = False
     try:
         outcome = step.stage.submit(run, form.cleaned_data)
         page = _apply(context, step, outcome, form)
         correct = page is None and isinstance(outcome, Done)
     finally:
-        conclude(receipts, right=correct)
+        settle(receipts, succeeded=correct)
     return page or _advance(context)
 
 
-def _apply(context: Walk, step: Step, outcome: Outcome, form: forms.Form | None = None) -> Page | None:
+def _apply(
+    context: RunContext, step: Step, outcome: Outcome, form: forms.Form | None = None
+) -> RunPage | None:
     """Apply an outcome; return the page to show, or None when the step is decided and the run continues."""
     try:
         if outcome.effects and not context.may_write:
             context.state.held = True
-            save(context)
-            return asked(context, step)
-        record(context, step, outcome)
-    except EffectLost as lost:
+            save_state(context)
+            return step_page(context, step)
+        record_outcome(context, step, outcome)
+    except EffectConflict as lost:
         if lost.final or form is None:
             return _end_run(context, "denied", _("That didn't work"), str(lost.message))
-        return asked(context, step, form, message=str(lost.message))
-    except Overtaken:
+        return step_page(context, step, form, message=str(lost.message))
+    except RunConflict:
         return _resolve_conflict(context, step)
     if isinstance(outcome, Done | Deny) and not context.state.end:
         return None
     if isinstance(outcome, Show) and not outcome.last:
-        previous_form = None if outcome.keep else form  # the new step state may need another form
-        bound_form = with_errors(previous_form or step.stage.form(context.seen_by_stage()), outcome)
-        return asked(context, step, bound_form, message=str(outcome.message))
+        previous_form = None if outcome.step_state else form  # the new step state may need another form
+        bound_form = add_errors(previous_form or step.stage.form(context.as_run()), outcome)
+        return step_page(context, step, bound_form, message=str(outcome.message))
     return _current_page(context)
 
 
-def _resolve_conflict(context: Walk, step: Step) -> Page:
+def _resolve_conflict(context: RunContext, step: Step) -> RunPage:
     """Return the page that results from a concurrent request.
 
     That request may only have read the page between two steps of this answer, so that the run waits for a
@@ -323,19 +333,19 @@ def _resolve_conflict(context: Walk, step: Step) -> Page:
     """
     current = _load_context(context.row.identifier, context.client, may_write=context.may_write)
     if current.may_write and current.state.held and current.state.at == step.id and not current.state.end:
-        return _apply(current, step, step.stage.enter(current.seen_by_stage())) or _advance(current)
+        return _apply(current, step, step.stage.enter(current.as_run())) or _advance(current)
     current.may_write = False
     return _current_page(current)
 
 
-def _current_page(context: Walk, **more: Any) -> Page:
+def _current_page(context: RunContext, **more: Any) -> RunPage:
     state = context.state
     if state.end and state.end["kind"] != "last":
-        return ended(context)
+        return end_page(context)
     if state.at is None:
         return _advance(context)
     try:
-        return asked(context, step_of(context.layout, state.at), **more)
+        return step_page(context, step_of(context.layout, state.at), **more)
     except BrokenFlow as broken:
         return _end_broken(context, broken)
     except Unsealable:
@@ -347,19 +357,19 @@ def _current_page(context: Walk, **more: Any) -> Page:
         )
 
 
-def _end_broken(context: Walk, broken: BrokenFlow) -> Page:
+def _end_broken(context: RunContext, broken: BrokenFlow) -> RunPage:
     run, flow = context.row.identifier, context.document.flow
     publish_bounded(
-        "flow.broken", actor=context.name, target=flow, topic=topic_of(run), run=run, why=str(broken)
+        "flow.broken", actor=context.event_actor, target=flow, topic=topic_of(run), run=run, why=str(broken)
     )
     message = _("Sign-in is misconfigured. The administrators were notified. Please try again later.")
     return _end_run(context, "refused", _("Something went wrong"), message)
 
 
-def _end_run(context: Walk, kind: str, title: str, message: str) -> Page:
-    context.state.end = ending(kind, title, message)
+def _end_run(context: RunContext, kind: str, title: str, message: str) -> RunPage:
+    context.state.end = make_end(kind, title, message)
     try:
-        save(context)
-    except Overtaken:
-        return look(context.row.identifier, context.client)
-    return ended(context)
+        save_state(context)
+    except RunConflict:
+        return get_page(context.row.identifier, context.client)
+    return end_page(context)

@@ -10,16 +10,16 @@ from django.utils.translation import gettext as _
 
 from flows.documents.designations import CREDENTIAL_SETUP
 from flows.documents.versions import live_version
-from flows.engine.context import RESTART, Walk
+from flows.engine.context import RESTART, RunContext
 from flows.engine.planner import Step
 from flows.run import Run
 from flows.stage import Show, Stage
 
-Kind = Literal["ask", "continue", "last", "finished", "leave", "denied", "refused", "expired", "lost"]
+PageKind = Literal["ask", "continue", "last", "finished", "leave", "denied", "refused", "expired", "lost"]
 
 
 @dataclass(frozen=True)
-class Page:
+class RunPage:
     """The current page of a run.
 
     ``kind``: "ask"; "continue" (a POST applies effects); "last" (nothing more is asked); otherwise how the
@@ -51,7 +51,7 @@ class Page:
     retry_at: datetime | None = None
 
 
-def asked(context: Walk, step: Step, form: forms.Form | None = None, **extra: Any) -> Page:
+def step_page(context: RunContext, step: Step, form: forms.Form | None = None, **extra: Any) -> RunPage:
     """Return the page of a step: its form, or its result when it is the last one."""
     if context.state.held:
         texts = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
@@ -61,12 +61,12 @@ def asked(context: Walk, step: Step, form: forms.Form | None = None, **extra: An
             "continue",
             type(step.stage),
             form=forms.Form(),
-            token=context.tokens(step.id)[0],
+            token=context.form_tokens(step.id)[0],
             **texts,
             **extra,
         )
-    run = context.seen_by_stage()
-    texts, page_context = worded(step.stage, run)
+    run = context.as_run()
+    texts, page_context = page_texts(step.stage, run)
     if context.state.end:
         return _page(context, step, "last", type(step.stage), context=page_context, **texts)
     return _page(
@@ -75,21 +75,21 @@ def asked(context: Walk, step: Step, form: forms.Form | None = None, **extra: An
         "ask",
         type(step.stage),
         form=form or step.stage.form(run),
-        token=context.tokens(step.id)[0],
+        token=context.form_tokens(step.id)[0],
         context=page_context,
         **texts,
         **extra,
     )
 
 
-def worded(stage: Stage, run: Run) -> tuple[dict[str, str], dict[str, Any]]:
+def page_texts(stage: Stage, run: Run) -> tuple[dict[str, str], dict[str, Any]]:
     """Return title and description of a step's page, and the rest of its context."""
     page_context = dict(stage.context(run))
     names = ("title", "description")
     return {name: str(page_context.pop(name, getattr(stage, name))) for name in names}, page_context
 
 
-def ended(context: Walk) -> Page:
+def end_page(context: RunContext) -> RunPage:
     """Return the page of a run that has ended.
 
     People set up a missing sign-in method themselves where the tenant has a flow for that.
@@ -98,7 +98,7 @@ def ended(context: Walk) -> Page:
     missing_label = end.get("set_up", "")
     leads_elsewhere = context.document.designation != CREDENTIAL_SETUP  # not to itself
     set_up = missing_label if missing_label and leads_elsewhere and live_version(CREDENTIAL_SETUP) else ""
-    return Page(
+    return RunPage(
         run=context.row.identifier,
         kind=end["kind"],
         title=end["title"],
@@ -109,28 +109,28 @@ def ended(context: Walk) -> Page:
         url=end.get("url", ""),
         again=str(context.state.hints.get("again", "")),
         next=str(context.state.hints.get("next", "")),
-        restart=context.tokens(RESTART)[0],
+        restart=context.form_tokens(RESTART)[0],
     )
 
 
-def with_errors(form: forms.Form, shown: Show) -> forms.Form:
+def add_errors(form: forms.Form, outcome: Show) -> forms.Form:
     """Return the form with the errors that the stage found, each at its field."""
-    for name, text in shown.errors.items():
+    for name, text in outcome.errors.items():
         form.add_error(name, str(text))
     return form
 
 
-def _page(run_context: Walk, step: Step, kind: Kind, stage: type[Stage], **members: Any) -> Page:
-    return Page(
+def _page(run_context: RunContext, step: Step, kind: PageKind, stage: type[Stage], **members: Any) -> RunPage:
+    return RunPage(
         run=run_context.row.identifier,
         kind=kind,
         step=step.id,
         stage=step.stage.kind,
         template=Stage.template if kind == "continue" else stage.template,
         submit=str(stage.submit_label),
-        person=run_context.seen_by_stage().claimed_name,
+        person=run_context.as_run().claimed_name,
         again=str(run_context.state.hints.get("again", "")),
         next=str(run_context.state.hints.get("next", "")),
-        restart=run_context.tokens(RESTART)[0],
+        restart=run_context.form_tokens(RESTART)[0],
         **members,
     )

@@ -8,16 +8,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flows.conditions.expressions import BadCondition, Condition, ConditionFailed, is_open
+from flows.conditions.expressions import BadCondition, Condition, ConditionFailed, is_public
 from flows.documents.document import FlowDocument
-from flows.documents.layout import Box, Layout, TooLarge, lay_out
+from flows.documents.layout import FlowTooLarge, Layout, LayoutNode, lay_out
 from flows.facts import NEVER_SEEDED, BrokenFlow
 from flows.models import Version
 from flows.registry import stages
 from flows.run import State
 from flows.stage import Stage
-from flows.validation_messages import sentence
-from idp.foundation.condition_variables import About
+from flows.validation_messages import describe_error
+from idp.foundation.condition_variables import EvaluationContext
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def document_of(version: Version) -> FlowDocument:
     return parse_document(json.dumps(version.document))
 
 
-def parts_of(version: Version) -> dict[str, FlowDocument]:
+def sub_flows_of(version: Version) -> dict[str, FlowDocument]:
     """Return the sub-flows by name, as they were when the version was published."""
     return {name: parse_document(json.dumps(part)) for name, part in version.parts.items()}
 
@@ -49,17 +49,17 @@ def layout_of(version: Version) -> Layout:
     return _layout(json.dumps([version.document, version.parts]), tuple(stages()))
 
 
-def next_step(layout: Layout, state: State, about: About) -> Step | None:
+def next_step(layout: Layout, state: State, context: EvaluationContext) -> Step | None:
     """Return the first undecided step, None at the end; record the steps passed over or known before.
 
     Raise BrokenFlow when the step cannot be entered: an unknown stage, missing facts, a condition that fails.
     """
-    for node in layout.boxes:
+    for node in layout.nodes:
         if node.id in state.decided:
             continue
-        if _is_skipped(node, state) or not _condition_applies(node, state, about):
+        if _is_skipped(node, state) or not _condition_applies(node, state, context):
             state.decide(node.id, "passed over")
-        elif node.drawn.stage is None:
+        elif node.definition.stage is None:
             _check_sub_flow(node, layout)
             state.decide(node.id, "entered")
         elif _is_known_before(stage := _stage_of(node), state):
@@ -70,13 +70,13 @@ def next_step(layout: Layout, state: State, about: About) -> Step | None:
     return None
 
 
-def refuse(layout: Layout, state: State, step: str, at: int | None = None) -> bool:
+def record_refusal(layout: Layout, state: State, step: str, elapsed_ms: int | None = None) -> bool:
     """Record that a step refused; return whether the run continues, as the step or an enclosing one allows.
 
     The rest of that enclosing step is then passed over.
     """
-    state.decide(step, "refused", at=at)
-    handler = layout.goes_on_after(step)
+    state.decide(step, "refused", at=elapsed_ms)
+    handler = layout.refusal_handler(step)
     if handler is not None and handler != step:
         state.decide(handler, "refused")
     return handler is not None
@@ -85,7 +85,7 @@ def refuse(layout: Layout, state: State, step: str, at: int | None = None) -> bo
 def step_of(layout: Layout, identifier: str) -> Step:
     """Return the step with this ID; raise BrokenFlow."""
     node = layout.by_id.get(identifier)
-    if node is None or node.drawn.stage is None:
+    if node is None or node.definition.stage is None:
         raise BrokenFlow(f"The flow has no step {identifier}.")
     return Step(node.id, _stage_of(node))
 
@@ -102,16 +102,16 @@ def _layout(raw: str, kinds: tuple[str, ...]) -> Layout:
             FlowDocument.model_validate(document),
             {name: FlowDocument.model_validate(part) for name, part in parts.items()},
         )
-    except (TooLarge, ValidationError) as error:
+    except (FlowTooLarge, ValidationError) as error:
         raise BrokenFlow(str(error)) from error
 
 
-def _stage_of(node: Box) -> Stage:
-    kind = stages().get(str(node.drawn.stage))
+def _stage_of(node: LayoutNode) -> Stage:
+    kind = stages().get(str(node.definition.stage))
     if kind is None:
-        raise BrokenFlow(f"Step {node.id} is of the stage {node.drawn.stage}, which is not installed.")
+        raise BrokenFlow(f"Step {node.id} is of the stage {node.definition.stage}, which is not installed.")
     # # classes are hashable
-    return _built(kind, json.dumps(node.drawn.settings))  # type: ignore[arg-type]
+    return _built(kind, json.dumps(node.definition.settings))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=2048)
@@ -127,26 +127,26 @@ def _built(kind: type[Stage], raw: str) -> Stage:
 
 def _first_error(error: ValidationError) -> str:
     found: Any = error.errors()[0]
-    return f"{'.'.join(map(str, found['loc']))}: {sentence(found, noun='setting')}"
+    return f"{'.'.join(map(str, found['loc']))}: {describe_error(found, noun='setting')}"
 
 
-def _is_skipped(node: Box, state: State) -> bool:
+def _is_skipped(node: LayoutNode, state: State) -> bool:
     """Return whether an enclosing section or sub-flow was passed over or refused."""
-    return any(state.decided[around] in ("passed over", "refused") for around in node.within)
+    return any(state.decided[around] in ("passed over", "refused") for around in node.ancestors)
 
 
-def _condition_applies(node: Box, state: State, context: About) -> bool:
+def _condition_applies(node: LayoutNode, state: State, context: EvaluationContext) -> bool:
     try:
         condition = node.condition
         if condition is None:
             return True
-        applied, values = condition.weigh(
-            replace(context, steps=node.spoken(state.told)) if condition.reads_steps else context
+        applied, values = condition.evaluate(
+            replace(context, steps=node.step_values(state.told)) if condition.reads_steps else context
         )
     except (BadCondition, ConditionFailed) as error:
         raise BrokenFlow(f"The condition of step {node.id} failed: {error}") from error
     state.read[node.id] = {
-        "when": node.drawn.when,
+        "when": node.definition.when,
         "applied": applied,
         "values": _public_values(condition, values),
     }
@@ -158,7 +158,7 @@ def _public_values(condition: Condition, values: dict[str, Any]) -> dict[str, An
 
     Values about people and their answers must not be readable in a run.
     """
-    return {name: _format_value(value, condition) for name, value in values.items() if is_open(name)}
+    return {name: _format_value(value, condition) for name, value in values.items() if is_public(name)}
 
 
 def _format_value(value: Any, condition: Condition) -> Any:
@@ -179,17 +179,17 @@ def _is_known_before(stage: Stage, state: State) -> bool:
     gives = set(stage.gives)
     return (
         bool(gives)
-        and not stage.asks_anew
+        and not stage.never_skipped
         and gives <= set(state.seeds) - set(NEVER_SEEDED)
         and gives <= set(state.facts)
     )
 
 
-def _check_needs(node: Box, stage: Stage, state: State) -> None:
+def _check_needs(node: LayoutNode, stage: Stage, state: State) -> None:
     if missing := sorted(set(stage.needs) - set(state.facts)):
         raise BrokenFlow(f"Step {node.id} was reached without {', '.join(missing)}.")
 
 
-def _check_sub_flow(node: Box, layout: Layout) -> None:
-    if node.drawn.flow is not None and not any(node.id in each.within for each in layout.boxes):
-        raise BrokenFlow(f"Step {node.id} refers to the flow {node.drawn.flow}, which doesn't exist.")
+def _check_sub_flow(node: LayoutNode, layout: Layout) -> None:
+    if node.definition.flow is not None and not any(node.id in each.ancestors for each in layout.nodes):
+        raise BrokenFlow(f"Step {node.id} refers to the flow {node.definition.flow}, which doesn't exist.")

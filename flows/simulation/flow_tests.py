@@ -5,27 +5,34 @@ from collections.abc import Iterator, Mapping
 from flows.documents.document import FlowDocument, FlowTest
 from flows.documents.layout import Layout, lay_out
 from flows.documents.lint import Finding
-from flows.simulation.simulate import NobodyThere, Report, ending, simulate
+from flows.simulation.simulate import PersonNotFound, StepReport, run_result, simulate
 from idp.foundation.text import did_you_mean
 
 
-def rehearse(
-    document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True
+def run_flow_tests(
+    document: FlowDocument, sub_flows: Mapping[str, FlowDocument], *, may_view_people: bool = True
 ) -> list[Finding]:
     """Return a finding for each unmet expectation, none when all tests pass; nothing is written.
 
-    Anyone who may edit a flow can write tests, so a password or code in them is never verified. ``names``:
-    False on behalf of users who may not view people. Whether a condition applies to a person would reveal
-    their groups and attributes, so tests of existing people do not run then.
+    Anyone who may edit a flow can write tests, so a password or code in them is never verified.
+    ``may_view_people``: False on behalf of users who may not view people. Whether a condition applies to a
+    person would reveal their groups and attributes, so tests of existing people do not run then.
     """
-    return [finding for findings in by_test(document, parts, names=names) for finding in findings]
+    return [
+        finding
+        for findings in findings_by_test(document, sub_flows, may_view_people=may_view_people)
+        for finding in findings
+    ]
 
 
-def by_test(
-    document: FlowDocument, parts: Mapping[str, FlowDocument], *, names: bool = True
+def findings_by_test(
+    document: FlowDocument, sub_flows: Mapping[str, FlowDocument], *, may_view_people: bool = True
 ) -> list[list[Finding]]:
     """Return the findings of each test, in the order of the tests."""
-    return [list(_run(at, test, document, parts, names=names)) for at, test in enumerate(document.tests)]
+    return [
+        list(_run(at, test, document, sub_flows, names=may_view_people))
+        for at, test in enumerate(document.tests)
+    ]
 
 
 def _run(
@@ -36,13 +43,13 @@ def _run(
         reports = simulate(
             document,
             test.answers,
-            parts=parts,
+            sub_flows=parts,
             person=test.person,
             request=test.request,
-            judges=False,
-            names=may_name_person,
+            verify_answers=False,
+            may_view_people=may_name_person,
         )
-    except NobodyThere as error:
+    except PersonNotFound as error:
         yield Finding(("tests", at, "person"), f"{test.name}: {error}")
         return
     yield from _unknown_steps(at, test, lay_out(document, parts))
@@ -55,7 +62,7 @@ def _run(
                 ("tests", at, "expect", step),
                 f"{test.name}: {step} should be {expected}, but was {decision}{_reason(report)}.",
             )
-    if (end := ending(reports)) != test.ends:
+    if (end := run_result(reports)) != test.ends:
         last = reports[-1] if reports else None
         place = f" at {last.step}" if last and last.step else ""
         message = f": {last.message}" if last and last.message else ""
@@ -78,12 +85,12 @@ def _unknown_steps(at: int, test: FlowTest, layout: Layout) -> Iterator[Finding]
             )
 
 
-def decision_of(report: Report) -> str:
+def decision_of(report: StepReport) -> str:
     """Return the decision as ``expect`` names it; ``ends`` says whether a refusal ended the run."""
     return {"denied": "refused", "ends": "done", "leaves": "done"}.get(report.decision, report.decision)
 
 
-def _reason(report: Report | None) -> str:
+def _reason(report: StepReport | None) -> str:
     if report is None or not report.condition:
         return ""
     values = ", ".join(f"{name} = {value!r}" for name, value in report.condition["values"].items())

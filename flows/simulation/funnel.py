@@ -12,20 +12,20 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from flows.conditions.expressions import STEPS, BadCondition, is_open
-from flows.documents.layout import Box
+from flows.conditions.expressions import STEPS_PREFIX, BadCondition, is_public
+from flows.documents.layout import LayoutNode
 from flows.engine.planner import layout_of
 from flows.facts import BrokenFlow
 from flows.models import Run, StepCount, Version
 from flows.run import State
 
-WHOLE = ""  # the key of the whole run, instead of a step
+WHOLE_RUN = ""  # the key of the whole run, instead of a step
 _SUCCESSFUL_ENDS = ("finished", "last", "leave")
 _BUCKETS = 12  # up to 1, 2, 4 … 1024 seconds, and longer
 
 
 @dataclass
-class Count:
+class FunnelCount:
     """The results of the runs that reached a step.
 
     ``milliseconds``: the total of all that finished it; ``buckets``: how many of these took up to 1, 2, 4 …
@@ -39,7 +39,7 @@ class Count:
     milliseconds: int = 0
     buckets: list[int] = field(default_factory=lambda: [0] * _BUCKETS)
 
-    def note(self, result: str, milliseconds: int) -> None:
+    def add(self, result: str, milliseconds: int) -> None:
         """Add one result."""
         self.reached += 1
         setattr(self, result, getattr(self, result) + 1)
@@ -64,7 +64,7 @@ class Count:
         return 0
 
 
-def under_way(flow: str) -> int:
+def count_active_runs(flow: str) -> int:
     """Return how many runs of a flow are in progress."""
     return Run.objects.filter(version__flow__name=flow, ended_at=None).count()
 
@@ -82,16 +82,17 @@ def sweep(now: datetime, batch: int = 500) -> int:
     return len(rows) + (Run.objects.filter(pk__in=stale).delete()[0] if stale else 0)
 
 
-def funnel(version: Version, *, people: bool) -> dict[str, Count]:
+def funnel(version: Version, *, may_view_people: bool) -> dict[str, FunnelCount]:
     """Return the counts of a version by step, the whole run under ``""``, without runs in progress.
 
-    ``people``: whether the user may view people; others do not see the steps of :func:`private_steps`.
+    ``may_view_people``: whether the user may view people; others do not see the steps of
+    :func:`private_steps`.
     """
     names = ("reached", "finished", "refused", "left", "milliseconds", "buckets")
     rows = list(StepCount.objects.filter(version=version))
-    hidden = frozenset() if people else private_steps(version, {row.step for row in rows})
+    hidden = frozenset() if may_view_people else private_steps(version, {row.step for row in rows})
     return {
-        row.step: Count(**{name: getattr(row, name) for name in names})
+        row.step: FunnelCount(**{name: getattr(row, name) for name in names})
         for row in rows
         if row.step not in hidden
     }
@@ -106,33 +107,33 @@ def private_steps(version: Version, counted: Collection[str] = ()) -> frozenset[
     in a section or sub-flow with one of them. For a flow that cannot be parsed it is all of ``counted``.
     """
     try:
-        nodes = layout_of(version).boxes
+        nodes = layout_of(version).nodes
     except BrokenFlow:
-        return frozenset(counted) - {WHOLE}
+        return frozenset(counted) - {WHOLE_RUN}
     roots = {_root(node) for node in nodes if _reads_people(node)}
     return frozenset(node.id for node in nodes if _root(node) in roots)
 
 
-def _root(node: Box) -> str:
+def _root(node: LayoutNode) -> str:
     """Return the ID of the outermost node around it."""
-    return node.within[0] if node.within else node.id
+    return node.ancestors[0] if node.ancestors else node.id
 
 
-def _reads_people(node: Box) -> bool:
+def _reads_people(node: LayoutNode) -> bool:
     try:
         condition = node.condition
     except BadCondition:
         return True
     return condition is not None and any(
-        name.startswith(STEPS) or not is_open(name) for name in condition.names
+        name.startswith(STEPS_PREFIX) or not is_public(name) for name in condition.names
     )
 
 
 def _count_runs(rows: list[Run], now: datetime) -> None:
-    counts: dict[tuple[int, str], Count] = defaultdict(Count)
+    counts: dict[tuple[int, str], FunnelCount] = defaultdict(FunnelCount)
     for row in rows:
         for version, step, result, took in _iter_results(row, State.load(row.state), now):
-            counts[version, step].note(result, took)
+            counts[version, step].add(result, took)
     existing = set(
         Version.objects.filter(pk__in={version for version, _ in counts}).values_list("pk", flat=True)
     )
@@ -141,7 +142,7 @@ def _count_runs(rows: list[Run], now: datetime) -> None:
             _add_counts(version, step, count)
 
 
-def _add_counts(version: int, step: str, counted: Count) -> None:
+def _add_counts(version: int, step: str, counted: FunnelCount) -> None:
     StepCount.objects.get_or_create(version_id=version, step=step, defaults={"buckets": [0] * _BUCKETS})
     stored = StepCount.objects.select_for_update().get(version_id=version, step=step)
     for name in ("reached", "finished", "refused", "left", "milliseconds"):
@@ -158,7 +159,12 @@ def _iter_results(row: Run, state: State, now: datetime) -> Iterator[tuple[int, 
             result = _result(notes["decided"].get(step), kind if step == state.at else "")
             yield notes["version"], step, result, max(0, (decided or 0) - (asked or 0))
     whole = "finished" if kind in _SUCCESSFUL_ENDS else "refused" if kind == "denied" else "left"
-    yield row.version_id, WHOLE, whole, round(((row.ended_at or now) - row.started_at).total_seconds() * 1000)
+    yield (
+        row.version_id,
+        WHOLE_RUN,
+        whole,
+        round(((row.ended_at or now) - row.started_at).total_seconds() * 1000),
+    )
 
 
 def _result(decision: Any, end: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flows.conditions.expressions import is_open
+from flows.conditions.expressions import is_public
 from flows.engine.context import topic_of
 from flows.engine.executor import NoSuchRun
 from flows.engine.planner import layout_of
@@ -25,7 +25,7 @@ _IMPERSONAL = {"method", "methods", "at", "kind", "scopes", "application", "devi
 
 
 @dataclass(frozen=True)
-class Passage:
+class StepTrace:
     """One layout node that the run reached.
 
     ``condition``: its source, whether it applied and what it read of request and configuration.
@@ -55,14 +55,14 @@ class Inspection:
     end: str
     message: str
     at: str
-    path: tuple[Passage, ...]
+    path: tuple[StepTrace, ...]
     facts: Mapping[str, Any]
 
 
-def inspect(identifier: str, *, people: bool) -> Inspection:
+def load_inspection(identifier: str, *, may_view_people: bool) -> Inspection:
     """Return the run with this identifier; raise NoSuchRun. The caller checks the permission.
 
-    ``people``: whether names and sessions may be seen too.
+    ``may_view_people``: whether names and sessions may be seen too.
     """
     row = RunRow.objects.select_related("version__flow").filter(identifier=identifier).first()
     if row is None:
@@ -81,31 +81,31 @@ def inspect(identifier: str, *, people: bool) -> Inspection:
         at=state.at or "",
         path=tuple(_path(row, state)),
         facts={
-            name: _redact_sealed(_redact_person(name, fact, people=people))
+            name: _redact_sealed(_redact_person(name, fact, people=may_view_people))
             for name, fact in state.facts.items()
         },
     )
 
 
-def look_into(identifier: str, *, by: str, people: bool, flow: str = "") -> Inspection:
+def inspect_run(identifier: str, *, by: str, may_view_people: bool, flow: str = "") -> Inspection:
     """Return the run with this identifier and record an event about the access, as the run is about a person.
 
     Raise NoSuchRun, also for a run of another flow than ``flow``.
     """
-    found = inspect(identifier, people=people)
+    found = load_inspection(identifier, may_view_people=may_view_people)
     if flow and found.flow != flow:
         raise NoSuchRun
     publish("flow.inspected", actor=by, target=found.flow, topic=topic_of(found.run), run=found.run)
     return found
 
 
-def under_way(flow: str) -> list[str]:
+def active_runs(flow: str) -> list[str]:
     """Return the identifiers of a flow's runs in progress, newest first, at most two hundred."""
     rows = RunRow.objects.filter(version__flow__name=flow, ended_at=None).order_by("-pk")
     return list(rows.values_list("identifier", flat=True)[:200])
 
 
-def _path(row: RunRow, state: State) -> list[Passage]:
+def _path(row: RunRow, state: State) -> list[StepTrace]:
     versions = Version.objects.in_bulk([notes["version"] for notes in state.before])
     passages = []
     for notes in [
@@ -118,9 +118,9 @@ def _path(row: RunRow, state: State) -> list[Passage]:
         # PostgreSQL does not preserve the order of keys
         for step in [*(step for step in nodes if step in reached), *sorted(reached - nodes.keys())]:
             asked, decided = notes["times"].get(step, (None, None))
-            kind = nodes[step].drawn.stage or nodes[step].drawn.kind if step in nodes else ""
+            kind = nodes[step].definition.stage or nodes[step].definition.kind if step in nodes else ""
             passages.append(
-                Passage(
+                StepTrace(
                     step,
                     kind,
                     notes["decided"].get(step, "asks"),
@@ -135,7 +135,7 @@ def _path(row: RunRow, state: State) -> list[Passage]:
 def _public_condition(read: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return read and {
         **read,
-        "values": {name: value for name, value in read.get("values", {}).items() if is_open(name)},
+        "values": {name: value for name, value in read.get("values", {}).items() if is_public(name)},
     }
 
 

@@ -10,17 +10,17 @@ from django.utils import timezone
 from flows import facts as flow_facts
 from flows.documents.designations import DESIGNATIONS
 from flows.documents.document import FlowDocument
-from flows.documents.layout import Layout, TooLarge, lay_out
-from flows.engine.page import Page, with_errors, worded
+from flows.documents.layout import FlowTooLarge, Layout, lay_out
+from flows.engine.page import RunPage, add_errors, page_texts
 from flows.engine.planner import Step, step_of
 from flows.facts import BrokenFlow
 from flows.registry import stages
 from flows.run import Run
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
-from idp.accounts.simulated import PK, Invented, inventing
+from idp.accounts.simulated import PK, SimulatedPerson, simulate_person
 
-Face = Literal["guarded", "plain"]
-_CREDENTIALS: dict[Face, tuple[str, ...]] = {
+Persona = Literal["guarded", "plain"]
+_CREDENTIALS: dict[Persona, tuple[str, ...]] = {
     "guarded": ("password", "recovery_code", "totp"),
     "plain": ("password",),
 }
@@ -38,33 +38,37 @@ _DEVICE = {
 class Preview:
     """What a person would see at a step.
 
-    ``face``: a person who has set up a second factor, or who has only a password.
+    ``persona``: a person who has set up a second factor, or who has only a password.
 
     ``page`` None: no page is shown, and ``effects`` happen instead; ``message``: why it cannot be shown.
     """
 
-    face: Face
-    page: Page | None = None
+    persona: Persona
+    page: RunPage | None = None
     effects: tuple[Mapping[str, Any], ...] = ()
     message: str = ""
 
 
-def previews(
-    document: FlowDocument, parts: Mapping[str, FlowDocument], step: str, *, wrong: bool = False
+def preview_step(
+    document: FlowDocument,
+    sub_flows: Mapping[str, FlowDocument],
+    step: str,
+    *,
+    after_wrong_answer: bool = False,
 ) -> list[Preview]:
     """Return what people see at this step, without duplicates; raise KeyError for an unknown step.
 
-    A section or sub-flow is unknown too. ``wrong``: after an invalid answer.
+    A section or sub-flow is unknown too. ``after_wrong_answer``: after an invalid answer.
     """
     try:
-        layout = lay_out(document, parts)
-    except TooLarge as error:
+        layout = lay_out(document, sub_flows)
+    except FlowTooLarge as error:
         return [Preview("guarded", message=str(error))]
-    if layout.by_id[step].drawn.stage is None:
+    if layout.by_id[step].definition.stage is None:
         raise KeyError(step)
     found: dict[Any, Preview] = {}
     for face in _CREDENTIALS:
-        preview = _preview(_Scene(document, layout, face), step, wrong=wrong)
+        preview = _preview(_Scene(document, layout, face), step, wrong=after_wrong_answer)
         found.setdefault(_fingerprint(preview), preview)
     return list(found.values())
 
@@ -75,7 +79,7 @@ class _Scene:
 
     document: FlowDocument
     layout: Layout
-    face: Face
+    face: Persona
     now: Any = field(default_factory=timezone.now)
 
     def run(self, facts: Mapping[str, Any], kept: Mapping[str, Any], step: str) -> Run:
@@ -86,8 +90,8 @@ class _Scene:
 
 
 def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
-    with inventing(
-        Invented(_NAME, name="Robin", email="robin@example.test", credentials=_CREDENTIALS[scene.face])
+    with simulate_person(
+        SimulatedPerson(_NAME, name="Robin", email="robin@example.test", credentials=_CREDENTIALS[scene.face])
     ):
         try:
             step = step_of(scene.layout, name)
@@ -106,18 +110,18 @@ def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
 
 def _facts(scene: _Scene, step: Step) -> dict[str, Any]:
     """Return the facts of all earlier steps, as if each had passed, and those that the step needs."""
-    ids = [node.id for node in scene.layout.boxes if node.drawn.stage]
+    ids = [node.id for node in scene.layout.nodes if node.definition.stage]
     before = [step_of(scene.layout, each).stage for each in ids[: ids.index(step.id)]]
     needs = set(step.stage.needs)
     fact_names = {fact for stage in before for fact in stage.gives} | needs
     if scene.face == "plain":
         fact_names -= set(_SECOND_FACTOR_FACTS) - needs
-    proved = flow_facts.proved(PK, _NAME, 0, scene.now, {"pwd": scene.now, "otp": scene.now})
+    proved = flow_facts.build_session_facts(PK, _NAME, 0, scene.now, {"pwd": scene.now, "otp": scene.now})
     facts = {name: fact for name, fact in proved.items() if name in fact_names}
     for stage in [*before, *_stages_giving(fact_names - facts.keys())]:
         missing = {name for name in stage.gives if name in fact_names and name not in facts}
         if missing:
-            assumed = stage.assumed(scene.run({**proved, **facts}, {}, step.id))
+            assumed = stage.assumed_facts(scene.run({**proved, **facts}, {}, step.id))
             facts |= {name: fact for name, fact in assumed.items() if name in missing}
     return facts
 
@@ -134,7 +138,7 @@ def _stages_giving(fact_names: set[str]) -> Iterator[Stage]:
 def _preview_outcome(
     scene: _Scene, step: Step, facts: Mapping[str, Any], outcome: Outcome, *, wrong: bool
 ) -> Preview:
-    effects = tuple(effect.described() for effect in outcome.effects)
+    effects = tuple(effect.describe() for effect in outcome.effects)
     match outcome:
         case Deny(message=message, title=title):
             return Preview(
@@ -152,8 +156,8 @@ def _preview_outcome(
             )
         case Done():
             return Preview(scene.face, effects=effects)
-    run = scene.run(facts, dict(outcome.keep), step.id)
-    texts, context = worded(step.stage, run)
+    run = scene.run(facts, dict(outcome.step_state), step.id)
+    texts, context = page_texts(step.stage, run)
     if outcome.last:
         return Preview(scene.face, _page(scene, step, "last", context=context, **texts), effects)
     form, message = _invalid_form(step.stage, run) if wrong else (step.stage.form(run), "")
@@ -166,7 +170,7 @@ def _preview_outcome(
 
 
 def _is_first(layout: Layout, step: Step) -> bool:
-    return next(node.id for node in layout.boxes if node.drawn.stage) == step.id
+    return next(node.id for node in layout.nodes if node.definition.stage) == step.id
 
 
 def _invalid_form(stage: Stage, run: Run) -> tuple[forms.Form, str]:
@@ -185,13 +189,13 @@ def _invalid_form(stage: Stage, run: Run) -> tuple[forms.Form, str]:
     if form.is_valid():
         outcome = stage.submit(run, form.cleaned_data)
         if isinstance(outcome, Show) and (outcome.errors or outcome.message):
-            return with_errors(form, outcome), str(outcome.message)
+            return add_errors(form, outcome), str(outcome.message)
     form = stage.form(run, {})
     form.is_valid()
     return form, ""
 
 
-def _page(scene: _Scene, step: Step, kind: Any, **overrides: Any) -> Page:
+def _page(scene: _Scene, step: Step, kind: Any, **overrides: Any) -> RunPage:
     address = DESIGNATIONS[scene.document.designation].address
     # "preview" is never a valid token
     again, restart = f"/{address}" if address else "", "preview" if kind == "denied" else ""
@@ -201,7 +205,7 @@ def _page(scene: _Scene, step: Step, kind: Any, **overrides: Any) -> Page:
         "again": again,
         "restart": restart,
     }
-    return Page(run="preview", kind=kind, step=step.id, stage=step.stage.kind, **{**values, **overrides})
+    return RunPage(run="preview", kind=kind, step=step.id, stage=step.stage.kind, **{**values, **overrides})
 
 
 def _fingerprint(preview: Preview) -> Any:

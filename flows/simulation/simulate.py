@@ -12,15 +12,15 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from flows import facts as flow_facts
-from flows.documents.document import Answers, Circumstances, FlowDocument, InventedPerson
-from flows.documents.layout import Layout, TooLarge, lay_out
-from flows.engine.planner import Step, next_step, refuse
+from flows.documents.document import Answers, Circumstances, FlowDocument, SimulatedUser
+from flows.documents.layout import FlowTooLarge, Layout, lay_out
+from flows.engine.planner import Step, next_step, record_refusal
 from flows.facts import BrokenFlow
 from flows.run import Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts import people
-from idp.accounts.simulated import PK, Invented, inventing
-from idp.foundation.condition_variables import About
+from idp.accounts.simulated import PK, SimulatedPerson, simulate_person
+from idp.foundation.condition_variables import EvaluationContext
 from idp.foundation.errors import Conflict
 from idp.foundation.text import fold
 
@@ -33,12 +33,12 @@ _NO_PEOPLE = _(
 )
 
 
-class NobodyThere(Conflict):
+class PersonNotFound(Conflict):
     """The tenant has no person of this name."""
 
 
 @dataclass(frozen=True)
-class Report:
+class StepReport:
     """What one step would do.
 
     ``decision``: asks, done, passed over, known before, entered, refused, denied, leaves, ends or broken.
@@ -62,44 +62,50 @@ def simulate(
     document: FlowDocument,
     answers: Answers | None = None,
     *,
-    parts: Mapping[str, FlowDocument] | None = None,
-    person: str | InventedPerson | None = None,
+    sub_flows: Mapping[str, FlowDocument] | None = None,
+    person: str | SimulatedUser | None = None,
     request: Circumstances | None = None,
-    judges: bool = True,
-    names: bool = True,
-    stops: Collection[str] | None = None,
-) -> list[Report]:
+    verify_answers: bool = True,
+    may_view_people: bool = True,
+    pause_at: Collection[str] | None = None,
+) -> list[StepReport]:
     """Run ``document`` from its first step without writing, and return a report for each step.
 
     ``answers``: by step ID; the dry run ends at a step that asks and has no answer.
 
-    ``parts``: the sub-flows. ``person``: the person of an existing session, or a simulated one; raise
-    NobodyThere. ``judges``: False where the user must not be able to guess. An answer that would prove a
-    person, or on which attempts are counted, is then not checked, because a dry run counts none. ``names``:
-    False where the user may not view people, whose groups and attributes conditions reveal; no person of the
-    tenant can be named then. ``stops``: if given, a step without an answer passes instead of asking, except
-    for these.
+    ``sub_flows``: the sub-flows. ``person``: the person of an existing session, or a simulated one; raise
+    PersonNotFound. ``verify_answers``: False where the user must not be able to guess. An answer that would
+    prove a person, or on which attempts are counted, is then not checked, because a dry run counts none.
+    ``may_view_people``: False where the user may not view people, whose groups and attributes conditions
+    reveal; no person of the tenant can be named then. ``pause_at``: if given, a step without an answer passes
+    instead of asking, except for these.
     """
     circumstances = request or Circumstances()
-    if person and isinstance(person, str) and not names:
-        raise NobodyThere(str(_NO_PEOPLE))
-    simulated = _to_simulated(person) if isinstance(person, InventedPerson) else None
-    with inventing(simulated):
+    if person and isinstance(person, str) and not may_view_people:
+        raise PersonNotFound(str(_NO_PEOPLE))
+    simulated = _to_simulated(person) if isinstance(person, SimulatedUser) else None
+    with simulate_person(simulated):
         try:
-            layout = lay_out(document, parts or {})
-        except TooLarge as error:
-            return [Report("", "broken", message=str(error))]
+            layout = lay_out(document, sub_flows or {})
+        except FlowTooLarge as error:
+            return [StepReport("", "broken", message=str(error))]
         return _DryRun(
-            document, layout, circumstances, _claimed(person), judges=judges, names=names, stops=stops
+            document,
+            layout,
+            circumstances,
+            _claimed(person),
+            judges=verify_answers,
+            names=may_view_people,
+            stops=pause_at,
         ).run(answers or {})
 
 
-def guarded(stage: type[Stage]) -> bool:
+def is_guessable(stage: type[Stage]) -> bool:
     """Return whether answers to the stage could be guessed: it proves a person, or attempts are counted."""
     return bool(set(stage.gives) & set(flow_facts.PROOFS)) or stage.attempts is not Stage.attempts
 
 
-def ending(reports: list[Report]) -> str:
+def run_result(reports: list[StepReport]) -> str:
     """Return how a dry run ended: finished, asks, denied, leaves or broken."""
     last = reports[-1].decision if reports else ""
     return last if last in ("asks", "denied", "leaves", "broken") else "finished"
@@ -129,9 +135,9 @@ class _DryRun:
         self.now: datetime = circumstances.time or timezone.now()
         seeds = _seeds(claimed, circumstances, self.now)
         self.state = State(facts=seeds, seeds=sorted(seeds))
-        self.reports: list[Report] = []
+        self.reports: list[StepReport] = []
 
-    def run(self, answers: Answers) -> list[Report]:
+    def run(self, answers: Answers) -> list[StepReport]:
         try:
             while step := next_step(self.layout, self.state, self._evaluation_context()):
                 self._report_decisions()
@@ -142,7 +148,7 @@ class _DryRun:
                     return self.reports
         except BrokenFlow as broken:
             self._report_decisions()
-            return [*self.reports, Report("", "broken", message=str(broken))]
+            return [*self.reports, StepReport("", "broken", message=str(broken))]
         self._report_decisions()
         return self.reports
 
@@ -153,14 +159,19 @@ class _DryRun:
             if step not in reported or (reported[step], decision) == ("entered", "refused"):
                 node = self.layout.by_id[step]
                 self.reports.append(
-                    Report(step, decision, node.drawn.stage or node.drawn.kind, self.state.read.get(step))
+                    StepReport(
+                        step,
+                        decision,
+                        node.definition.stage or node.definition.kind,
+                        self.state.read.get(step),
+                    )
                 )
 
     def _outcome(self, step: Step, answer: Any) -> tuple[Outcome, bool]:
         """Return the outcome of a step, and whether it was assumed."""
         run = self._run(step)
         if answer == "passes":
-            return Done(step.stage.assumed(run)), True
+            return Done(step.stage.assumed_facts(run)), True
         if answer == "refuses":
             return Deny("refused for this dry run"), False
         outcome = step.stage.enter(run)
@@ -168,44 +179,44 @@ class _DryRun:
             return outcome, False
         if answer is None:
             passes = self.stops is not None and step.id not in self.stops
-            return (Done(step.stage.assumed(run)) if passes else outcome), passes
+            return (Done(step.stage.assumed_facts(run)) if passes else outcome), passes
         return self._submit(step, outcome, answer), False
 
     def _submit(self, step: Step, shown: Show, answer: Any) -> Outcome:
-        self.state.kept = dict(shown.keep)
+        self.state.kept = dict(shown.step_state)
         run = self._run(step)
         form = step.stage.form(run, answer)
         if not form.is_valid():
             return Show(
                 message="; ".join(str(text) for texts in form.errors.values() for text in texts),
-                keep=self.state.kept,
+                step_state=self.state.kept,
             )
-        if not self.judges and guarded(type(step.stage)):
-            return Show(message=_NOT_VERIFIED, keep=self.state.kept)
+        if not self.judges and is_guessable(type(step.stage)):
+            return Show(message=_NOT_VERIFIED, step_state=self.state.kept)
         outcome = step.stage.submit(run, form.cleaned_data)
         if (
             not self.names
             and isinstance(outcome, Done)
             and (outcome.facts.get("person") or {}).get("id", PK) != PK
         ):
-            return Show(message=_NO_PEOPLE, keep=self.state.kept)
+            return Show(message=_NO_PEOPLE, step_state=self.state.kept)
         return outcome
 
-    def _report(self, step: Step, outcome: Outcome) -> Report:
-        effects = tuple(effect.described() for effect in outcome.effects)
+    def _report(self, step: Step, outcome: Outcome) -> StepReport:
+        effects = tuple(effect.describe() for effect in outcome.effects)
         known: dict[str, Any] = {
             "stage": step.stage.kind,
             "condition": self.state.read.get(step.id),
             "effects": effects,
         }
         match outcome:
-            case Done(facts=learned, told=outputs):
+            case Done(facts=learned, outputs=outputs):
                 expected = {
-                    name: fact for effect in outcome.effects for name, fact in effect.learned(None).items()
+                    name: fact for effect in outcome.effects for name, fact in effect.new_facts(None).items()
                 }
-                flow_facts.learn(self.state.facts, {**learned, **expected}, step.stage.gives)
+                flow_facts.add_facts(self.state.facts, {**learned, **expected}, step.stage.gives)
                 self.state.decide(step.id, "done", outputs)
-                return Report(
+                return StepReport(
                     step.id,
                     "done",
                     learned=tuple(sorted({**learned, **expected})),
@@ -213,13 +224,13 @@ class _DryRun:
                     **known,
                 )
             case Deny(message=message):
-                goes_on = refuse(self.layout, self.state, step.id)
-                return Report(step.id, "refused" if goes_on else "denied", message=str(message), **known)
+                goes_on = record_refusal(self.layout, self.state, step.id)
+                return StepReport(step.id, "refused" if goes_on else "denied", message=str(message), **known)
             case Leave(url=url):
-                return Report(step.id, "leaves", message=url, **known)
-        self.state.kept = {**self.state.kept, **outcome.keep}
+                return StepReport(step.id, "leaves", message=url, **known)
+        self.state.kept = {**self.state.kept, **outcome.step_state}
         errors = "; ".join(str(text) for text in outcome.errors.values()) or str(outcome.message)
-        return Report(
+        return StepReport(
             step.id, "ends" if outcome.last else "asks", shows=self._page(step), message=errors, **known
         )
 
@@ -231,9 +242,9 @@ class _DryRun:
         ]
         return {"title": str(texts["title"]), "description": str(texts["description"]), "fields": fields}
 
-    def _evaluation_context(self) -> About:
+    def _evaluation_context(self) -> EvaluationContext:
         circumstances = self.circumstances
-        return About(
+        return EvaluationContext(
             self.state.facts,
             circumstances.address,
             circumstances.agent,
@@ -260,16 +271,16 @@ class _DryRun:
         )
 
 
-def _to_simulated(person: InventedPerson) -> Invented:
-    return Invented(**{**person.model_dump(), "username": fold(person.username)})
+def _to_simulated(person: SimulatedUser) -> SimulatedPerson:
+    return SimulatedPerson(**{**person.model_dump(), "username": fold(person.username)})
 
 
-def _claimed(person: str | InventedPerson | None) -> dict[str, Any]:
-    """Return the person of the dry run as a claimed one; raise NobodyThere."""
-    name = person.username if isinstance(person, InventedPerson) else person or ""
-    claimed = people.claim(name, ["username"])
+def _claimed(person: str | SimulatedUser | None) -> dict[str, Any]:
+    """Return the person of the dry run as a claimed one; raise PersonNotFound."""
+    name = person.username if isinstance(person, SimulatedUser) else person or ""
+    claimed = people.identify(name, ["username"])
     if name and claimed["id"] is None:
-        raise NobodyThere(f"There is no person {name}.")
+        raise PersonNotFound(f"There is no person {name}.")
     return claimed
 
 
@@ -278,6 +289,6 @@ def _seeds(claimed: Mapping[str, Any], circumstances: Circumstances, now: dateti
     if not circumstances.signed_in or claimed["id"] is None:
         return {}
     moment = now - timedelta(seconds=circumstances.session_age)
-    return flow_facts.proved(
+    return flow_facts.build_session_facts(
         claimed["id"], str(claimed["name"]), 0, moment, dict.fromkeys(circumstances.signed_in, moment)
     )

@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 
 from idp.accounts.models import Group, Person
 from idp.accounts.people import has_admin
-from idp.accounts.sessions import end_all, end_everything
-from idp.events.bus import publish_many
+from idp.accounts.sessions import end_everything, end_sessions
+from idp.events.bus import publish_bulk
 from idp.foundation import mailboxes
 from idp.foundation.errors import Conflict
 from idp.tenancy.rows import write_columns
@@ -22,7 +22,7 @@ class LastAdministrator(Conflict):
     """Without this person, the tenant would have no administrator."""
 
 
-def checked(person: Person) -> Person:
+def validate_person(person: Person) -> Person:
     """Return the person unchanged, or raise ValidationError for a value that no person may have.
 
     The database checks whether the names are taken.
@@ -35,14 +35,14 @@ def checked(person: Person) -> Person:
 def create_groups(names: Collection[str], *, by: str) -> None:
     """Create the groups that are missing."""
     Group.objects.bulk_create([Group(name=name) for name in names], ignore_conflicts=True, batch_size=_BATCH)
-    publish_many("group.created", [(name, "", "") for name in names], actor=by)
+    publish_bulk("group.created", [(name, "", "") for name in names], actor=by)
 
 
 @transaction.atomic
 def delete_groups(names: Collection[str], *, by: str) -> None:
     """Delete the groups but not their members."""
     Group.objects.filter(name__in=names).delete()
-    publish_many("group.deleted", [(name, "", "") for name in names], actor=by)
+    publish_bulk("group.deleted", [(name, "", "") for name in names], actor=by)
 
 
 @transaction.atomic
@@ -68,10 +68,10 @@ def save_people(
 
 
 def _create(people: Sequence[Person], memberships: Mapping[str, Collection[str]], *, by: str) -> None:
-    """Store people that passed :func:`checked`, each in the groups listed under their username."""
+    """Store people that passed :func:`validate_person`, each in the groups listed under their username."""
     Person.objects.bulk_create(people, batch_size=_BATCH)
     _add_memberships({person.username: person.pk for person in people}, memberships)
-    publish_many("person.created", [(person.username, "", "") for person in people], actor=by)
+    publish_bulk("person.created", [(person.username, "", "") for person in people], actor=by)
 
 
 def _change(
@@ -108,7 +108,7 @@ def _change(
     through.filter(person__in=[people[username].pk for username in memberships]).delete()
     _add_memberships({username: people[username].pk for username in memberships}, memberships)
     keys = {name: [*changes.get(name, ()), *(["groups"] if name in memberships else [])] for name in people}
-    publish_many("person.changed", [(username, "", "") for username in people], actor=by, keys=keys)
+    publish_bulk("person.changed", [(username, "", "") for username in people], actor=by, keys=keys)
 
 
 @transaction.atomic
@@ -118,11 +118,11 @@ def delete_people(usernames: Collection[str], *, by: str) -> None:
         list(Person.objects.select_for_update().filter(username__in=usernames)),
         has_admin(),
     )
-    end_all(*people, why="person deleted", by=by)
+    end_sessions(*people, why="person deleted", by=by)
     Person.objects.filter(pk__in=[person.pk for person in people]).delete()
     if administered:
         _require_administrator()
-    publish_many("person.deleted", [(person.username, "", "") for person in people], actor=by)
+    publish_bulk("person.deleted", [(person.username, "", "") for person in people], actor=by)
 
 
 def _require_administrator() -> None:
@@ -150,7 +150,7 @@ def release_emails(people: QuerySet[Person]) -> None:
 
 def owners_of_emails(emails: Collection[str]) -> dict[str, str]:
     """Return the usernames of the people who have these addresses, by folded address."""
-    folded = {mailboxes.key(email) for email in emails} - {""}
+    folded = {mailboxes.lookup_key(email) for email in emails} - {""}
     if len(folded) > _BATCH:  # compare in Python, because the condition would be too long
         return {
             email: name

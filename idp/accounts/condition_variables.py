@@ -11,7 +11,7 @@ from idp.accounts.models import Person, Role
 from idp.accounts.people import find, group_names, groups_of
 from idp.foundation import mailboxes
 from idp.foundation.clocks import age
-from idp.foundation.condition_variables import ABSENT, About, Word, WordType
+from idp.foundation.condition_variables import EMPTY_VALUES, EvaluationContext, Variable, VariableType
 from idp.tenancy.scope import current_tenant
 
 _MAX_AGE = timedelta(days=3650)  # CEL cannot calculate with much longer durations
@@ -24,21 +24,21 @@ _METHODS = (
 )  # fmt: skip
 
 
-def _fact(context: About, name: str) -> Mapping[str, Any]:
+def _fact(context: EvaluationContext, name: str) -> Mapping[str, Any]:
     return context.facts.get(name) or {}
 
 
-def _person_variable(type_: WordType, read: Callable[[Person], Any], doc: str) -> Word:
+def _person_variable(type_: VariableType, read: Callable[[Person], Any], doc: str) -> Variable:
     """Return a variable about the claimed person; it is empty where no such person exists."""
 
-    def load(context: About) -> Any:
-        person = context.once("person", _fact(context, "person").get("id"), find)
-        return read(person) if person else ABSENT[type_]
+    def load(context: EvaluationContext) -> Any:
+        person = context.load_once("person", _fact(context, "person").get("id"), find)
+        return read(person) if person else EMPTY_VALUES[type_]
 
-    return Word(type_, load, needs="person", doc=doc)
+    return Variable(type_, load, required_fact="person", doc=doc)
 
 
-def as_words(attributes: Mapping[str, Any]) -> dict[str, str]:
+def attributes_as_text(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Return a person's attributes as conditions read them: values that are not text are JSON."""
     return {
         name: value if isinstance(value, str) else json.dumps(value)
@@ -48,44 +48,44 @@ def as_words(attributes: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _attributes(person: Person) -> dict[str, str]:
-    return as_words(person.attributes)
+    return attributes_as_text(person.attributes)
 
 
-def _session_age(context: About) -> timedelta:
+def _session_age(context: EvaluationContext) -> timedelta:
     at = _fact(context, "signed_in").get("at")
     return min(age(datetime.fromisoformat(at), context.now), _MAX_AGE) if at else timedelta(0)
 
 
-WORDS = {
+CONDITION_VARIABLES = {
     "person.username": _person_variable(
         "string", lambda person: person.username, "the username, folded to lower case"
     ),
     "person.name": _person_variable("string", lambda person: person.name, "the display name"),
     "person.email": _person_variable(
-        "string", lambda person: mailboxes.readable(person.mailbox), "the email address in lower case"
+        "string", lambda person: mailboxes.display_address(person.mailbox), "the email address in lower case"
     ),
     "person.email_verified": _person_variable(
         "bool", lambda person: person.email_verified, "whether the email address was verified"
     ),
-    "person.groups": Word(
+    "person.groups": Variable(
         "list(string)",
-        lambda context: context.once("groups", _fact(context, "person").get("id"), groups_of),
-        needs="person",
+        lambda context: context.load_once("groups", _fact(context, "person").get("id"), groups_of),
+        required_fact="person",
         doc="the names of the person's groups",
-        thing="group",
+        value_kind="group",
         choices=group_names,
     ),
     "person.attributes": _person_variable(
         "map(string)", _attributes, "the person's attributes; values that are not text are JSON"
     ),
-    "person.credentials": Word(
+    "person.credentials": Variable(
         "list(string)",
-        lambda context: context.once("credentials", _fact(context, "person").get("id"), kinds_of),
-        needs="person",
+        lambda context: context.load_once("credentials", _fact(context, "person").get("id"), kinds_of),
+        required_fact="person",
         doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while '
         "any is left, "
         "or where there is nothing else beside used-up ones",
-        thing="way to sign in",
+        value_kind="way to sign in",
         choices=lambda: (PASSWORD, TOTP, RECOVERY_CODE),
     ),
     "person.admin": _person_variable(
@@ -93,7 +93,7 @@ WORDS = {
     ),
     "person.role": replace(
         _person_variable("string", lambda person: person.role, f"{', '.join(Role.values)} or nothing"),
-        thing="role",
+        value_kind="role",
         choices=lambda: ("", *Role.values),
     ),
     "person.created": _person_variable(
@@ -101,49 +101,49 @@ WORDS = {
         lambda person: person.created_at,
         "when the account was created; `request.time - person.created`",
     ),
-    "proof.method": Word(
+    "proof.method": Variable(
         "string",
         lambda context: _fact(context, "proof").get("method", ""),
-        needs="proof",
+        required_fact="proof",
         doc='how the person was proved (RFC 8176): `"pwd"` for a password',
-        thing="method of RFC 8176",
+        value_kind="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
-    "second_factor.present": Word(
+    "second_factor.present": Variable(
         "bool",
         lambda context: "second_factor" in context.facts,
         doc="whether a second factor was proved as well",
     ),
-    "second_factor.method": Word(
+    "second_factor.method": Variable(
         "string",
         lambda context: _fact(context, "second_factor").get("method", ""),
         doc='the method of the second factor (RFC 8176): `"otp"` for a code; `""` for none',
-        thing="method of RFC 8176",
+        value_kind="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
-    "session.active": Word(
+    "session.active": Variable(
         "bool", lambda context: "signed_in" in context.facts, doc="whether the browser is signed in"
     ),
-    "session.age": Word(
+    "session.age": Variable(
         "duration",
         _session_age,
         doc='how long ago the person proved themselves for this session; `duration("0s")` without one',
     ),
-    "session.methods": Word(
+    "session.methods": Variable(
         "list(string)",
         lambda context: list(_fact(context, "signed_in").get("methods", [])),
         doc="how the person proved themselves for this session (RFC 8176)",
-        thing="method of RFC 8176",
+        value_kind="method of RFC 8176",
         choices=lambda: _METHODS,
     ),
-    "tenant.name": Word(
-        "string", lambda context: current_tenant().name, doc="the tenant's name", about="configuration"
+    "tenant.name": Variable(
+        "string", lambda context: current_tenant().name, doc="the tenant's name", subject="configuration"
     ),
-    "tenant.networks": Word(
+    "tenant.networks": Variable(
         "list(string)",
         lambda context: list(current_tenant().networks),
         doc="the tenant's trusted networks",
-        about="configuration",
+        subject="configuration",
         hint=lambda: (
             ""
             if current_tenant().networks

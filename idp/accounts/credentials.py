@@ -19,19 +19,19 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import sessions, simulated
 from idp.accounts.models import Credential, Person
-from idp.accounts.people import active_locked
-from idp.accounts.roles import changing
+from idp.accounts.people import lock_active
+from idp.accounts.roles import writing_roles
 from idp.events.bus import publish
-from idp.foundation.effects import Effect, EffectLost
-from idp.foundation.sealing import same
+from idp.foundation.effects import Effect, EffectConflict
+from idp.foundation.sealing import constant_time_equal
 from idp.foundation.text import nfc
 
 PASSWORD, TOTP, RECOVERY_CODE = "password", "totp", "recovery_code"
-LONGEST_PASSWORD = 1000
+MAX_PASSWORD_LENGTH = 1000
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PasswordCheck:
     """The result of a password check.
 
     ``correct``: the person is active and this is their password. ``stale``: the hash should be created again
@@ -39,10 +39,10 @@ class Verdict:
     """
 
     correct: bool
-    stale: bool = False
+    needs_rehash: bool = False
 
 
-def opaque(password: str) -> str:
+def normalize_password(password: str) -> str:
     """Return a password normalized by the OpaqueString profile (RFC 8265 section 4.2).
 
     This form is hashed, measured and compared. It is composed (NFC), and every space character is U+0020.
@@ -67,26 +67,26 @@ class PasswordField(forms.CharField):
 
 def _validate_length(password: str) -> None:
     # composition never shortens it to less than a quarter
-    if len(password) > 4 * LONGEST_PASSWORD or len(opaque(password)) > LONGEST_PASSWORD:
+    if len(password) > 4 * MAX_PASSWORD_LENGTH or len(normalize_password(password)) > MAX_PASSWORD_LENGTH:
         raise ValidationError(
-            _("Use a password of at most %(most)d characters.") % {"most": LONGEST_PASSWORD}
+            _("Use a password of at most %(most)d characters.") % {"most": MAX_PASSWORD_LENGTH}
         )
 
 
 def _verify(password: str, encoded: str) -> tuple[bool, bool]:
     """Return whether the password is right, and whether its hash should be created again.
 
-    Hashes that are older than :func:`opaque` were computed from the password as typed. Where that differs
-    from the normalized form, it is tried too.
+    Hashes that are older than :func:`normalize_password` were computed from the password as typed. Where that
+    differs from the normalized form, it is tried too.
     """
-    plain = opaque(password)
+    plain = normalize_password(password)
     correct, stale = verify_password(plain, encoded)
-    if correct or same(plain, password):
+    if correct or constant_time_equal(plain, password):
         return correct, stale
     return verify_password(password, encoded)[0], True
 
 
-def check_password(person: Person | None, password: str) -> Verdict:
+def check_password(person: Person | None, password: str) -> PasswordCheck:
     """Check a password of a person, or of None for an unknown name.
 
     An unknown name, an inactive person and a person without a password cost the same time as a wrong
@@ -96,11 +96,11 @@ def check_password(person: Person | None, password: str) -> Verdict:
     dummy = _dummy_hash()
     correct, stale = _verify(password, person.password if person and person.password else dummy)
     if not (person and person.is_active and person.password):
-        return Verdict(correct=False)
-    return Verdict(correct, correct and stale)
+        return PasswordCheck(correct=False)
+    return PasswordCheck(correct, correct and stale)
 
 
-def is_password(person: Person, password: str) -> bool:
+def is_current_password(person: Person, password: str) -> bool:
     """Return whether this is the person's stored password.
 
     This is for configuration that repeats a password. Sign-ins use :func:`check_password`.
@@ -113,7 +113,7 @@ def hash_password(password: str) -> str:
 
     Hashing is expensive by design, so never call it inside a transaction.
     """
-    return make_password(opaque(password))
+    return make_password(normalize_password(password))
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class UpgradeHash(Effect):
         Person.objects.filter(pk=self.person, password=self.old).update(password=self.new)
 
 
-def weaknesses(person: Person, password: str) -> list[str]:
+def find_weaknesses(person: Person, password: str) -> list[str]:
     """Return what AUTH_PASSWORD_VALIDATORS reject about a new password, as sentences; [] for a good one."""
     try:
         _check_strength(person, password)
@@ -151,7 +151,7 @@ def prepare_password(person: Person, password: str) -> str:
 
 def _check_strength(person: Person, password: str) -> None:
     _validate_length(password)
-    validate_password(opaque(password), person)  # type: ignore[arg-type]  # reads attributes only
+    validate_password(normalize_password(password), person)  # type: ignore[arg-type]  # reads attributes only
 
 
 @transaction.atomic
@@ -162,11 +162,11 @@ def store_password(person: Person, encoded: str, *, by: str) -> None:
     publish("person.password_changed", actor=by, target=person.username)
 
 
-def change_own_password(person: Person, session: int, password: str) -> sessions.Opened:
+def change_own_password(person: Person, session: int, password: str) -> sessions.IssuedSession:
     """Set the password that a person chose in this session, and return the session under its new key.
 
     All other sessions and proofs of the person end. Raises ValidationError where the password is too weak, or
-    EffectLost.
+    EffectConflict.
     """
     encoded = prepare_password(person, password)
     with transaction.atomic():
@@ -175,31 +175,32 @@ def change_own_password(person: Person, session: int, password: str) -> sessions
         return sessions.end_elsewhere(person, session, why="password changed")
 
 
-def outdated(person: Person, proved_at: datetime) -> bool:
+def is_proof_outdated(person: Person, proved_at: datetime) -> bool:
     """Return whether a proof from ``proved_at`` is older than the person's last change of credentials."""
-    return person.outdated(proved_at)
+    return person.is_proof_outdated(proved_at)
 
 
 @dataclass(frozen=True)
-class Held:
+class CredentialSummary:
     """One credential as its holder sees it, without secrets.
 
-    ``left``: how many recovery codes are unused, None for other kinds.
+    ``codes_left``: how many recovery codes are unused, None for other kinds.
     """
 
     pk: int
     kind: str
     name: str
-    since: datetime
+    created_at: datetime
     used_at: datetime | None
-    left: int | None = None
+    codes_left: int | None = None
 
 
-def held(person: Person) -> list[Held]:
+def list_credentials(person: Person) -> list[CredentialSummary]:
     """Return the person's credentials besides the password; all recovery codes count as one."""
     members = ("pk", "kind", "name", "created_at", "used_at")
     rows = [
-        Held(*row) for row in Credential.objects.filter(person=person).order_by("pk").values_list(*members)
+        CredentialSummary(*row)
+        for row in Credential.objects.filter(person=person).order_by("pk").values_list(*members)
     ]
     summaries, codes = (
         [row for row in rows if row.kind != RECOVERY_CODE],
@@ -207,7 +208,9 @@ def held(person: Person) -> list[Held]:
     )
     if codes:
         used = max((row.used_at for row in codes if row.used_at), default=None)
-        summaries.append(replace(codes[0], used_at=used, left=sum(row.used_at is None for row in codes)))
+        summaries.append(
+            replace(codes[0], used_at=used, codes_left=sum(row.used_at is None for row in codes))
+        )
     return summaries
 
 
@@ -231,7 +234,7 @@ def kinds_of(pk: int | None) -> list[str]:
     return sorted(kinds)
 
 
-def guarded(pk: int) -> bool:
+def has_second_factor(pk: int) -> bool:
     """Return whether this person was ever given more than a password, even if it is used up.
 
     Such a person may not add or change credentials with the password alone.
@@ -241,9 +244,9 @@ def guarded(pk: int) -> bool:
     return bool(pk) and Credential.objects.filter(person_id=pk).exists()
 
 
-def unguarded_staff(most: int = 20) -> list[str]:
+def staff_without_second_factor(most: int = 20) -> list[str]:
     """Return the sorted usernames of active people who may change something and have only a password."""
-    people = Person.objects.filter(is_active=True, credentials=None, role__in=changing())
+    people = Person.objects.filter(is_active=True, credentials=None, role__in=writing_roles())
     return list(people.order_by("username").values_list("username", flat=True)[:most])
 
 
@@ -259,13 +262,13 @@ def replace_kind(pk: int, kind: str, new: Sequence[Credential], *, first: bool) 
     """Store ``fresh`` in place of all of the person's credentials of ``kind``; call it in a transaction.
 
     ``first``: the person has not proved a second factor, so this may only be their first one. Raises a final
-    EffectLost when it is not, and when the person is not active: knowing the password alone is never enough
-    to replace a second factor.
+    EffectConflict when it is not, and when the person is not active: knowing the password alone is never
+    enough to replace a second factor.
     """
-    person = active_locked(pk)
+    person = lock_active(pk)
     kinds = set(Credential.objects.filter(person=person).values_list("kind", flat=True))
     if first and kinds:
-        raise EffectLost(
+        raise EffectConflict(
             _("A second factor was set up for this account in the meantime. Please start again."),
             final=True,
         )
@@ -306,14 +309,14 @@ def remove_all(person: Person, *, by: str) -> int:
     This is for a person who has lost their second factors. Their sessions and tokens end too: a person who
     found the phone may be signed in with it, and may have connected a device.
     """
-    removed = sum(remove(each.pk, of=person.pk, by=by) for each in held(person))
+    removed = sum(remove(each.pk, of=person.pk, by=by) for each in list_credentials(person))
     if removed:
         sessions.end_everything(person, why="second factor reset", by=by)
     return removed
 
 
 @transaction.atomic
-def take_away(pk: int, *, of: int, by: str) -> bool:
+def remove_and_sign_out(pk: int, *, of: int, by: str) -> bool:
     """Remove one credential of another person and end everything that was proved with it.
 
     Returns False when the person has no such credential.

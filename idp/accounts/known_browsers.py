@@ -47,7 +47,7 @@ class KnownBrowser:
         remembered = sorted(latest.items(), key=lambda each: each[1])[-_MAX_PEOPLE:]
         return seal(json.dumps([new_token()[:32], dict(remembered)]))
 
-    def name_for(self, person: Person | None) -> str:
+    def identifier_for(self, person: Person | None) -> str:
         """Return the browser's identifier if this person signed in there recently, or "".
 
         Sign-ins before the person's last change of credentials do not count.
@@ -56,10 +56,10 @@ class KnownBrowser:
         if person is None or seconds is None:
             return ""
         at = datetime.fromtimestamp(seconds, UTC)
-        return self.identifier if age(at) <= LIFETIME and not person.outdated(at) else ""
+        return self.identifier if age(at) <= LIFETIME and not person.is_proof_outdated(at) else ""
 
 
-def signed_in_from(person: Person | None, address: str) -> bool:
+def has_signed_in_from(person: Person | None, address: str) -> bool:
     """Return whether this person has recently signed in from this network.
 
     Sessions are stored for a day and a half, and no earlier sign-in is known. The query also runs for an

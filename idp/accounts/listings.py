@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.models import Credential, Group, Person, Role, Session
-from idp.foundation.listing import Column, Filter, Listing, refers
+from idp.foundation.listing import Column, Filter, Listing, filter_by_reference
 from idp.foundation.text import fold
 
 _YES_NO = (("yes", _("Yes")), ("no", _("No")))
@@ -40,13 +40,13 @@ PEOPLE = Listing(
     lambda: Person.objects.prefetch_related("groups"),
     (
         Column("username", _("Username"), lambda row: row.username, "username"),
-        Column("name", _("Display name"), lambda row: row.name, "name", few=True),
-        Column("email", _("Email address"), lambda row: row.mailbox, "email", few=True),
+        Column("name", _("Display name"), lambda row: row.name, "name", short_lists_only=True),
+        Column("email", _("Email address"), lambda row: row.mailbox, "email", short_lists_only=True),
         Column(
             "groups", _("Groups"), lambda row: sorted(group.name for group in row.groups.all()), kind="list"
         ),
-        Column("role", _("Role"), lambda row: row.role, "role", few=True),
-        Column("active", _("Active"), lambda row: row.is_active, "is_active", "flag", few=True),
+        Column("role", _("Role"), lambda row: row.role, "role", short_lists_only=True),
+        Column("active", _("Active"), lambda row: row.is_active, "is_active", "flag", short_lists_only=True),
         Column("created", _("Created"), lambda row: row.created_at.isoformat(), "created_at", "time"),
     ),
     search=("username", "name", "email"),
@@ -64,7 +64,7 @@ PEOPLE = Listing(
     ),
     order="username",
     key="username",
-    as_kept=fold,
+    normalize_key=fold,
 )
 
 GROUPS = Listing(
@@ -92,9 +92,11 @@ SESSIONS = Listing(
     _("Sessions"),
     lambda: Session.objects.select_related("person"),
     (
-        Column("person", _("Person"), lambda row: row.person.username, "person__username", few=True),
+        Column(
+            "person", _("Person"), lambda row: row.person.username, "person__username", short_lists_only=True
+        ),
         Column("methods", _("Methods"), lambda row: list(row.methods), kind="list"),
-        Column("address", _("IP address"), lambda row: row.address, "address", "code", few=True),
+        Column("address", _("IP address"), lambda row: row.address, "address", "code", short_lists_only=True),
         Column("agent", _("Browser"), lambda row: row.agent, kind="agent"),
         Column(
             "authenticated",
@@ -104,7 +106,12 @@ SESSIONS = Listing(
             "time",
         ),
         Column(
-            "expires", _("Expires"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True
+            "expires",
+            _("Expires"),
+            lambda row: row.expires_at.isoformat(),
+            "expires_at",
+            "time",
+            short_lists_only=True,
         ),
         Column(
             "ended",
@@ -112,13 +119,13 @@ SESSIONS = Listing(
             lambda row: row.ended_at.isoformat() if row.ended_at else None,
             "ended_at",
             "time",
-            few=True,
+            short_lists_only=True,
         ),
     ),
     search=("person__username", "address"),
     filters=(
         Filter("alive", _("Status"), _filter_active, lambda: (("yes", _("Active")), ("no", _("Ended")))),
-        Filter("person", _("Person"), refers("person__username", fold)),
+        Filter("person", _("Person"), filter_by_reference("person__username", fold)),
     ),
     order="-authenticated_at",
 )
@@ -128,9 +135,11 @@ CREDENTIALS = Listing(
     _("Second factors"),
     lambda: Credential.objects.select_related("person").defer("secret"),  # do not decrypt what is not shown
     (
-        Column("person", _("Person"), lambda row: row.person.username, "person__username", few=True),
-        Column("kind", _("Type"), lambda row: row.kind, "kind", few=True),
-        Column("name", _("Name"), lambda row: row.name, "name", few=True),
+        Column(
+            "person", _("Person"), lambda row: row.person.username, "person__username", short_lists_only=True
+        ),
+        Column("kind", _("Type"), lambda row: row.kind, "kind", short_lists_only=True),
+        Column("name", _("Name"), lambda row: row.name, "name", short_lists_only=True),
         Column("created", _("Created"), lambda row: row.created_at.isoformat(), "created_at", "time"),
         Column(
             "used",
@@ -138,10 +147,10 @@ CREDENTIALS = Listing(
             lambda row: row.used_at.isoformat() if row.used_at else None,
             "used_at",
             "time",
-            few=True,
+            short_lists_only=True,
         ),
     ),
     search=("person__username", "kind"),
-    filters=(Filter("person", _("Person"), refers("person__username", fold)),),
+    filters=(Filter("person", _("Person"), filter_by_reference("person__username", fold)),),
     order="-created_at",
 )

@@ -82,18 +82,18 @@ class Person(TenantModel):
     def __str__(self) -> str:
         return self.username
 
-    def outdated(self, proved_at: datetime) -> bool:
+    def is_proof_outdated(self, proved_at: datetime) -> bool:
         """Return whether a proof from ``proved_at`` is older than the last change of credentials."""
         return bool(self.proofs_valid_after and proved_at < self.proofs_valid_after)
 
     @property
     def mailbox(self) -> str:
         """Return the email address as it was written."""
-        return mailboxes.as_written(self.email, self.email_written)
+        return mailboxes.original_spelling(self.email, self.email_written)
 
     def set_email(self, written: str) -> None:
         """Set the email address, or remove it with ""."""
-        self.email, self.email_written = mailboxes.key(written), written
+        self.email, self.email_written = mailboxes.lookup_key(written), written
 
     @property
     def administers(self) -> bool:
@@ -166,7 +166,7 @@ class Session(TenantModel):
         return f"{self.person_id}@{self.address}"
 
     @property
-    def moments(self) -> dict[str, datetime]:
+    def proof_times(self) -> dict[str, datetime]:
         """Return when each method was last proved, in the order of their first use."""
         proofs = self.proofs
         return {
@@ -174,9 +174,9 @@ class Session(TenantModel):
             for each in self.methods
         }
 
-    def proved(self, method: str, at: datetime) -> None:
+    def record_proof(self, method: str, at: datetime) -> None:
         """Record, without saving, that ``method`` was proved at this time."""
-        self.proofs = {each: moment.isoformat() for each, moment in {**self.moments, method: at}.items()}
+        self.proofs = {each: moment.isoformat() for each, moment in {**self.proof_times, method: at}.items()}
         self.methods = [*self.methods, *({method} - set(self.methods))]
 
 

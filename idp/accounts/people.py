@@ -12,33 +12,38 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import simulated
-from idp.accounts.models import ADMINISTRATORS, Group
-from idp.accounts.models import Person as Person  # also for web, which imports no models
+from idp.accounts.models import (
+    ADMINISTRATORS,
+    Group,
+)
+from idp.accounts.models import (
+    Person as Person,  # also for web, which imports no models
+)
 from idp.accounts.sessions import end_everything
 from idp.events.bus import publish
 from idp.foundation import mailboxes
-from idp.foundation.effects import Effect, EffectLost
-from idp.foundation.text import cleaned, fold
+from idp.foundation.effects import Effect, EffectConflict
+from idp.foundation.text import clean_line, fold
 from idp.tenancy.scope import current_tenant
 
-MOST_ATTRIBUTES, MOST_BYTES = 50, 4096
+MAX_ATTRIBUTES, MAX_ATTRIBUTE_BYTES = 50, 4096
 FIRST_ADMINISTRATOR = "admin"
 """The username that setup creates in the default tenant if that has no administrator."""
 
 
-def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
+def identify(name: str, fields: Iterable[str]) -> dict[str, object]:
     """Return the ``person`` fact of a person who enters this name.
 
     Nothing else in the response reveals whether such a person exists.
     """
-    folded, simulated_person = fold(name), simulated.known()
-    conditions = {field: mailboxes.key(name) if field == "email" else folded for field in fields}
+    folded, simulated_person = fold(name), simulated.current_person()
+    conditions = {field: mailboxes.lookup_key(name) if field == "email" else folded for field in fields}
     if (
         simulated_person
         and folded
-        and any(getattr(simulated_person.person(), field) == value for field, value in conditions.items())
+        and any(getattr(simulated_person.as_person(), field) == value for field, value in conditions.items())
     ):
-        return {"id": simulated.PK, "name": cleaned(name, 150)}
+        return {"id": simulated.PK, "name": clean_line(name, 150)}
     # always one query, so that the time does not reveal which field matched
     query = reduce(or_, (Q(**{field: value}) for field, value in conditions.items()), Q(pk__in=[]))
     rows = Person.objects.filter(query) if folded else Person.objects.none()
@@ -47,7 +52,7 @@ def claim(name: str, fields: Iterable[str]) -> dict[str, object]:
         key=lambda each: [getattr(each, field) != value for field, value in conditions.items()],
         default=None,
     )
-    return {"id": person.pk if person else None, "name": cleaned(name, 150)}
+    return {"id": person.pk if person else None, "name": clean_line(name, 150)}
 
 
 def find(pk: int | None) -> Person | None:
@@ -56,14 +61,14 @@ def find(pk: int | None) -> Person | None:
     The query also runs without a key, so that it takes the same time.
     """
     if simulated_person := simulated.by_key(pk):
-        return simulated_person.person()
+        return simulated_person.as_person()
     return Person.objects.filter(pk=pk or 0).first()
 
 
-def active(pk: int | None) -> Person | None:
+def find_active(pk: int | None) -> Person | None:
     """Return the tenant's active person with this key."""
     if simulated_person := simulated.by_key(pk):
-        return simulated_person.person()
+        return simulated_person.as_person()
     return Person.objects.filter(pk=pk, is_active=True).first() if pk else None
 
 
@@ -98,9 +103,9 @@ def save_person(username: str, *, groups: Iterable[str] | None = None, by: str, 
     person = person or Person(username=fold(username), tenant=current_tenant())
     if "email" in values:
         written = str(values["email"])
-        if mailboxes.readable(written) != mailboxes.readable(person.mailbox) and not created:
+        if mailboxes.display_address(written) != mailboxes.display_address(person.mailbox) and not created:
             values.setdefault("email_verified", False)  # the new address is not verified
-        values |= {"email": mailboxes.key(written), "email_written": written}
+        values |= {"email": mailboxes.lookup_key(written), "email_written": written}
     changed = {key: value for key, value in values.items() if getattr(person, key) != value}
     for key, value in changed.items():
         setattr(person, key, value)
@@ -137,34 +142,37 @@ class KeepAttributes(Effect):
     values: Mapping[str, Any]
 
     def apply(self) -> None:
-        keep_attributes(self.person, self.values)
+        save_attributes(self.person, self.values)
 
 
 @transaction.atomic
-def keep_attributes(pk: int, values: Mapping[str, Any]) -> None:
+def save_attributes(pk: int, values: Mapping[str, Any]) -> None:
     """Merge ``values`` into the person's attributes, up to 50 names and 4 KB of JSON in all.
 
-    The event lists only the names. Raises EffectLost when there would be too much, and a final one when the
-    person is not active.
+    The event lists only the names. Raises EffectConflict when there would be too much, and a final one when
+    the person is not active.
     """
-    person = active_locked(pk)
+    person = lock_active(pk)
     merged = {**person.attributes, **values}
     changed = sorted(
         name for name in values if name not in person.attributes or person.attributes[name] != values[name]
     )
     if not changed:
         return
-    if len(merged) > MOST_ATTRIBUTES or len(json.dumps(merged, ensure_ascii=False).encode()) > MOST_BYTES:
-        raise EffectLost(_("That's too much to store."))
+    if (
+        len(merged) > MAX_ATTRIBUTES
+        or len(json.dumps(merged, ensure_ascii=False).encode()) > MAX_ATTRIBUTE_BYTES
+    ):
+        raise EffectConflict(_("That's too much to store."))
     Person.objects.filter(pk=pk).update(attributes=merged)
     publish("person.attributes_changed", actor=person.username, target=person.username, keys=changed)
 
 
-def active_locked(pk: int) -> Person:
-    """Return the active person, locked until the transaction ends; raise a final EffectLost."""
+def lock_active(pk: int) -> Person:
+    """Return the active person, locked until the transaction ends; raise a final EffectConflict."""
     person = Person.objects.select_for_update().filter(pk=pk, is_active=True).first()
     if person is None:
-        raise EffectLost(_("This account can't be used right now."), final=True)
+        raise EffectConflict(_("This account can't be used right now."), final=True)
     return person
 
 

@@ -15,7 +15,7 @@ from idp.outbox import mail
 LIFETIME = timedelta(minutes=15)
 
 
-def make_link(person: Person, *, by: str) -> str:
+def create_link(person: Person, *, by: str) -> str:
     """Return a one-time token for this person that is valid for 15 minutes; only its hash is stored.
 
     Older links of the person end.
@@ -36,18 +36,18 @@ class NoAddress(Conflict):
 
 @transaction.atomic
 def mail_link(person: Person, site: str, *, by: str) -> None:
-    """Create a link like :func:`make_link` and post it to the person's email address; raise NoAddress.
+    """Create a link like :func:`create_link` and post it to the person's email address; raise NoAddress.
 
     ``site``: scheme and host of the tenant. The mail is dropped when the link has expired before delivery.
     """
     if not person.mailbox:
         raise NoAddress
-    variables = {"name": person.display_name, "link": f"{site}/recover/{make_link(person, by=by)}"}
+    variables = {"name": person.display_name, "link": f"{site}/recover/{create_link(person, by=by)}"}
     variables["minutes"] = str(LIFETIME // timedelta(minutes=1))
-    mail.send("recovery", person.mailbox, variables, good_for=LIFETIME)
+    mail.send("recovery", person.mailbox, variables, lifetime=LIFETIME)
 
 
-def holder(token: str) -> Person | None:
+def find_holder(token: str) -> Person | None:
     """Return the person of this link; None unless the link is valid and the person active."""
     link = _valid_links(token).select_related("person").first()
     return link.person if link and link.person.is_active else None
@@ -58,7 +58,7 @@ def redeem(token: str, password: str) -> bool:
 
     Raises ValidationError when the password is too weak; the link then stays valid.
     """
-    person = holder(token)
+    person = find_holder(token)
     if person is None:
         return False
     encoded = prepare_password(person, password)

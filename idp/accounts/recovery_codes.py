@@ -14,15 +14,15 @@ from django.utils.translation import gettext_lazy as _
 from idp.accounts import simulated
 from idp.accounts.credentials import RECOVERY_CODE, replace_kind, topic_of
 from idp.accounts.models import Credential
-from idp.accounts.people import active_locked
+from idp.accounts.people import lock_active
 from idp.events.bus import publish
-from idp.foundation.effects import Effect, EffectLost
-from idp.foundation.sealing import Unsealable, mac_under, macs, new_token, same
-from idp.foundation.text import read_code
+from idp.foundation.effects import Effect, EffectConflict
+from idp.foundation.sealing import Unsealable, constant_time_equal, mac_under, macs, new_token
+from idp.foundation.text import fold_code
 
 METHOD = "otp"  # RFC 8176
-HOW_MANY = 10
-FEW = 3  # with this many left, the person should create new ones
+CODE_COUNT = 10
+LOW_COUNT = 3  # with this many left, the person should create new ones
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32; ten letters are 50 bits
 _LENGTH, _GROUP = 10, 5
 _LOOK_ALIKES = str.maketrans("ilo", "110")
@@ -37,24 +37,26 @@ class SavedForm(forms.Form):
 
 def new_codes() -> list[str]:
     """Return ten codes, formatted like ``abcde-fghjk``."""
-    return [shown("".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))) for _ in range(HOW_MANY)]
+    return [
+        format_code("".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))) for _ in range(CODE_COUNT)
+    ]
 
 
-def shown(code: str) -> str:
+def format_code(code: str) -> str:
     """Return the code in two groups of five."""
     return f"{code[:_GROUP]}-{code[_GROUP:]}"
 
 
-def normalised(typed: str) -> str:
+def normalize_recovery_code(typed: str) -> str:
     """Return the code without its spelling: case, width, dashes and spaces; i and l are 1, o is 0."""
-    plain = read_code(typed).lower().translate(_LOOK_ALIKES)
+    plain = fold_code(typed).lower().translate(_LOOK_ALIKES)
     return "".join(letter for letter in plain if letter in _ALPHABET)[: _LENGTH + 1]
 
 
-def left(person: int) -> int:
+def count_unused(person: int) -> int:
     """Return how many unused codes this person has."""
     if simulated_person := simulated.by_key(person):
-        return HOW_MANY if RECOVERY_CODE in simulated_person.credentials else 0
+        return CODE_COUNT if RECOVERY_CODE in simulated_person.credentials else 0
     return (
         Credential.objects.filter(person_id=person, kind=RECOVERY_CODE, used_at=None).count() if person else 0
     )
@@ -68,22 +70,22 @@ class UseRecoveryCode(Effect):
 
     def apply(self) -> None:
         codes = Credential.objects.filter(pk=self.credential, kind=RECOVERY_CODE)
-        person = active_locked(codes.values_list("person_id", flat=True).first() or 0)
+        person = lock_active(codes.values_list("person_id", flat=True).first() or 0)
         if not codes.filter(used_at=None).update(used_at=timezone.now()):
-            raise EffectLost(_("That code was already used. Use another one."))
+            raise EffectConflict(_("That code was already used. Use another one."))
         subject = {"target": person.username, "topic": topic_of(person.pk, RECOVERY_CODE)}
         publish(
             "person.credential_used",
             actor=person.username,
             credential=RECOVERY_CODE,
-            left=left(person.pk),
+            left=count_unused(person.pk),
             **subject,
         )
 
 
-def use(person: int, typed: str) -> UseRecoveryCode | None:
+def verify(person: int, typed: str) -> UseRecoveryCode | None:
     """Return the effect of using this code, or None unless it is an unused code of this person."""
-    code = normalised(typed)
+    code = normalize_recovery_code(typed)
     server_macs = macs(_PURPOSE, code)
     try:
         unused = list(
@@ -94,12 +96,15 @@ def use(person: int, typed: str) -> UseRecoveryCode | None:
     except Unsealable:
         return None
     for pk, key, stored in unused:
-        if any(same(stored, each) for each in ([mac_under(key, _PURPOSE, code)] if key else server_macs)):
+        if any(
+            constant_time_equal(stored, each)
+            for each in ([mac_under(key, _PURPOSE, code)] if key else server_macs)
+        ):
             return UseRecoveryCode(pk)
     return None
 
 
-def tied_to_the_servers_key() -> int:
+def count_under_server_key() -> int:
     """Return how many unused codes were hashed under the server's own key and are lost with it."""
     return Credential.objects.filter(kind=RECOVERY_CODE, used_at=None, secret="").count()
 
@@ -116,7 +121,7 @@ class SaveRecoveryCodes(Effect):
     first: bool
 
     def apply(self) -> None:
-        keyed = [(new_token(), normalised(code)) for code in self.codes]
+        keyed = [(new_token(), normalize_recovery_code(code)) for code in self.codes]
         rows = [{"secret": key, "lookup": mac_under(key, _PURPOSE, code)} for key, code in keyed]
         credentials = [Credential(person_id=self.person, kind=RECOVERY_CODE, **row) for row in rows]
         replace_kind(self.person, RECOVERY_CODE, credentials, first=self.first)

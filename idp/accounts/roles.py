@@ -69,7 +69,7 @@ class OwnPassword(NotAllowed):
 
 
 @lru_cache(maxsize=1)
-def allowed() -> dict[str, frozenset[str]]:
+def roles_by_operation() -> dict[str, frozenset[str]]:
     """Return the roles that may perform each operation, by operation."""
     header, *rows = [line.split() for line in MATRIX.strip().splitlines()]
     return {
@@ -83,11 +83,11 @@ def role_titles() -> dict[str, str]:
     return {role.value: str(role.label) for role in Role}
 
 
-def changing() -> frozenset[str]:
+def writing_roles() -> frozenset[str]:
     """Return the roles that may change something, as opposed to only reading."""
     return frozenset(
         role
-        for operation, roles in allowed().items()
+        for operation, roles in roles_by_operation().items()
         if operation.rpartition(".")[2] not in _READ_ONLY
         for role in roles
     )
@@ -95,7 +95,7 @@ def changing() -> frozenset[str]:
 
 SHARED_SECRETS = "secrets.shared"  # the files of FOYER_SECRETS of no tenant; no role has it
 # the permissions of the installation's own files and commands
-EVERYTHING = frozenset({*allowed(), SHARED_SECRETS})
+EVERYTHING = frozenset({*roles_by_operation(), SHARED_SECRETS})
 
 
 def may(person: Person | None, operation: str) -> bool:
@@ -103,7 +103,7 @@ def may(person: Person | None, operation: str) -> bool:
 
     An operation outside the matrix is a programming error and raises KeyError.
     """
-    roles = allowed()[operation]
+    roles = roles_by_operation()[operation]
     if person is None or not person.is_active or person.role not in roles:
         return False
     # operations on the installation are only allowed on the default tenant's host
@@ -116,28 +116,28 @@ def require(person: Person | None, operation: str) -> None:
         raise NotAllowed
 
 
-def require_over(person: Person, role: str) -> None:
+def require_authority_over(person: Person, role: str) -> None:
     """Raise NotAllowed if ``role`` may do anything that this person may not.
 
     No one changes, helps or creates a person with more permissions than their own: otherwise a recovery link
     would escalate their privileges.
     """
-    if any(role in roles and person.role not in roles for roles in allowed().values()):
+    if any(role in roles and person.role not in roles for roles in roles_by_operation().values()):
         raise NotAllowed
 
 
-def require_to_let_in(person: Person, whom: Person) -> None:
+def require_may_recover(person: Person, whom: Person) -> None:
     """Raise NotAllowed where this person may not give the other one access.
 
     That is so for a person with more permissions, and for oneself. One's own account is changed only after
     reauthentication, so that a stolen session or token is not enough.
     """
-    require_over(person, whom.role)
+    require_authority_over(person, whom.role)
     if person.pk == whom.pk:
         raise NotAllowed
 
 
-def require_own_page(person: Person, username: str) -> None:
+def refuse_own_password(person: Person, username: str) -> None:
     """Raise OwnPassword where the person would set their own password.
 
     A stolen session or token must not be enough for that.
@@ -148,4 +148,4 @@ def require_own_page(person: Person, username: str) -> None:
 
 def operations_of(person: Person | None) -> list[str]:
     """Return all operations that this person may perform here, in the order of the matrix."""
-    return [operation for operation in allowed() if may(person, operation)]
+    return [operation for operation in roles_by_operation() if may(person, operation)]

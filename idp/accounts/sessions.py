@@ -11,14 +11,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.models import Person, Session
-from idp.events.bus import publish, publish_many
+from idp.events.bus import publish, publish_bulk
 from idp.events.origin import current_origin
-from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.effects import Effect, EffectConflict
 from idp.foundation.sealing import digest, new_token
 
 
 @dataclass(frozen=True)
-class Opened:
+class IssuedSession:
     """A session that was just started or renewed, with its new key.
 
     ``key`` is sent to the browser after the transaction is committed, and nowhere else.
@@ -45,10 +45,10 @@ class SignIn(Effect):
     proofs: Mapping[str, str] = field(default_factory=dict)
     lifetime: int | None = None
 
-    def apply(self) -> Opened:
+    def apply(self) -> IssuedSession:
         return sign_in(self)
 
-    def learned(self, result: Opened | None) -> Mapping[str, Any]:
+    def new_facts(self, result: IssuedSession | None) -> Mapping[str, Any]:
         moment = result.authenticated_at if result else timezone.now()
         session = result.session if result else None
         return {
@@ -62,7 +62,7 @@ class SignIn(Effect):
 
 
 @dataclass(frozen=True)
-class Closed:
+class EndedSession:
     """A session that has just ended, so that its client can forget the key."""
 
     session: int
@@ -74,9 +74,9 @@ class SignOut(Effect):
 
     session: int
 
-    def apply(self) -> Closed:
+    def apply(self) -> EndedSession:
         end(self.session, why="signed out")
-        return Closed(self.session)
+        return EndedSession(self.session)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class StepUp(Effect):
 
     def apply(self) -> None:
         session = _lock(self.session)
-        session.proved(self.method, timezone.now())
+        session.record_proof(self.method, timezone.now())
         session.save(update_fields=["methods", "proofs"])
         publish(
             "session.stepped_up",
@@ -109,7 +109,7 @@ class ProvedAgain(Effect):
     def apply(self) -> Session:
         session = _lock(self.session, self.person)
         now = timezone.now()
-        session.proved(self.method, now)
+        session.record_proof(self.method, now)
         session.authenticated_at = now
         session.save(update_fields=["authenticated_at", "methods", "proofs"])
         publish(
@@ -120,7 +120,7 @@ class ProvedAgain(Effect):
         )
         return session
 
-    def learned(self, result: Session | None) -> Mapping[str, Any]:
+    def new_facts(self, result: Session | None) -> Mapping[str, Any]:
         moment = result.authenticated_at if result else timezone.now()
         methods = list(result.methods) if result else [self.method]
         return {
@@ -133,18 +133,18 @@ class ProvedAgain(Effect):
         }
 
 
-def sign_in(request: SignIn) -> Opened:
+def sign_in(request: SignIn) -> IssuedSession:
     """Start a session; the same person in the same client keeps the row, under a new key.
 
     The new key prevents session fixation, and keeping the row means that open tabs stay signed in. Raises
-    EffectLost when the person is no longer active, or when a proof no longer counts. The person's row is
+    EffectConflict when the person is no longer active, or when a proof no longer counts. The person's row is
     locked: a concurrent call that ends all sessions either finds this session or is seen by it.
     """
     now, key = timezone.now(), new_token()
     person = Person.objects.select_for_update().filter(pk=request.person, is_active=True).first()
     proofs = {method: request.proofs.get(method, now.isoformat()) for method in request.methods}
-    if person is None or any(person.outdated(datetime.fromisoformat(at)) for at in proofs.values()):
-        raise EffectLost(_("You can't sign in right now."), final=True)
+    if person is None or any(person.is_proof_outdated(datetime.fromisoformat(at)) for at in proofs.values()):
+        raise EffectConflict(_("You can't sign in right now."), final=True)
     values = {
         "key_hash": digest(key),
         "methods": list(request.methods),
@@ -163,14 +163,14 @@ def sign_in(request: SignIn) -> Opened:
             end(request.current, why="someone else signed in")
         session = Session.objects.create(person=person, **values).pk
     publish("session.started", actor=person.username, topic=topic_of(session), methods=list(request.methods))
-    return Opened(session, person.pk, now, key)
+    return IssuedSession(session, person.pk, now, key)
 
 
-def renew(pk: int) -> Opened:
-    """Give an active session a new key, so that copies of its cookie become useless; raise EffectLost."""
+def renew_key(pk: int) -> IssuedSession:
+    """Give an active session a new key, so that copies of its cookie become useless; raise EffectConflict."""
     session, key = _lock(pk), new_token()
     Session.objects.filter(pk=pk).update(key_hash=digest(key))
-    return Opened(pk, session.person_id, session.authenticated_at, key)
+    return IssuedSession(pk, session.person_id, session.authenticated_at, key)
 
 
 def topic_of(session: int) -> str:
@@ -178,7 +178,7 @@ def topic_of(session: int) -> str:
     return f"session:{session}"
 
 
-def find(key: str) -> Session | None:
+def find_by_key(key: str) -> Session | None:
     """Return the active session with this key, of an active person, with the person loaded."""
     now = timezone.now()
     return (
@@ -191,7 +191,7 @@ def find(key: str) -> Session | None:
     )
 
 
-def alive(pk: int | None) -> Session | None:
+def find_by_id(pk: int | None) -> Session | None:
     """Return the active session with this ID, of an active person, with the person loaded."""
     now = timezone.now()
     return (
@@ -215,7 +215,7 @@ def end(pk: int, *, why: str, by: str = "") -> bool:
 
 
 @transaction.atomic
-def end_all(*people: Person, why: str, by: str = "", keep: int | None = None) -> int:
+def end_sessions(*people: Person, why: str, by: str = "", keep: int | None = None) -> int:
     """End every session of these people but ``keep``, publish an event for each, and return how many.
 
     Tokens stay valid.
@@ -223,7 +223,7 @@ def end_all(*people: Person, why: str, by: str = "", keep: int | None = None) ->
     rows = Session.objects.filter(person__in=people, ended_at=None).exclude(pk=keep or 0)
     ending = list(rows.select_for_update().order_by("pk").values_list("pk", "person__username"))
     ended = rows.update(ended_at=timezone.now())  # includes sessions that started since
-    publish_many("session.ended", [(name, "", topic_of(pk)) for pk, name in ending], actor=by, why=why)
+    publish_bulk("session.ended", [(name, "", topic_of(pk)) for pk, name in ending], actor=by, why=why)
     return ended
 
 
@@ -241,19 +241,19 @@ def end_everything(*people: Person, why: str, by: str = "", keep: int | None = N
     Person.objects.filter(pk__in=[person.pk for person in people]).update(proofs_valid_after=now)
     # the times of its proofs do not change
     for session in Session.objects.filter(pk=keep or 0, person__in=people):
-        proofs = {method: at.isoformat() for method, at in session.moments.items()}
+        proofs = {method: at.isoformat() for method, at in session.proof_times.items()}
         Session.objects.filter(pk=session.pk).update(authenticated_at=now, proofs=proofs)
-    return end_all(*people, why=why, by=by, keep=keep)
+    return end_sessions(*people, why=why, by=by, keep=keep)
 
 
 @transaction.atomic
-def end_elsewhere(person: Person, session: int, *, why: str) -> Opened:
+def end_elsewhere(person: Person, session: int, *, why: str) -> IssuedSession:
     """End everything of this person but one session, and return that session under a new key.
 
-    The new key makes copies of its cookie useless. Raises EffectLost.
+    The new key makes copies of its cookie useless. Raises EffectConflict.
     """
     end_everything(person, why=why, by=person.username, keep=session)
-    return renew(session)
+    return renew_key(session)
 
 
 def sweep(now: datetime, batch: int = 1000) -> int:
@@ -264,11 +264,11 @@ def sweep(now: datetime, batch: int = 1000) -> int:
 
 
 def _lock(pk: int, person: int | None = None) -> Session:
-    """Return the active session, locked until the transaction ends; raise a final EffectLost."""
+    """Return the active session, locked until the transaction ends; raise a final EffectConflict."""
     session = Session.objects.select_for_update().filter(pk=pk).first()
-    active = alive(pk) if session else None
+    active = find_by_id(pk) if session else None
     if active is None or (person is not None and active.person_id != person):
-        raise EffectLost(_("Your session expired. Please start again."), final=True)
+        raise EffectConflict(_("Your session expired. Please start again."), final=True)
     return active
 
 

@@ -17,7 +17,7 @@ PK = -1  # not the key of any row
 
 
 @dataclass(frozen=True)
-class Invented:
+class SimulatedPerson:
     """The assumed properties of the person; ``username`` is folded, ``credentials`` are their kinds."""
 
     username: str
@@ -28,7 +28,7 @@ class Invented:
     attributes: Mapping[str, str] = field(default_factory=dict)
     role: str = ""
 
-    def person(self) -> Person:
+    def as_person(self) -> Person:
         """Return an unsaved row for the person, which no password can prove."""
         values = {"username": self.username, "name": self.name, "attributes": dict(self.attributes)}
         flags = {"role": self.role, "email_verified": bool(self.email), "created_at": timezone.now()}
@@ -37,11 +37,11 @@ class Invented:
         return person
 
 
-_current: ContextVar[Invented | None] = ContextVar("simulated_person", default=None)
+_current: ContextVar[SimulatedPerson | None] = ContextVar("simulated_person", default=None)
 
 
 @contextmanager
-def inventing(invented: Invented | None) -> Iterator[None]:
+def simulate_person(invented: SimulatedPerson | None) -> Iterator[None]:
     """Simulate the person within the block, on this thread; None simulates no one."""
     token = _current.set(invented)
     try:
@@ -50,11 +50,11 @@ def inventing(invented: Invented | None) -> Iterator[None]:
         _current.reset(token)
 
 
-def known() -> Invented | None:
+def current_person() -> SimulatedPerson | None:
     """Return the simulated person, if any."""
     return _current.get()
 
 
-def by_key(pk: int | None) -> Invented | None:
+def by_key(pk: int | None) -> SimulatedPerson | None:
     """Return the simulated person if this is their key."""
-    return known() if pk == PK else None
+    return current_person() if pk == PK else None

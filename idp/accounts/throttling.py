@@ -6,10 +6,10 @@ browser, or for a network, in which the person has recently signed in. These hav
 
 from datetime import timedelta
 
-from idp.accounts.known_browsers import KnownBrowser, signed_in_from
+from idp.accounts.known_browsers import KnownBrowser, has_signed_in_from
 from idp.accounts.models import Person
 from idp.foundation.text import fold
-from idp.ratelimit.budgets import Budget, Spend, by_network
+from idp.ratelimit.budgets import Budget, Spend, network_spends
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _SECOND_FACTOR = Budget("second_factor.person", 21, HOUR, free=5)
@@ -35,15 +35,17 @@ def password_budgets(
     The account is counted by its person, whichever of their names was typed. The short waits go by what was
     typed: otherwise five guesses would reveal that two names belong to one person, and so that they exist.
     """
-    known, known_network = browser.name_for(person), signed_in_from(person, address)
+    known, known_network = browser.identifier_for(person), has_signed_in_from(person, address)
     if known:
         return (
             Spend(
                 Budget("password.browser", free + 16, window, free=free), f"{person and person.pk}\0{known}"
             ),
         )
-    by_name = by_network(Budget("password.own", free + 16, window, free=free), address, f"{fold(name)}\0")[0]
-    anyone = (by_name, *by_network(Budget("password.address", 100, window), address))
+    by_name = network_spends(
+        Budget("password.own", free + 16, window, free=free), address, f"{fold(name)}\0"
+    )[0]
+    anyone = (by_name, *network_spends(Budget("password.address", 100, window), address))
     if known_network:
         return anyone
     account = f"person {person.pk}" if person else f"name {fold(name)}"
@@ -60,11 +62,11 @@ def second_factor_budgets(person: Person | None, address: str, browser: KnownBro
 
     Five are immediate, then the waits grow; 100 a day for the person; 100 an hour for a network.
     """
-    key, known = str(person.pk if person else 0), browser.name_for(person)
+    key, known = str(person.pk if person else 0), browser.identifier_for(person)
     if known:
         return (Spend(_SECOND_FACTOR, f"{key}\0{known}"), Spend(_SECOND_FACTOR_A_DAY, f"{key}\0{known}"))
     return (
         Spend(_SECOND_FACTOR, key),
         Spend(_SECOND_FACTOR_A_DAY, key),
-        *by_network(_SECOND_FACTOR_ADDRESS, address),
+        *network_spends(_SECOND_FACTOR_ADDRESS, address),
     )

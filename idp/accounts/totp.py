@@ -14,17 +14,17 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.accounts.credentials import TOTP, replace_kind, topic_of
 from idp.accounts.models import Credential
-from idp.accounts.people import active_locked
+from idp.accounts.people import lock_active
 from idp.events.bus import publish
 from idp.foundation.clocks import LEEWAY
-from idp.foundation.effects import Effect, EffectLost
-from idp.foundation.qr import picture
-from idp.foundation.sealing import Unsealable, same
-from idp.foundation.text import read_code
+from idp.foundation.effects import Effect, EffectConflict
+from idp.foundation.qr import data_uri
+from idp.foundation.sealing import Unsealable, constant_time_equal
+from idp.foundation.text import fold_code
 from idp.tenancy.scope import current_tenant
 
 METHOD = "otp"  # RFC 8176
-WRONG = _("Incorrect code. Codes change every 30 seconds; enter the one your app shows now.")
+INCORRECT_CODE = _("Incorrect code. Codes change every 30 seconds; enter the one your app shows now.")
 _SECONDS = 30
 # RFC 6238 section 5.2: one step for the time of typing, one for a clock that is ahead
 _WINDOW = (0, -1, 1)
@@ -45,7 +45,7 @@ class CodeField(forms.CharField):
         super().__init__(label=label or _("Code"), max_length=32, widget=forms.TextInput(hints))
 
     def clean(self, value: Any) -> str:
-        digits = read_code(super().clean(value))
+        digits = fold_code(super().clean(value))
         if not re.fullmatch("[0-9]{6}", digits):
             raise ValidationError(_("Enter the six-digit code."))
         return digits
@@ -56,18 +56,22 @@ def new_secret() -> str:
     return pyotp.random_base32(32)
 
 
-def enrolment(secret: str, account: str) -> dict[str, str]:
+def enrollment(secret: str, account: str) -> dict[str, str]:
     """Return what an authenticator app needs: the URI, its QR code, and the secret in groups of four."""
     issuer = current_tenant().title.replace(":", " ")  # it separates issuer and account in the label
     address = pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
     groups = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
-    return {"address": address, "picture": picture(address), "secret": groups}
+    return {"address": address, "picture": data_uri(address), "secret": groups}
 
 
-def matched(secret: str, code: str, now: datetime) -> int | None:
+def match_step(secret: str, code: str, now: datetime) -> int | None:
     """Return the time step of this code: the current one or a neighbor; None for a wrong code."""
     totp, current = pyotp.TOTP(secret, interval=_SECONDS), int(now.timestamp()) // _SECONDS
-    steps = [step for step in (current + away for away in _WINDOW) if same(totp.generate_otp(step), code)]
+    steps = [
+        step
+        for step in (current + away for away in _WINDOW)
+        if constant_time_equal(totp.generate_otp(step), code)
+    ]
     return steps[0] if steps else None
 
 
@@ -88,16 +92,16 @@ class UseTotp(Effect):
             .values_list("person_id", flat=True)
             .first()
         )
-        person = active_locked(person_id or 0)
+        person = lock_active(person_id or 0)
         unused = Q(counter__lt=self.step) | Q(counter__gt=self.step + _FAR_AHEAD)
         credentials = Credential.objects.filter(unused, pk=self.credential, kind=TOTP)
         if not credentials.update(counter=self.step, used_at=timezone.now()):
-            raise EffectLost(_("That code was already used. Wait for the next one."))
+            raise EffectConflict(_("That code was already used. Wait for the next one."))
         subject = {"target": person.username, "topic": topic_of(person.pk, TOTP)}
         publish("person.credential_used", actor=person.username, credential=TOTP, **subject)
 
 
-def use(person: int, code: str, now: datetime) -> UseTotp | None:
+def verify(person: int, code: str, now: datetime) -> UseTotp | None:
     """Return the effect of using this code; None unless it is a code of the person's app.
 
     It is also None if the app's secret can no longer be decrypted.
@@ -107,7 +111,7 @@ def use(person: int, code: str, now: datetime) -> UseTotp | None:
             secret = Credential.objects.get(pk=pk).secret
         except (Credential.DoesNotExist, Unsealable):
             continue
-        if step := matched(secret, code, now):
+        if step := match_step(secret, code, now):
             return UseTotp(pk, step)
     return None
 

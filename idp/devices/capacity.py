@@ -6,20 +6,20 @@ from typing import NoReturn
 from django.db import models
 from django.db.models.functions import Left
 
-from idp.devices.models import DeviceCode, State
+from idp.devices.models import DeviceCode, DeviceState
 from idp.events.bus import publish_once
 from idp.oauth.errors import TooManyRequests
 from idp.oauth.models import Application
 from idp.ratelimit.budgets import network_ranges
 
 
-def check_room(application: Application, address: str, now: datetime) -> None:
+def check_capacity(application: Application, address: str, now: datetime) -> None:
     """Raise TooManyRequests when the network or the application has too many pending devices.
 
     In a full application the network with the most pending devices gives up its oldest one, so that an
     attacker does not crowd out others. The application only refuses where no network has more than this one.
     """
-    rows = DeviceCode.objects.filter(state=State.PENDING, application=application, expires_at__gt=now)
+    rows = DeviceCode.objects.filter(state=DeviceState.PENDING, application=application, expires_at__gt=now)
     limit, own = application.device_pending_limit, application.device_pending_limit_per_address
     for network, factor in network_ranges(address):
         if _in_network(rows, network)[: own * factor].count() >= own * factor:
@@ -55,8 +55,8 @@ def _evict(rows: models.QuerySet[DeviceCode], mine: str, now: datetime) -> bool:
         .first()
     )
     return bool(
-        DeviceCode.objects.filter(pk=oldest or 0, state=State.PENDING).update(
-            state=State.EXPIRED, expires_at=now
+        DeviceCode.objects.filter(pk=oldest or 0, state=DeviceState.PENDING).update(
+            state=DeviceState.EXPIRED, expires_at=now
         )
     )
 

@@ -3,10 +3,10 @@
 import secrets
 
 from idp.foundation.sealing import mac, macs
-from idp.foundation.text import read_code
+from idp.foundation.text import fold_code
 
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
-LENGTH, LONG = 8, 12
+LENGTH, LONG_LENGTH = 8, 12
 
 
 def new_user_code(length: int = LENGTH) -> str:
@@ -14,17 +14,17 @@ def new_user_code(length: int = LENGTH) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
-def shown(code: str) -> str:
+def format_code(code: str) -> str:
     """Return the code in groups of four, as a device displays it: XXXX-XXXX."""
     return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
 
 
-def normalised(typed: str) -> str:
+def normalize_user_code(typed: str) -> str:
     """Return the letters of a typed code.
 
     Case, width, dashes, spaces and everything else outside the alphabet are ignored (checklist D22).
     """
-    return "".join(letter for letter in read_code(typed) if letter in ALPHABET)[: LONG + 1]
+    return "".join(letter for letter in fold_code(typed) if letter in ALPHABET)[: LONG_LENGTH + 1]
 
 
 def user_code_hash(code: str) -> str:

@@ -4,32 +4,34 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from idp.devices.service import Waiting, waiting
-from idp.devices.simulated import pretended
-from idp.foundation.condition_variables import ABSENT, About, Word, WordType
+from idp.devices.service import PendingDevice, find_pending
+from idp.devices.simulated import simulated_device
+from idp.foundation.condition_variables import EMPTY_VALUES, EvaluationContext, Variable, VariableType
 from idp.ratelimit.budgets import same_network
 
 
-def _device_variable(type_: WordType, read: Callable[[Waiting, About], Any], doc: str) -> Word:
+def _device_variable(
+    type_: VariableType, read: Callable[[PendingDevice, EvaluationContext], Any], doc: str
+) -> Variable:
     """Return a variable about the device whose code was entered.
 
     It is empty for a device whose request was decided or has expired.
     """
 
-    def load(context: About) -> Any:
+    def load(context: EvaluationContext) -> Any:
         request = context.facts.get("request") or {}
         pk = request.get("device")
-        device = context.once("device", pk, waiting) if pk else pretended(request)
-        return read(device, context) if device else ABSENT[type_]
+        device = context.load_once("device", pk, find_pending) if pk else simulated_device(request)
+        return read(device, context) if device else EMPTY_VALUES[type_]
 
-    return Word(type_, load, needs="request", doc=doc, about="request")
+    return Variable(type_, load, required_fact="request", doc=doc, subject="request")
 
 
-def _same_network(device: Waiting, context: About) -> bool:
+def _same_network(device: PendingDevice, context: EvaluationContext) -> bool:
     return same_network(device.address, context.address)
 
 
-WORDS = {
+CONDITION_VARIABLES = {
     "device.address": _device_variable(
         "string",
         lambda device, context: device.address,
@@ -47,7 +49,7 @@ WORDS = {
     ),
     "device.age": _device_variable(
         "duration",
-        lambda device, context: max(context.now - device.asked_at, timedelta(0)),
+        lambda device, context: max(context.now - device.requested_at, timedelta(0)),
         "how long ago the device requested its code",
     ),
     "device.same_network": _device_variable(

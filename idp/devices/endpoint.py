@@ -4,13 +4,13 @@ import re
 from typing import Any
 
 from idp.devices import codes, service
-from idp.foundation.text import cleaned
+from idp.foundation.text import clean_line
 from idp.oauth import clients
 from idp.oauth.discovery import DEVICE_CODE
 from idp.oauth.errors import InvalidRequest
 from idp.oauth.forms import Form, parse_credentials, parse_scopes
 
-LONGEST_NAME = 40
+MAX_NAME_LENGTH = 40
 # the page quotes a device's name, which must not contain the closing quote
 _QUOTES = dict.fromkeys(map(ord, '"“”„‟«»‹›「」『』〝〞〟＂'), "'")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -29,17 +29,17 @@ def authorize_device(authorization: str, form: Form, issuer: str) -> dict[str, A
     application = clients.authenticate(parse_credentials(authorization, form))
     clients.require_grant(application, DEVICE_CODE)
     requested = parse_scopes(form.get("scope") or form.get("scopes"))
-    request = service.Ask(
+    request = service.DeviceRequest(
         application=application,
         scopes=tuple(clients.allowed_scopes(application, requested)),
         issuer=issuer,
         nonce=_nonce(form),
         code_challenge=_challenge(form),
-        label=cleaned(form.get("device_name") or "", LONGEST_NAME).translate(_QUOTES),
+        label=clean_line(form.get("device_name") or "", MAX_NAME_LENGTH).translate(_QUOTES),
     )
     started = service.start(request)
     address = f"{issuer}/device"
-    shown = codes.shown(started.user_code)
+    shown = codes.format_code(started.user_code)
     return {
         "device_code": started.device_code,
         "user_code": shown,

@@ -5,8 +5,8 @@ from base64 import urlsafe_b64encode
 from datetime import datetime
 
 from idp.devices import service
-from idp.devices.models import DeviceCode, State
-from idp.foundation.sealing import same
+from idp.devices.models import DeviceCode, DeviceState
+from idp.foundation.sealing import constant_time_equal
 from idp.oauth import tokens
 from idp.oauth.discovery import DEVICE_CODE
 from idp.oauth.errors import (
@@ -20,7 +20,7 @@ from idp.oauth.errors import (
 from idp.oauth.forms import Form
 from idp.oauth.grant import Grant
 from idp.oauth.models import Application, TokenFamily
-from idp.oauth.retries import Given
+from idp.oauth.retries import PreviousResponse
 from idp.oauth.tokens import Entitlement
 
 
@@ -33,18 +33,18 @@ class DeviceGrant(Grant):
     grant_type = DEVICE_CODE
 
     def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
-        presented, previous = form.need("device_code"), None
+        presented, previous = form.require("device_code"), None
         row = service.find_for_client(application, presented, issuer)
         _check_verifier(row, form.get("code_verifier"))
-        match service.state_now(row):
-            case State.PENDING:
+        match service.current_state(row):
+            case DeviceState.PENDING:
                 raise SlowDown if service.polled_too_early(row) else AuthorizationPending
-            case State.DENIED | State.REVOKED:
+            case DeviceState.DENIED | DeviceState.REVOKED:
                 raise AccessDenied
-            case State.EXPIRED:
+            case DeviceState.EXPIRED:
                 raise ExpiredToken
-            case State.REDEEMED:
-                previous = service.given(row, presented)
+            case DeviceState.REDEEMED:
+                previous = service.get_previous_response(row, presented)
         if row.person is None or row.authenticated_at is None:
             raise AccessDenied
         return Entitlement(
@@ -57,18 +57,18 @@ class DeviceGrant(Grant):
             subject=row,
             nonce=row.nonce or None,
             presented=presented,
-            given=previous,
+            previous=previous,
         )
 
     def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
-        family = tokens.open_family(found)
+        family = tokens.create_family(found)
         service.redeem(found.subject, family, now)
         return family
 
-    def overtaken(self, found: Entitlement) -> Given | None:
-        return service.given_now(found.subject, found.presented)
+    def find_concurrent_response(self, found: Entitlement) -> PreviousResponse | None:
+        return service.find_concurrent_response(found.subject, found.presented)
 
-    def refuse(self, found: Entitlement, why: str) -> None:
+    def revoke(self, found: Entitlement, why: str) -> None:
         service.revoke(found.subject.pk, why=why)
 
 
@@ -83,5 +83,5 @@ def _check_verifier(row: DeviceCode, verifier: str | None) -> None:
         if not 43 <= len(verifier) <= 128:
             raise InvalidRequest("The code_verifier must have 43 to 128 characters (RFC 7636 section 4.1).")
         hashed = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-        if not same(hashed, row.code_challenge):
+        if not constant_time_equal(hashed, row.code_challenge):
             raise InvalidGrant("The code_verifier does not match the code_challenge.")

@@ -5,7 +5,7 @@ from django.db import models
 from idp.tenancy.models import TenantModel
 
 
-class State(models.TextChoices):
+class DeviceState(models.TextChoices):
     """The states of a device and their transitions.
 
     ``pending → approved | denied | expired``, ``approved → redeemed | expired | revoked``, ``redeemed →
@@ -33,7 +33,7 @@ class DeviceCode(TenantModel):
     scopes = models.JSONField()
     nonce = models.CharField(max_length=255, blank=True)
     code_challenge = models.CharField(max_length=43, blank=True)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    state = models.CharField(max_length=10, choices=DeviceState.choices, default=DeviceState.PENDING)
     interval = models.PositiveIntegerField()
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)

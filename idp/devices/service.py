@@ -12,25 +12,25 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import people, sessions
 from idp.devices import codes, throttling
-from idp.devices.capacity import check_room, network_of
-from idp.devices.models import DeviceCode, State
-from idp.events.bus import publish, publish_bounded, publish_many
+from idp.devices.capacity import check_capacity, network_of
+from idp.devices.models import DeviceCode, DeviceState
+from idp.events.bus import publish, publish_bounded, publish_bulk
 from idp.events.origin import current_origin
-from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.effects import Effect, EffectConflict
 from idp.foundation.sealing import digest, new_token
 from idp.oauth import clients, retries, tokens
 from idp.oauth.errors import InvalidGrant, InvalidRequest
 from idp.oauth.models import Application
-from idp.oauth.retries import Given
+from idp.oauth.retries import PreviousResponse
 
 SLOW_DOWN_SECONDS = 5
-MOST_SECONDS = 300  # early polls do not raise it further, which limits their writes
+MAX_INTERVAL = 300  # early polls do not raise it further, which limits their writes
 JITTER = timedelta(seconds=1)
-_CLOSED = (State.DENIED, State.EXPIRED, State.REDEEMED, State.REVOKED)
+_CLOSED = (DeviceState.DENIED, DeviceState.EXPIRED, DeviceState.REDEEMED, DeviceState.REVOKED)
 
 
 @dataclass(frozen=True)
-class Ask:
+class DeviceRequest:
     """The request of a device, parsed, authenticated and filtered by the endpoint."""
 
     application: Application
@@ -42,7 +42,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Started:
+class DeviceAuthorization:
     """The two codes of a new request, which are stored only as hashes; times are in seconds."""
 
     expires_in: int
@@ -52,7 +52,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingDevice:
     """A pending device, as the deciding person sees it."""
 
     pk: int
@@ -61,7 +61,7 @@ class Waiting:
     address: str
     agent: str
     label: str
-    asked_at: datetime
+    requested_at: datetime
 
 
 def topic_of(device: int) -> str:
@@ -69,13 +69,13 @@ def topic_of(device: int) -> str:
     return f"device:{device}"
 
 
-def start(ask: Ask) -> Started:
+def start(ask: DeviceRequest) -> DeviceAuthorization:
     """Start a request; raise TooManyRequests when too many devices are pending (checklist D35).
 
     The limits are those of the application and of the address.
     """
     origin, now = current_origin(), timezone.now()
-    check_room(ask.application, origin.address, now)
+    check_capacity(ask.application, origin.address, now)
     lifetime = timedelta(seconds=ask.application.device_code_lifetime)
     device_code, length = new_token(), throttling.code_length()
     row = DeviceCode(
@@ -96,26 +96,26 @@ def start(ask: Ask) -> Started:
     with transaction.atomic():
         user_code = _save_with_free_code(row, length)
         _publish("device.started", row, scopes=row.scopes)
-    return Started(ask.application.device_code_lifetime, row.interval, device_code, user_code)
+    return DeviceAuthorization(ask.application.device_code_lifetime, row.interval, device_code, user_code)
 
 
-def find_waiting(typed: str) -> Waiting | None:
+def find_pending_by_code(typed: str) -> PendingDevice | None:
     """Return the pending device with this user code, in any spelling.
 
     Returns None when the code is unknown, expired or already decided.
     """
-    hashes = codes.user_code_hashes(codes.normalised(typed))
+    hashes = codes.user_code_hashes(codes.normalize_user_code(typed))
     return _waiting(DeviceCode.objects.filter(user_code_hash__in=hashes))
 
 
-def waiting(pk: int) -> Waiting | None:
+def find_pending(pk: int) -> PendingDevice | None:
     """Return the device with this ID while it is pending and has not expired."""
     return _waiting(DeviceCode.objects.filter(pk=pk))
 
 
-def connected(pk: int) -> bool:
+def is_connected(pk: int) -> bool:
     """Return whether the device has received its tokens."""
-    return DeviceCode.objects.filter(pk=pk, state=State.REDEEMED).exists()
+    return DeviceCode.objects.filter(pk=pk, state=DeviceState.REDEEMED).exists()
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class ApproveDevice(Effect):
     def apply(self) -> None:
         approve(self)
 
-    def learned(self, result: None) -> Mapping[str, Any]:
+    def new_facts(self, result: None) -> Mapping[str, Any]:
         return {"consent": {"device": self.device, "scopes": list(self.scopes)}}
 
 
@@ -162,28 +162,28 @@ class DenyDevice(Effect):
 
 
 def approve(decision: ApproveDevice) -> None:
-    """Change ``pending`` to ``approved``; raise EffectLost when it is not pending or not permitted."""
-    session, row = sessions.alive(decision.session), _row(decision.device)
+    """Change ``pending`` to ``approved``; raise EffectConflict when it is not pending or not permitted."""
+    session, row = sessions.find_by_id(decision.session), _row(decision.device)
     if session is None or row is None or not clients.may_use(session.person, row.application):
-        raise EffectLost(_("You don't have permission to connect this device."), final=True)
+        raise EffectConflict(_("You don't have permission to connect this device."), final=True)
     if row.application.flows.get("device_code", decision.flow) != decision.flow:
-        raise EffectLost(_("This application requires a different way to sign in."), final=True)
+        raise EffectConflict(_("This application requires a different way to sign in."), final=True)
     values = {
         "person": session.person,
         "methods": session.methods,
         "authenticated_at": session.authenticated_at,
         "scopes": [scope for scope in row.scopes if scope in decision.scopes],
     }
-    _decide(decision.device, State.APPROVED, **values)
+    _decide(decision.device, DeviceState.APPROVED, **values)
     _publish("device.approved", row, actor=session.person.username)
 
 
 def deny(decision: DenyDevice) -> None:
-    """Change ``pending`` to ``denied``; raise EffectLost when it is no longer pending."""
-    session, row = sessions.alive(decision.session), _row(decision.device)
+    """Change ``pending`` to ``denied``; raise EffectConflict when it is no longer pending."""
+    session, row = sessions.find_by_id(decision.session), _row(decision.device)
     if session is None or row is None:
-        raise EffectLost(_("You don't have permission to approve or deny this device."), final=True)
-    _decide(decision.device, State.DENIED, person=session.person)
+        raise EffectConflict(_("You don't have permission to approve or deny this device."), final=True)
+    _decide(decision.device, DeviceState.DENIED, person=session.person)
     _publish("device.denied", row, actor=session.person.username)
 
 
@@ -202,14 +202,14 @@ def find_for_client(application: Application, device_code: str, issuer: str) -> 
     return row
 
 
-def state_now(row: DeviceCode) -> State:
+def current_state(row: DeviceCode) -> DeviceState:
     """Return the current state.
 
     Expiry is evaluated on each read and does not depend on the sweep.
     """
-    if row.state in (State.PENDING, State.APPROVED) and row.expires_at <= timezone.now():
-        return State.EXPIRED
-    return State(row.state)
+    if row.state in (DeviceState.PENDING, DeviceState.APPROVED) and row.expires_at <= timezone.now():
+        return DeviceState.EXPIRED
+    return DeviceState(row.state)
 
 
 def polled_too_early(row: DeviceCode) -> bool:
@@ -225,7 +225,7 @@ def polled_too_early(row: DeviceCode) -> bool:
     key, now = f"device-poll:{row.pk}", timezone.now()
     last = cache.get(key)
     if last is not None and timedelta(0) <= now - last < timedelta(seconds=row.interval) - JITTER:
-        DeviceCode.objects.filter(pk=row.pk, interval__lt=MOST_SECONDS).update(
+        DeviceCode.objects.filter(pk=row.pk, interval__lt=MAX_INTERVAL).update(
             interval=models.F("interval") + SLOW_DOWN_SECONDS
         )
         return True
@@ -238,32 +238,36 @@ def redeem(row: DeviceCode, family: Any, now: datetime) -> None:
 
     Raises InvalidGrant for the others.
     """
-    open_rows = DeviceCode.objects.filter(pk=row.pk, state=State.APPROVED, expires_at__gt=now)
-    if not open_rows.update(state=State.REDEEMED, redeemed_at=now, family=family):
+    open_rows = DeviceCode.objects.filter(pk=row.pk, state=DeviceState.APPROVED, expires_at__gt=now)
+    if not open_rows.update(state=DeviceState.REDEEMED, redeemed_at=now, family=family):
         raise InvalidGrant
     _publish("device.redeemed", row, actor=row.person.username if row.person else "")
 
 
-def given(row: DeviceCode, device_code: str) -> Given:
+def get_previous_response(row: DeviceCode, device_code: str) -> PreviousResponse:
     """Return the response that a redeemed code received if it may be repeated (D27).
 
     Within the grace period, and while no token of it was used, the client lost a race or the response.
     Otherwise the device is revoked, with its tokens, and InvalidGrant is raised.
     """
-    response = retries.given(row.family, device_code, row.redeemed_at)
+    response = retries.find_repeatable_response(row.family, device_code, row.redeemed_at)
     if response is None:
         revoke(row.pk, why="device code used twice")
         raise InvalidGrant
     return response
 
 
-def given_now(row: DeviceCode, device_code: str) -> Given | None:
+def find_concurrent_response(row: DeviceCode, device_code: str) -> PreviousResponse | None:
     """Return the response of a concurrent request that redeemed the code first, if it may be repeated.
 
     Losing such a race revokes nothing.
     """
     current = DeviceCode.objects.select_related("family").filter(pk=row.pk).first()
-    return retries.given(current.family, device_code, current.redeemed_at) if current else None
+    return (
+        retries.find_repeatable_response(current.family, device_code, current.redeemed_at)
+        if current
+        else None
+    )
 
 
 @transaction.atomic
@@ -277,8 +281,8 @@ def revoke(pk: int, *, why: str, by: str = "") -> bool:
         .select_related("family__person", "family__application", "application")
         .first()
     )
-    revocable = DeviceCode.objects.filter(pk=pk, state__in=(State.APPROVED, State.REDEEMED))
-    if row is None or not revocable.update(state=State.REVOKED):
+    revocable = DeviceCode.objects.filter(pk=pk, state__in=(DeviceState.APPROVED, DeviceState.REDEEMED))
+    if row is None or not revocable.update(state=DeviceState.REVOKED):
         return False
     if row.family:
         tokens.revoke_family(row.family, why=why)
@@ -287,29 +291,29 @@ def revoke(pk: int, *, why: str, by: str = "") -> bool:
 
 
 @transaction.atomic
-def turn_away(pk: int, *, by: str, why: str) -> bool:
+def deny_pending(pk: int, *, by: str, why: str) -> bool:
     """Change ``pending`` to ``denied`` for an administrator, and return whether it was still pending."""
     row, now = _row(pk), timezone.now()
-    waiting_rows = DeviceCode.objects.filter(pk=pk, state=State.PENDING, expires_at__gt=now)
-    if row is None or not waiting_rows.update(state=State.DENIED, decided_at=now):
+    waiting_rows = DeviceCode.objects.filter(pk=pk, state=DeviceState.PENDING, expires_at__gt=now)
+    if row is None or not waiting_rows.update(state=DeviceState.DENIED, decided_at=now):
         return False
     _publish("device.denied", row, actor=by, why=why)
     return True
 
 
 @transaction.atomic
-def drop_all(*, why: str) -> int:
+def expire_all(*, why: str) -> int:
     """Expire every device that is not redeemed, and return how many.
 
     This is for codes that can no longer be trusted.
     """
-    waiting_rows = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED))
-    expired = waiting_rows.update(state=State.EXPIRED, expires_at=timezone.now())
+    waiting_rows = DeviceCode.objects.filter(state__in=(DeviceState.PENDING, DeviceState.APPROVED))
+    expired = waiting_rows.update(state=DeviceState.EXPIRED, expires_at=timezone.now())
     publish("device.all_dropped", why=why, count=expired)
     return expired
 
 
-def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
+def expire_overdue(now: datetime, grace: timedelta, batch: int = 200) -> int:
     """Mark one batch of overdue codes as expired and delete one whose grace period is over.
 
     Returns how many rows were changed.
@@ -318,7 +322,9 @@ def expire(now: datetime, grace: timedelta, batch: int = 200) -> int:
     as long as its token family, so that the device can be inspected and revoked, and reuse of the code is
     detected (D27).
     """
-    overdue = DeviceCode.objects.filter(state__in=(State.PENDING, State.APPROVED), expires_at__lte=now)
+    overdue = DeviceCode.objects.filter(
+        state__in=(DeviceState.PENDING, DeviceState.APPROVED), expires_at__lte=now
+    )
     marked = _mark_expired(overdue, batch)
     outdated = DeviceCode.objects.filter(state__in=_CLOSED, expires_at__lte=now - grace, family=None)
     deletable = list(outdated.values_list("pk", flat=True)[:batch])
@@ -346,9 +352,9 @@ def _mark_expired(overdue: models.QuerySet[DeviceCode], batch: int) -> int:
     if not stale:
         return 0
     rows = DeviceCode.objects.filter(pk__in=stale)
-    rows.update(state=State.EXPIRED)
+    rows.update(state=DeviceState.EXPIRED)
     marked = rows.values_list("pk", "application__name")
-    publish_many("device.expired", [(f"device {pk}", name, topic_of(pk)) for pk, name in marked])
+    publish_bulk("device.expired", [(f"device {pk}", name, topic_of(pk)) for pk, name in marked])
     return len(marked)
 
 
@@ -366,12 +372,12 @@ def _save_with_free_code(row: DeviceCode, length: int) -> str:
     raise InvalidRequest("No code is available. Try again.")
 
 
-def _decide(pk: int, state: State, **values: Any) -> None:
+def _decide(pk: int, state: DeviceState, **values: Any) -> None:
     now = timezone.now()
-    if not DeviceCode.objects.filter(pk=pk, state=State.PENDING, expires_at__gt=now).update(
+    if not DeviceCode.objects.filter(pk=pk, state=DeviceState.PENDING, expires_at__gt=now).update(
         state=state, decided_at=now, **values
     ):
-        raise EffectLost(
+        raise EffectConflict(
             _("This code was already used or has expired. Start again on your device."), final=True
         )
 
@@ -380,14 +386,14 @@ def _row(pk: int) -> DeviceCode | None:
     return DeviceCode.objects.filter(pk=pk).select_related("application").first()
 
 
-def _waiting(rows: models.QuerySet[DeviceCode]) -> Waiting | None:
+def _waiting(rows: models.QuerySet[DeviceCode]) -> PendingDevice | None:
     row = (
-        rows.filter(state=State.PENDING, expires_at__gt=timezone.now(), application__is_active=True)
+        rows.filter(state=DeviceState.PENDING, expires_at__gt=timezone.now(), application__is_active=True)
         .select_related("application")
         .first()
     )
     if row is None:
         return None
-    return Waiting(
+    return PendingDevice(
         row.pk, row.application, tuple(row.scopes), row.address, row.agent, row.label, row.created_at
     )

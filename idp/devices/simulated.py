@@ -6,12 +6,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from idp.devices.service import Waiting
+from idp.devices.service import PendingDevice
 from idp.oauth.clients import find
 from idp.oauth.models import Application
 
 
-def pretended(request: Mapping[str, Any]) -> Waiting | None:
+def simulated_device(request: Mapping[str, Any]) -> PendingDevice | None:
     """Return the device of this ``request`` fact if it was assumed and never requested.
 
     It has an unsaved application where none was chosen.
@@ -23,7 +23,7 @@ def pretended(request: Mapping[str, Any]) -> Waiting | None:
         title=_("An application")
     )
     requested_at = datetime.fromisoformat(assumed["asked"])
-    return Waiting(
+    return PendingDevice(
         0,
         application,
         tuple(request.get("scopes", ())),

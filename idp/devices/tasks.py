@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from idp.devices.service import expire
+from idp.devices.service import expire_overdue
 from idp.tenancy.tasks import in_batches, tenant_task
 
 GRACE = timedelta(hours=1)
@@ -16,4 +16,4 @@ def expire_device_codes() -> None:
 
     The response to a poll never depends on this task.
     """
-    in_batches(lambda: expire(timezone.now(), GRACE))
+    in_batches(lambda: expire_overdue(timezone.now(), GRACE))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.db.models import Max
 
-from idp.devices.codes import ALPHABET, LENGTH, LONG
+from idp.devices.codes import ALPHABET, LENGTH, LONG_LENGTH
 from idp.events.bus import publish_once
 from idp.oauth.errors import TooManyRequests
 from idp.oauth.models import Application
@@ -64,7 +64,7 @@ def code_length() -> int:
         wrong_codes=PER_TENANT,
         window_seconds=int(window.total_seconds()),
     )
-    return LONG
+    return LONG_LENGTH
 
 
 def longest_lifetime() -> timedelta:
@@ -87,13 +87,13 @@ class Attack:
     per_person: int = PER_PERSON
 
 
-def guesses(attack: Attack) -> int:
+def count_guesses(attack: Attack) -> int:
     """Return how many codes the attacker may enter within the lifetime of a code."""
     by_address = attack.addresses * PER_ADDRESS
     return min(by_address, attack.accounts * attack.per_person) if attack.signs_in_first else by_address
 
 
-def chance(attack: Attack, alphabet: int = len(ALPHABET), length: int = LENGTH) -> float:
+def success_probability(attack: Attack, alphabet: int = len(ALPHABET), length: int = LENGTH) -> float:
     """Return the probability that at least one guess within a code's lifetime hits a live code.
 
     Guesses differ from each other, so this is sampling without replacement: 1 - Π (1 - live / (codes - i)).
@@ -101,7 +101,7 @@ def chance(attack: Attack, alphabet: int = len(ALPHABET), length: int = LENGTH) 
     bound.
     """
     codes, miss = alphabet**length, 1.0
-    for drawn in range(min(guesses(attack), codes - attack.live)):
+    for drawn in range(min(count_guesses(attack), codes - attack.live)):
         miss *= 1 - attack.live / (codes - drawn)
     return 1 - miss
 

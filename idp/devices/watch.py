@@ -6,26 +6,26 @@ It only ever says that something happened. The tokens are fetched by a poll, as 
 from dataclasses import dataclass
 from datetime import datetime
 
-from idp.devices.models import DeviceCode, State
-from idp.devices.service import state_now, topic_of
+from idp.devices.models import DeviceCode, DeviceState
+from idp.devices.service import current_state, topic_of
 from idp.foundation.sealing import digest
 
-_OPEN = (State.PENDING, State.APPROVED, State.DENIED, State.EXPIRED)
-NEWS = {"device.approved", "device.denied", "device.expired", "device.redeemed", "device.revoked"}
-FINAL = {State.DENIED, State.EXPIRED, State.REVOKED}
+_OPEN = (DeviceState.PENDING, DeviceState.APPROVED, DeviceState.DENIED, DeviceState.EXPIRED)
+DEVICE_EVENTS = {"device.approved", "device.denied", "device.expired", "device.redeemed", "device.revoked"}
+FINAL_STATES = {DeviceState.DENIED, DeviceState.EXPIRED, DeviceState.REVOKED}
 
 
 @dataclass(frozen=True)
-class Ticket:
+class WatchTicket:
     """Permission to listen to ``topic`` until ``expires_at``, and the current state."""
 
     device: int
     topic: str
-    state: State
+    state: DeviceState
     expires_at: datetime
 
 
-def code_in(authorization: str) -> str:
+def parse_device_code(authorization: str) -> str:
     """Return the device code of an Authorization header, in any spacing, or "".
 
     It is empty for every other scheme, which a proxy may have added.
@@ -34,22 +34,22 @@ def code_in(authorization: str) -> str:
     return code.strip() if scheme.lower() == "device" else ""
 
 
-def ticket(authorization: str) -> Ticket | None:
+def issue_ticket(authorization: str) -> WatchTicket | None:
     """Return the ticket for ``Authorization: Device <device_code>``, or None.
 
     The response does not reveal what is wrong with the code (checklist D43).
     """
-    code = code_in(authorization)
+    code = parse_device_code(authorization)
     if not code:
         return None
     row = DeviceCode.objects.filter(device_code_hash=digest(code), application__is_active=True).first()
-    state = state_now(row) if row else None
+    state = current_state(row) if row else None
     if row is None or state not in _OPEN:
         return None
-    return Ticket(row.pk, topic_of(row.pk), state, row.expires_at)
+    return WatchTicket(row.pk, topic_of(row.pk), state, row.expires_at)
 
 
-def state_of(device: int) -> State | None:
+def state_of(device: int) -> DeviceState | None:
     """Return the current state, or None once the row is deleted."""
     row = DeviceCode.objects.filter(pk=device).first()
-    return state_now(row) if row else None
+    return current_state(row) if row else None

@@ -16,7 +16,7 @@ from idp.events import notify
 from idp.events.models import Event
 from idp.events.notify import WakeUp
 from idp.events.origin import current_origin
-from idp.foundation.clocks import lately
+from idp.foundation.clocks import recent_range
 from idp.tenancy.scope import current_tenant
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def publish(
     return event
 
 
-def publish_many(
+def publish_bulk(
     kind: str,
     subjects: list[tuple[str, str, str]],
     *,
@@ -105,7 +105,7 @@ def publish_once(
     names cost an attacker nothing, so in the whole tenant it is recorded at most a hundred times within the
     window.
     """
-    recorded = Event.objects.filter(kind=kind, at__range=lately(window))
+    recorded = Event.objects.filter(kind=kind, at__range=recent_range(window))
     origin = (actor[:150], target[:200], current_origin().address)
     origins = list(recorded.values_list("actor", "target", "address")[:_MAX_ORIGINS])
     if len(origins) < (_MAX_ORIGINS if each_origin else 1) and origin not in origins:
@@ -119,7 +119,7 @@ def publish_bounded(
 
     Further ones are only logged, and one event records that there were more.
     """
-    recorded = Event.objects.filter(kind=kind, at__range=lately(window))
+    recorded = Event.objects.filter(kind=kind, at__range=recent_range(window))
     if recorded.values("pk")[:most].count() < most:
         publish(kind, **members)
         return
@@ -145,12 +145,12 @@ def _notify(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
     transaction.on_commit(log_and_wake, robust=True)
 
 
-def latest() -> int:
+def newest_id_of_all_tenants() -> int:
     """Return the ID of the newest event of any tenant, or 0."""
     return Event.unscoped.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
-def newer(mark: int, most: int = 1000) -> tuple[int, list[WakeUp]]:
+def events_after(mark: int, most: int = 1000) -> tuple[int, list[WakeUp]]:
     """Return the ID to continue from, and what was recorded in any tenant after ``mark``.
 
     PostgreSQL may commit a smaller ID after a larger one, so there the last two hundred are included again.
@@ -166,7 +166,7 @@ def newer(mark: int, most: int = 1000) -> tuple[int, list[WakeUp]]:
     return max([mark, *(wake_up.event for wake_up in found)]), found
 
 
-def newest() -> int:
+def newest_id() -> int:
     """Return the ID of the tenant's newest event, or 0."""
     return Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
@@ -189,11 +189,11 @@ def known_kinds() -> list[str]:
 
 
 def changes_since(
-    when: datetime, kinds: Collection[str], *, but_by: str
+    when: datetime, kinds: Collection[str], *, exclude_actor: str
 ) -> list[tuple[str, str, str, datetime]]:
     """Return (kind, target, actor, at) of the tenant's events of these kinds, oldest first.
 
-    They begin at ``when``, without those of the actor ``but_by``.
+    They begin at ``when``, without those of the actor ``exclude_actor``.
     """
-    rows = Event.objects.filter(at__gte=when, kind__in=kinds).exclude(actor=but_by).order_by("pk")
+    rows = Event.objects.filter(at__gte=when, kind__in=kinds).exclude(actor=exclude_actor).order_by("pk")
     return list(rows.values_list("kind", "target", "actor", "at"))

@@ -8,7 +8,14 @@ from idp.events.bus import publish
 from idp.outbox.mail import delete_template, save_template
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import current_tenant, tenant_scope
-from idp.tenancy.tenants import asked_for, by_name, decide_on_domain, leads_to, save_tenant, set_domains
+from idp.tenancy.tenants import (
+    approved_domains,
+    by_name,
+    decide_pending_domain,
+    pending_domains,
+    save_tenant,
+    set_domains,
+)
 
 
 @transaction.atomic
@@ -28,8 +35,8 @@ def change_tenant(
         values["mail_granted"] = approved
     tenant = save_tenant(name, **values)
     if domains is not None and (requested := set(domains)) != {
-        *leads_to(tenant),
-        *(() if approved else asked_for(tenant)),
+        *approved_domains(tenant),
+        *(() if approved else pending_domains(tenant)),
     }:
         set_domains(tenant, requested, approved=approved)
         changed.append("domains")
@@ -47,7 +54,7 @@ def decide_domain(name: str, *, approve: bool, by: str) -> bool:
 
     Returns whether it was still pending.
     """
-    decided = decide_on_domain(current_tenant(), name, approve=approve)
+    decided = decide_pending_domain(current_tenant(), name, approve=approve)
     if decided:
         publish(
             "tenant.domain_approved" if approve else "tenant.domain_refused",
@@ -59,7 +66,7 @@ def decide_domain(name: str, *, approve: bool, by: str) -> bool:
 
 
 @transaction.atomic
-def word_mail(name: str, *, by: str, **values: str) -> bool:
+def save_mail_template(name: str, *, by: str, **values: str) -> bool:
     """Create or change the tenant's own template of a mail, and return whether anything changed.
 
     Raises ValidationError.
@@ -71,7 +78,7 @@ def word_mail(name: str, *, by: str, **values: str) -> bool:
 
 
 @transaction.atomic
-def forget_wording(name: str, *, by: str) -> bool:
+def reset_mail_template(name: str, *, by: str) -> bool:
     """Delete the tenant's own template of a mail, and return whether there was one."""
     deleted = delete_template(name)
     if deleted:

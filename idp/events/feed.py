@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from idp.events.bus import newest
+from idp.events.bus import newest_id
 from idp.events.models import Event
 from idp.foundation import addresses
 from idp.foundation.text import nfc
@@ -18,7 +18,7 @@ _MAX_LENGTH = 400
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EventFilter:
     """A filter of events; "" matches everything.
 
     ``kind``: one, or several separated by commas. ``person``: the actor or the target.
@@ -31,7 +31,7 @@ class Wanted:
     address: str = ""
 
     @classmethod
-    def asked(cls, query: Mapping[str, str]) -> "Wanted":
+    def from_query(cls, query: Mapping[str, str]) -> "EventFilter":
         """Return the filter of a query string.
 
         Unknown parameters are ignored. A value that no event can have matches none.
@@ -47,13 +47,13 @@ class Wanted:
         """Return the parameters that narrow the feed, for a query string."""
         return {name: value for name, value in asdict(self).items() if value}
 
-    def may_want(self, kind: str) -> bool:
+    def may_match(self, kind: str) -> bool:
         """Return whether an event of this kind can match, to avoid reading it otherwise."""
         return (not self.kind or kind in self.kind.split(",")) and (
             not self.area or kind.startswith(f"{self.area}.")
         )
 
-    def among(self, rows: QuerySet[Event]) -> QuerySet[Event]:
+    def apply(self, rows: QuerySet[Event]) -> QuerySet[Event]:
         """Return the matching ones of these rows."""
         exact = {
             "application": self.application,
@@ -67,57 +67,59 @@ class Wanted:
         return rows.filter(Q(actor=self.person) | Q(target=self.person)) if self.person else rows
 
 
-EVERYTHING = Wanted()
+ALL_EVENTS = EventFilter()
 
 
 @dataclass(frozen=True)
-class News:
+class FeedPage:
     """A part of the feed: the rows, the ID to continue after, and how many more were left out."""
 
     rows: list[dict[str, Any]]
     last: int
-    left_out: int = 0
+    skipped: int = 0
 
 
-def since(
+def events_since(
     after: int,
-    wanted: Wanted = EVERYTHING,
+    event_filter: EventFilter = ALL_EVENTS,
     late: Collection[int] = (),
     most: int = 500,
     *,
     newest_only: bool = False,
-) -> News:
+) -> FeedPage:
     """Return the tenant's events after this ID, oldest first, and those of the earlier ones in ``late``.
 
     They are the first ``most``, with more to come, or with ``newest_only`` the last ``most`` and how many
     were skipped. The ID in ``last`` also advances past events that do not match, so that no part of the table
     is read twice.
     """
-    end = max(newest(), after)
-    new = wanted.among(Event.objects.filter(pk__gt=after, pk__lte=end))
+    end = max(newest_id(), after)
+    new = event_filter.apply(Event.objects.filter(pk__gt=after, pk__lte=end))
     rows = sorted(new.order_by("-pk" if newest_only else "pk")[:most], key=lambda row: row.pk)
     left_out = new.count() - most if newest_only and len(rows) == most else 0
     last = rows[-1].pk if len(rows) == most and not newest_only else end
     if late:
-        rows = [*wanted.among(Event.objects.filter(pk__in=late, pk__lte=after)).order_by("pk"), *rows]
-    return News([as_json(row) for row in rows], last, left_out)
+        rows = [*event_filter.apply(Event.objects.filter(pk__in=late, pk__lte=after)).order_by("pk"), *rows]
+    return FeedPage([as_json(row) for row in rows], last, left_out)
 
 
-def recent(wanted: Wanted = EVERYTHING, most: int = 200) -> News:
+def recent_events(event_filter: EventFilter = ALL_EVENTS, most: int = 200) -> FeedPage:
     """Return the newest events of the last day, newest first; ``last`` is the ID to continue after."""
-    end = newest()
-    rows = wanted.among(Event.objects.filter(at__gte=timezone.now() - _PAST, pk__lte=end))
-    return News([as_json(row) for row in rows.order_by("-at", "-pk")[:most]], end)
+    end = newest_id()
+    rows = event_filter.apply(Event.objects.filter(at__gte=timezone.now() - _PAST, pk__lte=end))
+    return FeedPage([as_json(row) for row in rows.order_by("-at", "-pk")[:most]], end)
 
 
-def numbers_before(last: int, many: int = 200) -> list[int]:
-    """Return the IDs of the tenant's events among the last ``many`` up to this one."""
+def ids_before(last: int, limit: int = 200) -> list[int]:
+    """Return the IDs of the tenant's events among the last ``limit`` up to this one."""
     return list(
-        Event.objects.filter(pk__gt=last - many, pk__lte=last).order_by("pk").values_list("pk", flat=True)
+        Event.objects.filter(pk__gt=last - limit, pk__lte=last).order_by("pk").values_list("pk", flat=True)
     )
 
 
-def of_topics(topics: Collection[str], kinds: Collection[str], most: int = 200) -> list[dict[str, Any]]:
+def events_of_topics(
+    topics: Collection[str], kinds: Collection[str], most: int = 200
+) -> list[dict[str, Any]]:
     """Return events of these kinds on these topics, oldest first.
 
     They are sorted here: for a sorted query, SQLite would read the whole table backwards instead of finding

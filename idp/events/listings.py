@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from idp.events.bus import known_kinds
 from idp.events.models import Event
-from idp.foundation.listing import BadWish, Column, Filter, Listing
+from idp.foundation.listing import Column, Filter, InvalidListQuery, Listing
 
 AREAS = (
     ("session", _("Sign-ins and sessions")),
@@ -29,12 +29,12 @@ def _time_filter(path: str) -> Any:
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            raise BadWish("Enter a time like 2026-11-21T10:00:00Z.") from None
+            raise InvalidListQuery("Enter a time like 2026-11-21T10:00:00Z.") from None
         if moment.tzinfo is None:
-            raise BadWish("Enter a time with its time zone, like 2026-11-21T10:00:00Z.")
+            raise InvalidListQuery("Enter a time with its time zone, like 2026-11-21T10:00:00Z.")
         # near the ends of the calendar a time cannot be converted to every time zone
         if not 1970 <= moment.year < 3000:
-            raise BadWish("Enter a time between 1970 and 2999.")
+            raise InvalidListQuery("Enter a time between 1970 and 2999.")
         return rows.filter(**{path: moment})
 
     return narrow
@@ -56,7 +56,7 @@ EVENTS = Listing(
     lambda: Event.objects.all(),
     (
         Column("at", _("Time"), lambda row: row.at.isoformat(), "at", "time"),
-        Column("kind", _("Event"), lambda row: row.kind, "kind", "code", few=True),
+        Column("kind", _("Event"), lambda row: row.kind, "kind", "code", short_lists_only=True),
         Column("actor", _("Actor"), lambda row: row.actor),
         Column("target", _("Target"), lambda row: row.target),
         Column("application", _("Application"), lambda row: row.application),

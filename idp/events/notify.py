@@ -68,7 +68,7 @@ async def _send(wake_up: WakeUp) -> None:
     """
     layer = get_channel_layer()
     if layer is not None:
-        with suppress(Exception), breaker.REDIS.asking(Exception):
+        with suppress(Exception), breaker.REDIS.guard(Exception):
             await asyncio.wait_for(layer.group_send(GROUP, wake_up.as_message()), _SECONDS)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-LONGEST_AGENT = 200
+MAX_AGENT_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ _current: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
 
 
 @contextmanager
-def origin_of(origin: Origin) -> Iterator[Origin]:
+def origin_scope(origin: Origin) -> Iterator[Origin]:
     """Run the block on behalf of ``origin``."""
     token = _current.set(origin)
     try:

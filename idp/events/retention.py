@@ -15,7 +15,7 @@ def sweep(before: datetime, batch: int = 1000) -> int:
     return Event.objects.filter(pk__in=old).delete()[0] if old else 0
 
 
-def exported(after: int = 0, batch: int = 2000) -> Iterator[dict[str, Any]]:
+def export_events(after: int = 0, batch: int = 2000) -> Iterator[dict[str, Any]]:
     """Yield the tenant's events with an ID above ``after``, in order.
 
     They are read in batches, without a transaction or cursor in between.

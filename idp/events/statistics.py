@@ -22,7 +22,7 @@ class Span:
     seconds: int
     buckets: int
 
-    def begins(self, now: datetime) -> datetime:
+    def start_of(self, now: datetime) -> datetime:
         """Return the start of the first bucket."""
         newest = int(now.timestamp()) // self.seconds
         return datetime.fromtimestamp((newest - self.buckets + 1) * self.seconds, UTC)
@@ -74,17 +74,17 @@ class Chart:
     """The counts of each series by name, for each bucket from the oldest to the current one."""
 
     span: Span
-    begins: datetime
+    start: datetime
     counts: Mapping[str, tuple[int, ...]]
 
     def total(self, series: str) -> int:
         """Return the sum of a series."""
         return sum(self.counts[series])
 
-    def moments(self) -> list[datetime]:
+    def bucket_starts(self) -> list[datetime]:
         """Return the start of each bucket."""
         return [
-            self.begins + timedelta(seconds=self.span.seconds * number) for number in range(self.span.buckets)
+            self.start + timedelta(seconds=self.span.seconds * number) for number in range(self.span.buckets)
         ]
 
 
@@ -109,10 +109,10 @@ class _Bucket(Func):
         return super().as_sql(compiler, connection, template=template, **more)
 
 
-def chart(span: Span, now: datetime | None = None) -> Chart:
+def build_chart(span: Span, now: datetime | None = None) -> Chart:
     """Count the tenant's events within ``span`` up to ``now``, in one query that only reads an index."""
     now = now or timezone.now()
-    begins = span.begins(now)
+    begins = span.start_of(now)
     owner = {kind: series.name for series in SERIES for kind in series.kinds}
     counts = {series.name: [0] * span.buckets for series in SERIES}
     rows = Event.objects.filter(kind__in=owner, at__gte=begins, at__lte=now).annotate(

@@ -33,7 +33,7 @@ def parse(text: str) -> Address | None:
     return None if ip.scope_id else ip.ipv4_mapped or ip
 
 
-def known(text: str) -> Address | None:
+def parse_stored(text: str) -> Address | None:
     """Return the stored address of a request, or None for UNKNOWN; raise ValueError for other text."""
     ip = parse(text)
     if ip is None and text != UNKNOWN:
@@ -41,7 +41,7 @@ def known(text: str) -> Address | None:
     return ip
 
 
-def read_hop(text: str) -> str:
+def normalize_hop(text: str) -> str:
     """Return the normalized address of a proxy's entry, with or without port and brackets.
 
     Returns UNKNOWN where it cannot be read.
@@ -52,7 +52,7 @@ def read_hop(text: str) -> str:
     return str(ip) if ip else UNKNOWN
 
 
-def network(text: str) -> Network:
+def parse_network(text: str) -> Network:
     """Return the network; raise ValueError where the text is none.
 
     A network of IPv4-mapped IPv6 addresses becomes IPv4.
@@ -65,7 +65,7 @@ def network(text: str) -> Network:
     return found
 
 
-def host(text: str, scheme: str = "") -> tuple[str, str] | None:
+def parse_host(text: str, scheme: str = "") -> tuple[str, str] | None:
     """Return the name, and the port with its colon, of a Host header; None where it is malformed.
 
     The name is in lower case without the trailing dot of the root, an IPv6 address compressed in brackets
@@ -85,7 +85,7 @@ def host(text: str, scheme: str = "") -> tuple[str, str] | None:
     return name, "" if port == usual else f":{port}"
 
 
-def domain(text: str) -> str:
+def parse_domain(text: str) -> str:
     """Return a host name as in Host headers, or a wildcard (``*.example.com``); raise ValueError.
 
     Non-ASCII letters become the ASCII form (``xn--…``) that browsers send. ValueError is raised for what no
@@ -95,7 +95,7 @@ def domain(text: str) -> str:
     name = text.removeprefix(wildcard).lower()
     if not wildcard and isinstance(parse(name), ipaddress.IPv6Address):
         name = f"[{name}]"
-    found = host(name if name.isascii() else ascii_domain(name.removesuffix(".")))
+    found = parse_host(name if name.isascii() else ascii_domain(name.removesuffix(".")))
     if not found or found[1] or (wildcard and (found[0].startswith("[") or parse(found[0]))):
         raise ValueError(
             f"{text[:100]!r} is no host name such as login.example.com or *.example.com: no scheme, no "

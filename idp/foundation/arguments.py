@@ -3,7 +3,7 @@
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 
-from idp.foundation.text import did_you_mean, on_one_line
+from idp.foundation.text import did_you_mean, printable_line
 
 _MAX_NAMES = 20
 _MAX_DIGITS = 30
@@ -21,19 +21,21 @@ def number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def there_are(names: Iterable[str], none: str = "") -> str:
-    """Return `` There are: …`` with the first of these names, or ``none`` without any.
+def list_available(names: Iterable[str], none: str = "") -> str:
+    """Return `` TenantContents are: …`` with the first of these names, or ``none`` without any.
 
     It follows a sentence about a name that does not exist.
     """
     existing = sorted(names)
     more = [f"and {len(existing) - _MAX_NAMES} more"] if len(existing) > _MAX_NAMES else []
     return (
-        f" There are: {', '.join([*map(on_one_line, existing[:_MAX_NAMES]), *more])}." if existing else none
+        f" There are: {', '.join([*map(printable_line, existing[:_MAX_NAMES]), *more])}."
+        if existing
+        else none
     )
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def suggest_name(name: str, names: Iterable[str]) -> str:
     """Return a suggestion of the most similar name, as a sentence; otherwise the list of all names."""
     existing = list(names)
-    return did_you_mean(name, existing, there_are(existing))
+    return did_you_mean(name, existing, list_available(existing))

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
 
 
-class Away(Exception):
+class Unavailable(Exception):
     """Redis did not respond recently, so it is not used at the moment."""
 
 
@@ -27,8 +27,8 @@ class Breaker:
         self._next = 0.0
 
     @contextmanager
-    def asking(self, *faults: type[Exception]) -> Iterator[None]:
-        """Use Redis within the block; raise Away instead while the breaker is open.
+    def guard(self, *faults: type[Exception]) -> Iterator[None]:
+        """Use Redis within the block; raise Unavailable instead while the breaker is open.
 
         ``faults``: the exceptions that the block raises when Redis is unavailable.
         """
@@ -42,7 +42,7 @@ class Breaker:
             self._back()
 
     def _admit(self) -> bool:
-        """Return whether this caller is the one that tries again; raise Away for the others.
+        """Return whether this caller is the one that tries again; raise Unavailable for the others.
 
         Only such a try ends an outage, not a response from before it.
         """
@@ -51,7 +51,7 @@ class Breaker:
         with self._lock:
             now = time.monotonic()
             if now < self._next:
-                raise Away
+                raise Unavailable
             self._next = now + PAUSE_SECONDS
             return True
 

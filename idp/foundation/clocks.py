@@ -21,7 +21,7 @@ def age(moment: datetime, now: datetime | None = None) -> timedelta:
     return timedelta.max if passed < -LEEWAY else max(passed, timedelta(0))
 
 
-def lately(span: timedelta, now: datetime | None = None) -> tuple[datetime, datetime]:
+def recent_range(span: timedelta, now: datetime | None = None) -> tuple[datetime, datetime]:
     """Return the range of the times that are no older than ``span``, for a query."""
     now = now or timezone.now()
     return now - span, now + LEEWAY

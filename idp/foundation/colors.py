@@ -22,7 +22,7 @@ def text_on(color: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def visible(color: str, backgrounds: Sequence[str] = LIGHT, least: float = 3.0) -> str:
+def ensure_contrast(color: str, backgrounds: Sequence[str] = LIGHT, least: float = 3.0) -> str:
     """Return the color, mixed with as little black or white as this contrast to each background needs.
 
     WCAG 2.2 requires 3 to 1 for graphical objects that convey information (success criterion 1.4.11).

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django.utils.functional import Promise
 
 
-class EffectLost(Exception):
+class EffectConflict(Exception):
     """An effect could not be applied: its compare-and-set found a state other than the stage had seen.
 
     ``final``: no other input on this page would help, so the run ends with the message.
@@ -30,17 +30,17 @@ class Effect:
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def apply(self) -> Any:
-        """Apply the effect inside the engine's transaction; raise :class:`EffectLost`.
+        """Apply the effect inside the engine's transaction; raise :class:`EffectConflict`.
 
         The result is passed to the browser's port.
         """
         raise NotImplementedError(f"{type(self).__name__} says nothing about how it is applied.")
 
-    def learned(self, result: Any) -> Mapping[str, Any]:
+    def new_facts(self, result: Any) -> Mapping[str, Any]:
         """Return facts that only exist after ``apply``, from its result (None in a dry run)."""
         return {}
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return the name and the members without secrets, for dry runs and logs."""
         open_members = {member.name: getattr(self, member.name) for member in fields(self) if member.repr}
         return {"effect": type(self).__name__, **open_members}

@@ -30,12 +30,12 @@ class BadGeoFile(Exception):
         super().__init__(f"{message_of(type(self))} Its type is {kind[:50]!r}.")
 
 
-def missing() -> str:
+def unavailable_reason() -> str:
     """Return why no country can be known here, or ""."""
     return "" if settings.GEOIP else str(NoGeoFile())
 
 
-def fault() -> str:
+def file_problem() -> str:
     """Return what is wrong with the configured file, or ""."""
     try:
         if settings.GEOIP:
@@ -53,7 +53,7 @@ def country(address: str) -> str:
     Raises NoGeoFile, BadGeoFile, the errors of reading a file, and ValueError for text that is no address. A
     condition then refuses.
     """
-    ip, reader = addresses.known(address), _current()
+    ip, reader = addresses.parse_stored(address), _current()
     if ip is None or (ip.version == 6 and reader.metadata().ip_version == 4):
         return ""
     record: Any = reader.get(ip) or {}

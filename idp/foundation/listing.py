@@ -19,11 +19,11 @@ from idp.foundation.text import caseless, caseless_pattern, nfc
 
 Text = str | Promise
 Kind = Literal["text", "code", "time", "number", "flag", "list", "agent"]
-COUNTED = 10_000  # beyond that a list shows "more than"
-LARGEST_PAGE = 200
+COUNT_LIMIT = 10_000  # beyond that a list shows "more than"
+MAX_PAGE_SIZE = 200
 
 
-class BadWish(Invalid):
+class InvalidListQuery(Invalid):
     """The list cannot be sorted or filtered like this; the message says by what it can."""
 
 
@@ -33,8 +33,9 @@ class Column:
 
     ``order``: the lookup path by which it can be sorted, "" where it cannot.
 
-    ``few``: that order has no index, so it can only sort a list of at most COUNTED rows. ``counts``: for a
-    number, the name of the list whose rows it counts, and of the filter there that takes this row's key.
+    ``short_lists_only``: that order has no index, so it can only sort a list of at most COUNTED rows.
+    ``counts``: for a number, the name of the list whose rows it counts, and of the filter there that takes
+    this row's key.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Column:
     value: Callable[[Any], Any]
     order: str = ""
     kind: Kind = "text"
-    few: bool = False
+    short_lists_only: bool = False
     counts: tuple[str, str] | None = None
 
 
@@ -60,7 +61,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Wish:
+class ListQuery:
     """A query of a list.
 
     ``order``: a column's name, with ``-`` for descending order. Pages count from 1.
@@ -98,7 +99,7 @@ class Listing:
     ``rows``: returns all rows. ``search``: the lookup paths to search. ``key``: the field that identifies a
     row.
 
-    ``as_kept``: converts a typed key to its stored form.
+    ``normalize_key``: converts a typed key to its stored form.
     """
 
     name: str
@@ -109,55 +110,59 @@ class Listing:
     filters: tuple[Filter, ...] = ()
     order: str = "pk"
     key: str = "pk"
-    as_kept: Callable[[str], str] = nfc
+    normalize_key: Callable[[str], str] = nfc
 
-    def page(self, wish: Wish) -> Page:
-        """Return the page of a query; raise BadWish.
+    def page(self, query: ListQuery) -> Page:
+        """Return the page of a query; raise InvalidListQuery.
 
         The number of database queries does not grow with the rows.
         """
-        found, order = self._filtered(wish), self._order(wish.order)
-        size, page = max(1, min(wish.size, LARGEST_PAGE)), max(1, wish.page)
-        whole, begin = not (wish.search or wish.filters), (page - 1) * size
-        total = found.order_by()[: COUNTED + 1].count() if whole else 0
-        if total <= COUNTED:  # a complete list is counted in an index; a narrowed one is only queried once
+        found, order = self._filtered(query), self._order(query.order)
+        size, page = max(1, min(query.size, MAX_PAGE_SIZE)), max(1, query.page)
+        whole, begin = not (query.search or query.filters), (page - 1) * size
+        total = found.order_by()[: COUNT_LIMIT + 1].count() if whole else 0
+        if (
+            total <= COUNT_LIMIT
+        ):  # a complete list is counted in an index; a narrowed one is only queried once
             keys = _sorted_keys(found, order[0])
             total, keys = len(keys), keys[begin : begin + size]
-        if total > COUNTED:
-            self._check_index(wish.order)
+        if total > COUNT_LIMIT:
+            self._check_index(query.order)
             keys = (
                 list(found.order_by(*order).values_list("pk", flat=True)[begin : begin + size])
                 if begin < total
                 else []
             )
         rows = {row.pk: row for row in self.rows().filter(pk__in=keys)} if keys else {}
-        return Page([self.told(rows[key]) for key in keys if key in rows], total, page, size)
+        return Page([self.as_json(rows[key]) for key in keys if key in rows], total, page, size)
 
-    def has(self, **filters: str) -> bool:
-        """Return whether there is a row with these filters; raise BadWish."""
-        return bool(self._filtered(Wish(filters=filters)).exists())
+    def exists(self, **filters: str) -> bool:
+        """Return whether there is a row with these filters; raise InvalidListQuery."""
+        return bool(self._filtered(ListQuery(filters=filters)).exists())
 
-    def one(self, key: Any) -> Any:
+    def get(self, key: Any) -> Any:
         """Return the row with this key, or None; another tenant's row does not exist."""
         try:
             return (
-                self.rows().filter(**{self.key: self.as_kept(key) if isinstance(key, str) else key}).first()
+                self.rows()
+                .filter(**{self.key: self.normalize_key(key) if isinstance(key, str) else key})
+                .first()
             )
         except (ValueError, OverflowError):
             return None
 
-    def told(self, row: Any) -> dict[str, Any]:
+    def as_json(self, row: Any) -> dict[str, Any]:
         """Return a row as JSON."""
         return {
             "key": str(getattr(row, self.key)),
             **{column.name: column.value(row) for column in self.columns},
         }
 
-    def _filtered(self, wish: Wish) -> QuerySet[Any]:
+    def _filtered(self, wish: ListQuery) -> QuerySet[Any]:
         found = self.rows()
         if text := nfc(wish.search.replace("\0", "").strip()[:100]):
             if not self.search:
-                raise BadWish("This list cannot be searched.")
+                raise InvalidListQuery("This list cannot be searched.")
             found = found.filter(
                 Q.create([_contains(found, path, text) for path in self.search], connector=Q.OR)
             )
@@ -165,10 +170,10 @@ class Listing:
         for name, raw in wish.filters.items():
             value = nfc(raw)
             if name not in known:
-                raise BadWish(f"This list can be filtered by {', '.join(known) or 'nothing'}.")
+                raise InvalidListQuery(f"This list can be filtered by {', '.join(known) or 'nothing'}.")
             choices = [choice for choice, _ in known[name].choices()]
             if choices and value not in choices:
-                raise BadWish(f"{name} is one of {', '.join(choices)}.")
+                raise InvalidListQuery(f"{name} is one of {', '.join(choices)}.")
             found = known[name].narrow(found, value)
         return found
 
@@ -177,14 +182,14 @@ class Listing:
             return [self.order, "-pk" if self.order.startswith("-") else "pk"]
         paths = {column.name: column.order for column in self.columns if column.order}
         if order.lstrip("-") not in paths:
-            raise BadWish(f"This list can be sorted by {', '.join(paths)}.")
+            raise InvalidListQuery(f"This list can be sorted by {', '.join(paths)}.")
         sign = "-" if order.startswith("-") else ""
         return [sign + paths[order.lstrip("-")], f"{sign}pk"]
 
     def _check_index(self, order: str) -> None:
-        if any(column.few for column in self.columns if column.name == order.lstrip("-")):
-            raise BadWish(
-                f"There are more than {COUNTED:,} of these: search or filter first, then they can be "
+        if any(column.short_lists_only for column in self.columns if column.name == order.lstrip("-")):
+            raise InvalidListQuery(
+                f"There are more than {COUNT_LIMIT:,} of these: search or filter first, then they can be "
                 "sorted by this."
             )
 
@@ -208,8 +213,8 @@ def _sorted_keys(found: QuerySet[Any], order: str) -> list[Any]:
     The database finds them as fast as it can. With an ORDER BY it might scan everything in order until it has
     found these.
     """
-    rows = list(found.order_by().values_list(_Stored(order.lstrip("-")), "pk")[: COUNTED + 1])
-    if len(rows) <= COUNTED:
+    rows = list(found.order_by().values_list(_Stored(order.lstrip("-")), "pk")[: COUNT_LIMIT + 1])
+    if len(rows) <= COUNT_LIMIT:
         rows.sort(
             key=lambda row: (row[0] is not None, *(each for each in row if each is not None)),
             reverse=order.startswith("-"),
@@ -217,7 +222,9 @@ def _sorted_keys(found: QuerySet[Any], order: str) -> list[Any]:
     return [key for _, key in rows]
 
 
-def refers(path: str, as_kept: Callable[[str], str] = nfc) -> Callable[[QuerySet[Any], str], QuerySet[Any]]:
+def filter_by_reference(
+    path: str, normalize: Callable[[str], str] = nfc
+) -> Callable[[QuerySet[Any], str], QuerySet[Any]]:
     """Return a filter for the rows that refer to the one object of this name.
 
     ``path`` is a lookup of at most one relation, like ``person__username``.
@@ -225,7 +232,9 @@ def refers(path: str, as_kept: Callable[[str], str] = nfc) -> Callable[[QuerySet
     head, _, name = path.partition("__")
 
     def narrow(rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        found = _related(rows, head).filter(**{name: as_kept(value)}).values_list("pk", flat=True)[:COUNTED]
+        found = (
+            _related(rows, head).filter(**{name: normalize(value)}).values_list("pk", flat=True)[:COUNT_LIMIT]
+        )
         # looked up first, because with a join the database would read every row of the list
         keys = list(found)
         return rows.filter(**{head: keys[0]} if len(keys) == 1 else {f"{head}__in": keys})

@@ -6,7 +6,7 @@ from idp.foundation.text import fold, nfkc
 _MAX_LENGTH = 254
 
 
-def checked(address: str) -> str:
+def validate_address(address: str) -> str:
     """Return the address as written; raise ValueError where it is too long or its domain is invalid.
 
     The limit is that of RFC 5321.
@@ -18,32 +18,32 @@ def checked(address: str) -> str:
     return address
 
 
-def deliverable(address: str) -> str:
+def delivery_address(address: str) -> str:
     """Return the address with the domain in ASCII, for delivery; raise ValueError where it is invalid."""
     local, at, domain = address.rpartition("@")
     return address if _is_literal(address) else f"{local}{at}{ascii_domain(domain)}"
 
 
-def readable(address: str) -> str:
+def display_address(address: str) -> str:
     """Return the address in lower case with its domain in Unicode; equal results are one mailbox."""
     local, at, domain = address.rpartition("@")
     return f"{nfkc(local).lower()}{at}{unicode_domain(domain)}"
 
 
-def key(address: str) -> str:
+def lookup_key(address: str) -> str:
     """Return what confusable addresses have in common, for look-ups and uniqueness.
 
     Mail must never be sent to it.
     """
-    return fold(readable(address)) if address else ""
+    return fold(display_address(address)) if address else ""
 
 
-def as_written(folded: str, written: str) -> str:
+def original_spelling(folded: str, written: str) -> str:
     """Return ``written`` if it is the address ``folded``, otherwise ``folded``.
 
     They differ after an earlier release has stored a new address, which it does only folded.
     """
-    return written if key(written) == folded else folded
+    return written if lookup_key(written) == folded else folded
 
 
 def _is_literal(address: str) -> bool:

@@ -5,7 +5,7 @@ import io
 import segno
 
 
-def terminal(text: str) -> str:
+def as_text(text: str) -> str:
     """Return a QR code as text with two rows of modules to a line (RFC 8628 section 3.3.1)."""
     out = io.StringIO()
     segno.make(text, error="m", micro=False).terminal(out=out, compact=True)
@@ -21,7 +21,7 @@ def svg(text: str) -> bytes:
     return out.getvalue()
 
 
-def picture(text: str) -> str:
+def data_uri(text: str) -> str:
     """Return a QR code as the ``data:`` URI of an SVG.
 
     It is dark on white with a quiet zone, regardless of the page's colors, because scanners expect that.

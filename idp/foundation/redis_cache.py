@@ -32,10 +32,10 @@ class Client(Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Execute one command; raise ConnectionError at once while the breaker is open."""
         try:
-            with breaker.REDIS.asking(*_FAULTS):
+            with breaker.REDIS.guard(*_FAULTS):
                 return super().execute_command(*args, **options)
-        except breaker.Away:
-            raise ConnectionError(message_of(breaker.Away)) from None
+        except breaker.Unavailable:
+            raise ConnectionError(message_of(breaker.Unavailable)) from None
 
 
 class Cache(RedisCache[Any]):

@@ -3,55 +3,55 @@
 from typing import Any
 
 from idp.foundation import geo
-from idp.foundation.condition_variables import About, Word
+from idp.foundation.condition_variables import EvaluationContext, Variable
 
 
-def _request_member(context: About, member: str) -> Any:
+def _request_member(context: EvaluationContext, member: str) -> Any:
     return (context.facts.get("request") or {}).get(member)
 
 
-WORDS = {
-    "request.ip": Word(
+CONDITION_VARIABLES = {
+    "request.ip": Variable(
         "string",
         lambda context: context.address,
         doc=(
             'the address that the request comes from; `"unknown"`, which is in no network, where the proxy '
             "does not name one"
         ),
-        about="request",
+        subject="request",
     ),
-    "request.agent": Word(
+    "request.agent": Variable(
         "string",
         lambda context: context.agent,
         doc="the User-Agent header that the browser sends; it can be anything",
-        about="request",
+        subject="request",
     ),
-    "request.time": Word(
+    "request.time": Variable(
         "timestamp",
         lambda context: context.now,
         doc='now; `request.time.getHours("Europe/Berlin")` is the hour there',
-        about="request",
+        subject="request",
     ),
-    "request.country": Word(
+    "request.country": Variable(
         "string",
         lambda context: (
-            context.once("country", context.address, geo.country)
+            context.load_once("country", context.address, geo.country)
             if context.country is None
             else context.country
         ),
         doc=(
             'the country of the address, ISO 3166-1 (`"DE"`); `""` where it is not known. Needs `FOYER_GEOIP`'
         ),
-        about="request",
-        missing=geo.missing,
+        subject="request",
+        unavailable_reason=geo.unavailable_reason,
     ),
-    "request.kind": Word(
+    "request.kind": Variable(
         "string",
         lambda context: _request_member(context, "kind") or "",
-        needs="request",
+        required_fact="request",
         doc='what is requested: `"device"` or `"authorize"`',
-        about="request",
-        thing="kind of request",
+        subject="request",
+        value_kind="kind of request",
         choices=lambda: ("", "device", "authorize"),
     ),
 }

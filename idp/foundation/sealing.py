@@ -58,7 +58,7 @@ def is_current(sealed: str) -> bool:
     return True
 
 
-def same(left: str, right: str) -> bool:
+def constant_time_equal(left: str, right: str) -> bool:
     """Return whether two secrets are equal, in constant time."""
     return hmac.compare_digest(left.encode(), right.encode())
 

@@ -69,7 +69,7 @@ _CONTROLS = {
 _UNNAMED = {"Cc": "control character", "Cs": "surrogate", "Co": "private use"}
 
 
-def line(text: str) -> str:
+def normalize_line(text: str) -> str:
     """Return a name, title or label in composed form; raise ValueError.
 
     Invisible characters and surrounding white space are errors. One trailing line break, which files and YAML
@@ -82,7 +82,7 @@ def line(text: str) -> str:
     return text
 
 
-def lines(text: str) -> str:
+def normalize_lines(text: str) -> str:
     """Return a longer text in composed form, with LF for each line break; raise ValueError.
 
     Line breaks and tabs are allowed, other invisible characters are errors.
@@ -90,7 +90,7 @@ def lines(text: str) -> str:
     return _checked_text(text.replace("\r\n", "\n"), allowed="\n\t")
 
 
-def every(value: Any, read: Callable[[str], str], key: Callable[[str], str] | None = None) -> Any:
+def map_text(value: Any, read: Callable[[str], str], key: Callable[[str], str] | None = None) -> Any:
     """Return JSON with ``read`` applied to each text in it.
 
     The keys of mappings are converted by ``key``, or also by ``read`` without one.
@@ -98,8 +98,8 @@ def every(value: Any, read: Callable[[str], str], key: Callable[[str], str] | No
     if isinstance(value, str):
         return read(value)
     if isinstance(value, dict):
-        return {every(name, key or read): every(each, read, key) for name, each in value.items()}
-    return type(value)(every(each, read, key) for each in value) if type(value) in (list, tuple) else value
+        return {map_text(name, key or read): map_text(each, read, key) for name, each in value.items()}
+    return type(value)(map_text(each, read, key) for each in value) if type(value) in (list, tuple) else value
 
 
 def printable(text: str) -> str:
@@ -110,7 +110,7 @@ def printable(text: str) -> str:
     return _NOT_PLAIN.sub(_replace_hidden, text)
 
 
-def on_one_line(text: str) -> str:
+def printable_line(text: str) -> str:
     """Return a name or message that is safe within a line of terminal output.
 
     Its line breaks become U+FFFD too, so that it cannot forge another line.
@@ -126,10 +126,10 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
     folded = {each.casefold(): each for each in names if each}
     # the comparison takes more than linear time
     near = difflib.get_close_matches(name[:_MAX_COMPARED].casefold(), folded, n=1)
-    return f" Did you mean {on_one_line(folded[near[0]])}?" if near else otherwise
+    return f" Did you mean {printable_line(folded[near[0]])}?" if near else otherwise
 
 
-def cleaned(text: str, longest: int) -> str:
+def clean_line(text: str, longest: int) -> str:
     """Return untrusted text on one line, cut to ``longest`` characters.
 
     Invisible characters are dropped, and white space becomes single spaces.
@@ -139,10 +139,10 @@ def cleaned(text: str, longest: int) -> str:
     return " ".join(text.split())[:longest].rstrip()
 
 
-def cleaned_lines(text: str, longest: int) -> str:
-    """Return untrusted text like :func:`cleaned`, but with its line breaks and tabs."""
+def clean_lines(text: str, longest: int) -> str:
+    """Return untrusted text like :func:`clean_line`, but with its line breaks and tabs."""
     split = text[: longest * 8].replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join("\t".join(cleaned(part, longest) for part in each.split("\t")) for each in split)[
+    return "\n".join("\t".join(clean_line(part, longest) for part in each.split("\t")) for each in split)[
         :longest
     ].strip()
 
@@ -249,7 +249,7 @@ def _long_forms() -> tuple[str, ...]:
     return tuple(form for form in _forms() if len(form) > 1)
 
 
-def read_code(typed: str) -> str:
+def fold_code(typed: str) -> str:
     """Return a typed code in capitals.
 
     Decimal digits of any script become ASCII. Dashes, spaces and format characters are removed.

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-ROW = 110  # characters; a list of scalars that fits is written on one line
+MAX_LINE_WIDTH = 110  # characters; a list of scalars that fits is written on one line
 _PLAIN = re.compile(r"\A[^\W\d](?:[\w ./@+()!?&'\"=<>|$%*,-]*[\w./@+()!?&'\"=<>|$%*,-])?\Z")
 _DURATION = re.compile(r"\A[0-9]{1,6}[smhd]\Z")  # no reader takes it for a number
 _RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
@@ -84,7 +84,7 @@ def _is_literal(text: str) -> bool:
 def _represent_list(dumper: _Dumper, values: list[Any] | tuple[Any, ...]) -> yaml.Node:
     node = dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=False)
     scalars = all(isinstance(each, yaml.ScalarNode) and each.style != "|" for each in node.value)
-    node.flow_style = scalars and sum(len(each.value) + 4 for each in node.value) <= ROW
+    node.flow_style = scalars and sum(len(each.value) + 4 for each in node.value) <= MAX_LINE_WIDTH
     return node
 
 

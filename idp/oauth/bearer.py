@@ -9,7 +9,7 @@ from idp.oauth.models import Application
 
 
 @dataclass(frozen=True)
-class Opened:
+class TokenPrincipal:
     """Who acts, through which application and within which scopes.
 
     ``person`` is None where the application acts for itself.
@@ -20,18 +20,18 @@ class Opened:
     scopes: frozenset[str]
 
 
-def open_token(access_token: str, issuer: str) -> Opened:
+def authenticate_token(access_token: str, issuer: str) -> TokenPrincipal:
     """Return what this access token of the tenant in scope permits now; raise InvalidToken.
 
     A token of a revoked family or of an inactive person permits nothing, even before it expires. A scope that
     was removed from the application is removed from all its tokens.
     """
     claims = keys.verify(access_token, typ="at+jwt", issuer=issuer)
-    family = tokens.living_family(str(claims.get("jti", "")).partition(".")[0]) if claims else None
+    family = tokens.find_active_family(str(claims.get("jti", "")).partition(".")[0]) if claims else None
     if claims is None or family is None or family.issuer != issuer:
         raise InvalidToken
-    retries.note_use(family, retries.number_in(claims["jti"]))
-    if not clients.still_good(family):
+    retries.record_use(family, retries.parse_response_number(claims["jti"]))
+    if not clients.is_family_valid(family):
         raise InvalidToken
     scopes = clients.allowed_scopes(family.application, str(claims.get("scope", "")).split())
-    return Opened(family.person, family.application, frozenset(scopes))
+    return TokenPrincipal(family.person, family.application, frozenset(scopes))

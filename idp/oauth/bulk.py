@@ -7,7 +7,7 @@ from django.db import models, transaction
 from django.db.models import Value
 from django.db.models.functions import Cast, Concat
 
-from idp.events.bus import publish_many
+from idp.events.bus import publish_bulk
 from idp.oauth import tokens
 from idp.oauth.models import Application, Scope
 from idp.tenancy.rows import write_columns
@@ -16,7 +16,7 @@ _BATCH = 500
 _Row = TypeVar("_Row", Application, Scope)
 
 
-def checked(row: _Row) -> _Row:
+def validate_row(row: _Row) -> _Row:
     """Return the row unchanged, or raise ValidationError for a value that it may not have.
 
     The database checks whether its name is taken.
@@ -28,10 +28,10 @@ def checked(row: _Row) -> _Row:
 
 @transaction.atomic
 def create(rows: Sequence[_Row], *, by: str) -> None:
-    """Store applications or scopes that passed :func:`checked`."""
+    """Store applications or scopes that passed :func:`validate_row`."""
     if rows:
         _rows_of(type(rows[0])).bulk_create(rows, batch_size=_BATCH)
-        publish_many(f"{_event_area(type(rows[0]))}.created", [(row.name, "", "") for row in rows], actor=by)
+        publish_bulk(f"{_event_area(type(rows[0]))}.created", [(row.name, "", "") for row in rows], actor=by)
 
 
 @transaction.atomic
@@ -51,7 +51,7 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
         )
     if rows and columns:
         write_columns(rows.values(), columns)
-        publish_many(
+        publish_bulk(
             f"{_event_area(model)}.changed", [(name, "", "") for name in rows], actor=by, keys=changes
         )
         tokens.revoke_service_tokens(
@@ -63,7 +63,7 @@ def change(model: type[_Row], changes: Mapping[str, Mapping[str, Any]], *, by: s
 def delete(model: type[_Row], names: Collection[str], *, by: str) -> None:
     """Delete applications or scopes, and with an application all its tokens and devices."""
     _rows_of(model).filter(name__in=names).delete()
-    publish_many(f"{_event_area(model)}.deleted", [(name, "", "") for name in names], actor=by)
+    publish_bulk(f"{_event_area(model)}.deleted", [(name, "", "") for name in names], actor=by)
 
 
 def release_client_ids(rows: "models.QuerySet[Application]") -> None:

@@ -7,11 +7,11 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DatabaseError
 
 from idp.oauth.models import DEMO, Application, Scope
-from idp.oauth.scopes import administrative, is_reserved
+from idp.oauth.scopes import administrative_scopes, is_reserved
 
 
 @register(Tags.database)
-def demo(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_demo_application(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Warn about the demo application where other machines can use it.
 
     There is no warning where FOYER_DEMO enables it.
@@ -33,7 +33,7 @@ def demo(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
-def scopes_of_ours(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_reserved_scopes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Warn about reserved scopes of tenants, and about scopes without an owner's approval."""
     try:
         scopes = list(Scope.unscoped.select_related("tenant").order_by("tenant__name", "name"))
@@ -60,11 +60,11 @@ def scopes_of_ours(app_configs: Any, **options: Any) -> list[CheckMessage]:
         Warning(
             (
                 f"Application {row.name} of tenant {row.tenant} has "
-                f"{' '.join(administrative(row.scopes))}, without an owner's approval."
+                f"{' '.join(administrative_scopes(row.scopes))}, without an owner's approval."
             ),
             hint="Its tokens lack these scopes. An owner can set administers or remove the scopes.",
             id="foyer.W014",
         )
         for row in waiting
-        if administrative(row.scopes)
+        if administrative_scopes(row.scopes)
     ]

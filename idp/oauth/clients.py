@@ -7,27 +7,27 @@ from itertools import islice
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from idp.accounts.credentials import outdated
+from idp.accounts.credentials import is_proof_outdated
 from idp.accounts.models import Person
 from idp.accounts.people import groups_of
 from idp.accounts.roles import may
 from idp.events.bus import publish, publish_once
 from idp.events.origin import current_origin
 from idp.foundation.errors import Conflict
-from idp.foundation.sealing import digest, new_token, same
+from idp.foundation.sealing import constant_time_equal, digest, new_token
 from idp.oauth import tokens
 from idp.oauth.errors import InvalidClient, TooManyRequests, UnauthorizedClient
 from idp.oauth.forms import Credentials
 from idp.oauth.models import CLIENT_CREDENTIALS, Application, Scope, TokenFamily
-from idp.oauth.scopes import STANDARD_SCOPES, administrative, is_reserved
+from idp.oauth.scopes import STANDARD_SCOPES, administrative_scopes, is_reserved
 from idp.ratelimit.budgets import Budget, Spend, address_key, charge, exhausted_until
 from idp.tenancy.scope import current_tenant
 
-WRONG_SECRETS = Budget("client.secret", 30, timedelta(minutes=10))
-UNGUESSABLE = 32  # characters; RFC 6749 section 10.10 requires 128 bits, a generated secret has 256
+WRONG_SECRET_BUDGET = Budget("client.secret", 30, timedelta(minutes=10))
+UNGUESSABLE_LENGTH = 32  # characters; RFC 6749 section 10.10 requires 128 bits, a generated secret has 256
 
 
-class NotRenewed(Conflict):
+class SecretRotationConflict(Conflict):
     """The secret was just changed, or there is none. Reload the application."""
 
 
@@ -55,15 +55,15 @@ def _check_secret(application: Application, secret: str) -> None:
     effect. A secret of 32 characters or more cannot be guessed, so others behind the same address cannot lock
     the client out.
     """
-    right = same(application.secret_hash, digest(secret))
-    if right and len(secret) >= UNGUESSABLE:
+    right = constant_time_equal(application.secret_hash, digest(secret))
+    if right and len(secret) >= UNGUESSABLE_LENGTH:
         return
     address = current_origin().address
-    guess = Spend(WRONG_SECRETS, f"{application.pk} {address and address_key(address)}")
+    guess = Spend(WRONG_SECRET_BUDGET, f"{application.pk} {address and address_key(address)}")
     if exhausted_until(guess):
         publish_once(
             "client.throttled",
-            WRONG_SECRETS.window,
+            WRONG_SECRET_BUDGET.window,
             application=application.name,
             why="too many wrong secrets",
         )
@@ -87,7 +87,7 @@ def allowed_scopes(application: Application, requested: Iterable[str]) -> list[s
     """
     own = set(application.scopes)
     if not application.administers:
-        own -= {*administrative(own)}
+        own -= {*administrative_scopes(own)}
     return [scope for scope in requested if scope in own]
 
 
@@ -101,12 +101,14 @@ def may_use(person: Person, application: Application) -> bool:
     return not application.groups or bool(set(application.groups) & set(groups_of(person.pk)))
 
 
-def still_good(family: TokenFamily) -> bool:
+def is_family_valid(family: TokenFamily) -> bool:
     """Return whether the person or service account of these tokens may still use them."""
     if family.person is None:
         application = family.application
         return application.is_active and application.confidential and CLIENT_CREDENTIALS in application.grants
-    return may_use(family.person, family.application) and not outdated(family.person, family.authenticated_at)
+    return may_use(family.person, family.application) and not is_proof_outdated(
+        family.person, family.authenticated_at
+    )
 
 
 def find(pk: int) -> Application | None:
@@ -119,15 +121,15 @@ def by_name(name: str) -> Application | None:
     return Application.objects.filter(name=name, is_active=True).first()
 
 
-def with_grants(wanted: Collection[str], *, most: int = 100, besides: str = "") -> list[Application]:
+def find_by_grants(wanted: Collection[str], *, most: int = 100, include: str = "") -> list[Application]:
     """Return the first active applications, by title, that have one of these grants.
 
-    The application with the name ``besides`` is included even if it is not among the first.
+    The application with the name ``include`` is included even if it is not among the first.
     """
     rows = Application.objects.filter(is_active=True).order_by("title", "name").defer("logo")
     found = list(islice((row for row in rows.iterator() if set(wanted) & set(row.grants)), most))
-    if besides and besides not in [row.name for row in found]:
-        found += [row for row in rows.filter(name=besides) if set(wanted) & set(row.grants)]
+    if include and include not in [row.name for row in found]:
+        found += [row for row in rows.filter(name=include) if set(wanted) & set(row.grants)]
     return found
 
 
@@ -218,24 +220,24 @@ def save_scope(name: str, *, by: str, **values: str) -> Scope:
 
 
 @transaction.atomic
-def renew_secret(name: str, *, by: Person) -> str:
+def rotate_secret(name: str, *, by: Person) -> str:
     """Return a new secret of a confidential application, which is shown only once.
 
-    Raises NotRenewed, also where only an owner may rotate it. The old secret ends at once, with all tokens
-    that the application obtained for itself: a secret is often rotated because it was lost.
+    Raises SecretRotationConflict, also where only an owner may rotate it. The old secret ends at once, with
+    all tokens that the application obtained for itself: a secret is often rotated because it was lost.
     """
     application = Application.objects.filter(name=name, confidential=True).first()
     if application is None:
-        raise NotRenewed(_("No application with this ID has a secret."))
+        raise SecretRotationConflict(_("No application with this ID has a secret."))
     if application.administers and not may(by, "applications.approve"):
-        raise NotRenewed(
+        raise SecretRotationConflict(
             _("This application has administrator access, so only an owner can rotate its secret.")
         )
     secret, hashed = new_secret()
     if not Application.objects.filter(pk=application.pk, secret_hash=application.secret_hash).update(
         secret_hash=hashed
     ):
-        raise NotRenewed(_("Someone else just rotated the secret. Reload the application."))
+        raise SecretRotationConflict(_("Someone else just rotated the secret. Reload the application."))
     publish("application.changed", actor=by.username, target=name, keys=["secret_hash"])
     tokens.revoke_service_tokens([application.pk], by=by.username)
     return secret

@@ -5,35 +5,35 @@ from dataclasses import replace
 from typing import Any
 
 from idp.accounts.people import group_names
-from idp.foundation.condition_variables import ABSENT, About, Word, WordType
+from idp.foundation.condition_variables import EMPTY_VALUES, EvaluationContext, Variable, VariableType
 from idp.oauth.clients import application_names, client_ids, find, scope_names
 from idp.oauth.models import Application
 
 
-def _application_variable(type_: WordType, read: Callable[[Application], Any], doc: str) -> Word:
+def _application_variable(type_: VariableType, read: Callable[[Application], Any], doc: str) -> Variable:
     """Return a variable about the requesting application; it is empty if that was deactivated."""
 
-    def load(context: About) -> Any:
+    def load(context: EvaluationContext) -> Any:
         pk = (context.facts.get("request") or {}).get("application")
-        application = context.once("application", pk, find) if pk else None
-        return read(application) if application else ABSENT[type_]
+        application = context.load_once("application", pk, find) if pk else None
+        return read(application) if application else EMPTY_VALUES[type_]
 
-    return Word(type_, load, needs="request", doc=doc, about="configuration")
+    return Variable(type_, load, required_fact="request", doc=doc, subject="configuration")
 
 
-WORDS = {
+CONDITION_VARIABLES = {
     "application.name": replace(
         _application_variable(
             "string", lambda application: application.name, "the name of the requesting application"
         ),
-        thing="application",
+        value_kind="application",
         choices=application_names,
     ),
     "application.client_id": replace(
         _application_variable(
             "string", lambda application: application.client_id, "the application's client ID"
         ),
-        thing="client id",
+        value_kind="client id",
         choices=client_ids,
     ),
     "application.groups": replace(
@@ -42,16 +42,16 @@ WORDS = {
             lambda application: list(application.groups),
             "the groups that may use the application; none: all people",
         ),
-        thing="group",
+        value_kind="group",
         choices=group_names,
     ),
-    "request.scopes": Word(
+    "request.scopes": Variable(
         "list(string)",
         lambda context: list((context.facts.get("request") or {}).get("scopes") or []),
-        needs="request",
+        required_fact="request",
         doc="the requested scopes",
-        about="request",
-        thing="scope",
+        subject="request",
+        value_kind="scope",
         choices=scope_names,
     ),
     "application.verified": _application_variable(

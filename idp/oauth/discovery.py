@@ -7,7 +7,7 @@ from typing import Any
 
 from idp.oauth import keys
 from idp.oauth.clients import scope_names
-from idp.oauth.grant import grants
+from idp.oauth.grant import load_grants
 from idp.oauth.models import Application
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -53,4 +53,4 @@ def _offered_grants() -> list[str]:
         for row in Application.objects.filter(is_active=True).values_list("grants", flat=True)
         for grant in row
     }
-    return sorted(used & set(grants()))
+    return sorted(used & set(load_grants()))

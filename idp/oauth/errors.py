@@ -103,7 +103,7 @@ class InvalidToken(OAuthError):
     code, status = "invalid_token", 401
 
 
-class FromTheFuture(InvalidToken):
+class TokenFromTheFuture(InvalidToken):
     """The access token is from the future: it was issued more than a minute after this server's time."""
 
 

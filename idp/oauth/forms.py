@@ -32,7 +32,7 @@ class Form:
             raise InvalidRequest(f"The parameter {name} is repeated.")
         return self.values.get(name)
 
-    def need(self, name: str) -> str:
+    def require(self, name: str) -> str:
         """Return the parameter; raise InvalidRequest where it is missing or repeated."""
         value = self.get(name)
         if value is None:
@@ -90,7 +90,7 @@ def parse_credentials(authorization: str, form: Form) -> Credentials:
     in_body = form.get("client_id")
     scheme, _, rest = authorization.strip().partition(" ")
     if scheme.lower() != "basic":
-        return Credentials(form.need("client_id"), form.get("client_secret"), basic=False)
+        return Credentials(form.require("client_id"), form.get("client_secret"), basic=False)
     try:
         name, colon, secret = base64.b64decode(rest.strip(), validate=True).decode("utf-8").partition(":")
     except ValueError:  # not ASCII, not base64, not UTF-8

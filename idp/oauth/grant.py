@@ -12,14 +12,14 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from idp.accounts.credentials import outdated
+from idp.accounts.credentials import is_proof_outdated
 from idp.events.bus import publish, publish_once
 from idp.oauth import clients, retries, tokens
 from idp.oauth.errors import AccessDenied, InvalidGrant, UnsupportedGrantType
 from idp.oauth.forms import Form, parse_credentials
 from idp.oauth.models import Application, TokenFamily
-from idp.oauth.retries import Given
-from idp.oauth.tokens import Entitlement, TokenAnswer
+from idp.oauth.retries import PreviousResponse
+from idp.oauth.tokens import Entitlement, TokenResponse
 
 
 class Grant:
@@ -41,56 +41,56 @@ class Grant:
         """
         raise NotImplementedError
 
-    def overtaken(self, found: Entitlement) -> Given | None:
+    def find_concurrent_response(self, found: Entitlement) -> PreviousResponse | None:
         """Return the response that a concurrent request with the same code or token has just received.
 
         Both requests may come from the same client.
         """
         return None
 
-    def refuse(self, found: Entitlement, why: str) -> None:
+    def revoke(self, found: Entitlement, why: str) -> None:
         """Revoke the code or token: the person or the application may no longer have it."""
         raise NotImplementedError
 
-    def refusal(self) -> Exception:
+    def refusal_error(self) -> Exception:
         """Return the error for the client in that case."""
         return AccessDenied()
 
 
 @lru_cache(maxsize=1)
-def grants() -> dict[str, Grant]:
+def load_grants() -> dict[str, Grant]:
     """Return the grants of this server by ``grant_type``."""
     found = [import_string(path)() for path in settings.OAUTH_GRANTS]
     return {grant.grant_type: grant for grant in found}
 
 
-def exchange(authorization: str, form: Form, issuer: str) -> TokenAnswer:
+def exchange(authorization: str, form: Form, issuer: str) -> TokenResponse:
     """Return the response of the token endpoint (RFC 6749 section 3.2).
 
     The client, the grant, the person and the scopes are checked in this order, for every grant.
     """
     application = clients.authenticate(parse_credentials(authorization, form))
-    grant = grants().get(form.need("grant_type"))
+    grant = load_grants().get(form.require("grant_type"))
     if grant is None:
         raise UnsupportedGrantType
     clients.require_grant(application, grant.grant_type)
     found = grant.find(application, form, issuer)
     if why := _refusal_reason(found):
-        grant.refuse(found, why)
+        grant.revoke(found, why)
         publish("tokens.refused", actor=found.actor, application=application.name, why=why)
-        raise grant.refusal()
-    if found.given:
-        return _reissue(found, found.given)
+        raise grant.refusal_error()
+    if found.previous:
+        return _reissue(found, found.previous)
     try:
         return _issue(grant, found)
     except InvalidGrant:
-        if previous := grant.overtaken(found):
+        if previous := grant.find_concurrent_response(found):
             return _reissue(found, previous)
         raise
 
 
 @transaction.atomic
-def _issue(grant: Grant, found: Entitlement) -> TokenAnswer:
+def _issue(grant: Grant, found: Entitlement) -> TokenResponse:
     now = timezone.now()
     family = grant.redeem(found, now)
     response = tokens.issue(found, family, now)
@@ -99,7 +99,7 @@ def _issue(grant: Grant, found: Entitlement) -> TokenAnswer:
     return response
 
 
-def _reissue(found: Entitlement, previous: Given) -> TokenAnswer:
+def _reissue(found: Entitlement, previous: PreviousResponse) -> TokenResponse:
     """Return the same response again.
 
     The audit log records it once for each address, because the client may not be the same.
@@ -114,14 +114,14 @@ def _reissue(found: Entitlement, previous: Given) -> TokenAnswer:
         application=application,
         topic=topic,
     )
-    return tokens.repeat(found, previous)
+    return tokens.reissue(found, previous)
 
 
 def _refusal_reason(found: Entitlement) -> str:
     """Return why the person or the application may not have these tokens now, or "" (checklist D33, B15)."""
     if found.person and not clients.may_use(found.person, found.application):
         return "person may not use the application"
-    if found.person and outdated(found.person, found.authenticated_at):
+    if found.person and is_proof_outdated(found.person, found.authenticated_at):
         return "credentials were changed since"
     if not set(found.scopes) <= set(found.application.scopes):
         return "application lost a scope"

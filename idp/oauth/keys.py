@@ -15,9 +15,9 @@ from django.db import transaction
 from django.utils import timezone
 from jwt.algorithms import RSAAlgorithm
 
-from idp.events.bus import publish, publish_many
+from idp.events.bus import publish, publish_bulk
 from idp.foundation.clocks import LEEWAY
-from idp.oauth.errors import FromTheFuture
+from idp.oauth.errors import TokenFromTheFuture
 from idp.oauth.models import SigningKey
 
 ALGORITHM = "RS256"
@@ -46,7 +46,7 @@ def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
     This tenant must have signed it for this issuer with this ``typ``, and it must not have expired.
 
     The host that issued it may have a clock that is up to a minute ahead. For a token from further ahead,
-    raise FromTheFuture. The tolerance does not extend its lifetime: ``exp`` is exact.
+    raise TokenFromTheFuture. The tolerance does not extend its lifetime: ``exp`` is exact.
     """
     try:
         header = jwt.get_unverified_header(token)
@@ -61,12 +61,12 @@ def verify(token: str, *, typ: str, issuer: str) -> dict[str, Any] | None:
         claims: dict[str, Any] = jwt.decode(token, public, leeway=LEEWAY, **known)
         return claims if int(claims["exp"]) > time.time() else None
     except jwt.ImmatureSignatureError:
-        raise FromTheFuture from None
+        raise TokenFromTheFuture from None
     except (jwt.PyJWTError, ValueError):
         return None
 
 
-def published() -> dict[str, list[dict[str, Any]]]:
+def key_set() -> dict[str, list[dict[str, Any]]]:
     """Return the JWK Set: every key that may have signed a token that is still valid."""
     current_key()
     return {"keys": [key.public_jwk for key in _verifying_keys().order_by("-pk").only("public_jwk")]}
@@ -82,14 +82,14 @@ def rotate(*, by: str, keep_old: bool = True) -> SigningKey:
     old = [(kid, "", "") for kid in retired.order_by("pk").values_list("kid", flat=True)]
     retired.update(retires_at=timezone.now() + (_OVERLAP if keep_old else timedelta(0)))
     key = _create()
-    publish_many(
+    publish_bulk(
         "key.retired", old, actor=by, why="verifies for two more days" if keep_old else "refused at once"
     )
     publish("key.rotated", actor=by, target=key.kid)
     return key
 
 
-def retiring() -> list[tuple[str, datetime]]:
+def retiring_keys() -> list[tuple[str, datetime]]:
     """Return (kid, until when it verifies) of the keys that only verify, the next to retire first."""
     rows = SigningKey.objects.filter(retires_at__gt=timezone.now()).order_by("retires_at")
     return [(kid, until) for kid, until in rows.values_list("kid", "retires_at") if until]

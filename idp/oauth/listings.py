@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from idp.foundation.listing import Column, Filter, Listing, refers
+from idp.foundation.listing import Column, Filter, Listing, filter_by_reference
 from idp.foundation.text import fold
 from idp.oauth.models import Application, Scope, SigningKey, TokenFamily
 
@@ -96,14 +96,23 @@ CONSENTS = Listing(
     _("Consents"),
     lambda: TokenFamily.objects.select_related("person", "application"),
     (
-        Column("person", _("Person"), lambda row: row.subject, "person__username", few=True),
+        Column("person", _("Person"), lambda row: row.subject, "person__username", short_lists_only=True),
         Column(
-            "application", _("Application"), lambda row: row.application.name, "application__name", few=True
+            "application",
+            _("Application"),
+            lambda row: row.application.name,
+            "application__name",
+            short_lists_only=True,
         ),
         Column("scopes", _("Scopes"), lambda row: list(row.scopes), kind="list"),
         Column("created", _("Granted"), lambda row: row.created_at.isoformat(), "created_at", "time"),
         Column(
-            "expires", _("Expires"), lambda row: row.expires_at.isoformat(), "expires_at", "time", few=True
+            "expires",
+            _("Expires"),
+            lambda row: row.expires_at.isoformat(),
+            "expires_at",
+            "time",
+            short_lists_only=True,
         ),
         Column(
             "revoked",
@@ -111,7 +120,7 @@ CONSENTS = Listing(
             lambda row: row.revoked_at.isoformat() if row.revoked_at else None,
             "revoked_at",
             "time",
-            few=True,
+            short_lists_only=True,
         ),
     ),
     search=("person__username", "application__name"),
@@ -123,8 +132,8 @@ CONSENTS = Listing(
             _filter_granted_by,
             lambda: (("person", _("Person")), ("service", _("Service account"))),
         ),
-        Filter("person", _("Person"), refers("person__username", fold)),
-        Filter("application", _("Application"), refers("application__name")),
+        Filter("person", _("Person"), filter_by_reference("person__username", fold)),
+        Filter("application", _("Application"), filter_by_reference("application__name")),
     ),
     order="-created_at",
     key="identifier",

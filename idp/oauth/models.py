@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 
 from idp.foundation.sealing import SealedField
-from idp.oauth.scopes import administrative, is_reserved
+from idp.oauth.scopes import administrative_scopes, is_reserved
 from idp.tenancy.models import TenantModel, picture, slug
 
 CLIENT_CREDENTIALS = "client_credentials"
@@ -112,7 +112,7 @@ class Application(TenantModel):
             raise ValidationError(
                 {"administers": "The demo application is public and can't have administrator access."}
             )
-        if not self.administers and (wanted := administrative(self.scopes)):
+        if not self.administers and (wanted := administrative_scopes(self.scopes)):
             raise ValidationError(
                 {
                     "scopes": f"{wanted[0]} gives administrator access: "

@@ -21,7 +21,7 @@ _RANDOM, LENGTH = 20, 32  # characters of a response's number
 
 
 @dataclass(frozen=True)
-class Given:
+class PreviousResponse:
     """An earlier response: its token family, its time, and its refresh token if it has one."""
 
     family: TokenFamily
@@ -29,7 +29,7 @@ class Given:
     refresh_token: str | None
 
 
-def new_number(presented: str) -> str:
+def new_response_number(presented: str) -> str:
     """Return the number of a new response: 80 random bits and a hash of the presented code or token."""
     return token_hex(_RANDOM // 2) + _hash_of(presented)
 
@@ -42,7 +42,9 @@ def new_refresh_token(number: str, presented: str) -> str:
     return next(_refresh_tokens(number, presented))
 
 
-def given(family: TokenFamily | None, presented: str, at: datetime | None) -> Given | None:
+def find_repeatable_response(
+    family: TokenFamily | None, presented: str, at: datetime | None
+) -> PreviousResponse | None:
     """Return the response that ``presented`` got at this time, if it may be repeated.
 
     It may not after ten seconds, nor once a token of it was used: then two parties have the code or token,
@@ -59,16 +61,16 @@ def given(family: TokenFamily | None, presented: str, at: datetime | None) -> Gi
     found = [token for token in _refresh_tokens(family.unused_answer, presented) if digest(token) in stored]
     if stored and not found:
         return None
-    return Given(family, at, found[0] if found else None)
+    return PreviousResponse(family, at, found[0] if found else None)
 
 
-def note_use(family: TokenFamily, number: str) -> None:
+def record_use(family: TokenFamily, number: str) -> None:
     """Record that a token of this response was used: one write for each response, at the first use."""
     if number and family.unused_answer == number:
         TokenFamily.objects.filter(pk=family.pk, unused_answer=number).update(unused_answer="")
 
 
-def number_in(jti: str) -> str:
+def parse_response_number(jti: str) -> str:
     """Return the number of the response that contained the access token with this ``jti``."""
     return jti.partition(".")[2][:LENGTH]
 

@@ -24,6 +24,6 @@ def is_reserved(name: str) -> bool:
     return folded in STANDARD_SCOPES or folded.startswith(_ADMINISTRATION)
 
 
-def administrative(names: Iterable[str]) -> list[str]:
+def administrative_scopes(names: Iterable[str]) -> list[str]:
     """Return those of these scopes that give access to the administration."""
     return [name for name in names if fold(name).startswith(_ADMINISTRATION)]

@@ -30,7 +30,7 @@ def _domains(row: Tenant, *, approved: bool) -> list[str]:
     return sorted(domain.name for domain in row.domains.all() if domain.approved is approved)
 
 
-def keys_open() -> bool:
+def can_decrypt_keys() -> bool:
     """Return whether the newest signing key of any tenant can be decrypted.
 
     It cannot after a restore without the secret key.

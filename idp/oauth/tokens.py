@@ -12,11 +12,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from idp.accounts.models import Person
-from idp.events.bus import publish, publish_many
+from idp.events.bus import publish, publish_bulk
 from idp.foundation.sealing import digest
 from idp.oauth import keys, retries
 from idp.oauth.models import Application, RefreshToken, TokenFamily
-from idp.oauth.retries import Given
+from idp.oauth.retries import PreviousResponse
 
 REFRESH = "refresh_token"
 SECOND_FACTORS = {"otp", "hwk", "swk", "mfa"}
@@ -28,7 +28,7 @@ class Entitlement:
 
     ``methods`` and ``authenticated_at`` say how and when the person was proved. ``person`` is None where the
     application acts for itself, as its service account. ``subject`` is the row of the grant itself (a device
-    code, a refresh token), for its compare-and-set; ``presented`` is that code or token. ``given``: its
+    code, a refresh token), for its compare-and-set; ``presented`` is that code or token. ``previous``: its
     recent response, which is repeated.
     """
 
@@ -41,7 +41,7 @@ class Entitlement:
     subject: Any
     nonce: str | None = None
     presented: str = field(default="", repr=False)
-    given: Given | None = field(default=None, repr=False)
+    previous: PreviousResponse | None = field(default=None, repr=False)
 
     @property
     def actor(self) -> str:
@@ -50,7 +50,7 @@ class Entitlement:
 
 
 @dataclass(frozen=True)
-class TokenAnswer:
+class TokenResponse:
     """The successful response of the token endpoint (RFC 6749 section 5.1)."""
 
     expires_in: int
@@ -72,7 +72,7 @@ class TokenAnswer:
         return {name: value for name, value in members.items() if value is not None}
 
 
-def open_family(found: Entitlement) -> TokenFamily:
+def create_family(found: Entitlement) -> TokenFamily:
     """Create the family of an approval that has just been redeemed."""
     now = timezone.now()
     lifetime = found.application.access_token_lifetime  # a refresh token extends it
@@ -85,16 +85,16 @@ def open_family(found: Entitlement) -> TokenFamily:
         methods=list(found.methods),
         authenticated_at=found.authenticated_at,
         expires_at=now + timedelta(seconds=lifetime),
-        unused_answer=retries.new_number(found.presented) if found.presented else "",
+        unused_answer=retries.new_response_number(found.presented) if found.presented else "",
     )
 
 
-def issue(found: Entitlement, family: TokenFamily, at: datetime) -> TokenAnswer:
+def issue(found: Entitlement, family: TokenFamily, at: datetime) -> TokenResponse:
     """Sign the tokens of this entitlement; ``found.scopes`` may be narrower than the family's."""
     return _sign(found, family, at, _refresh_token(found, family, at))
 
 
-def repeat(found: Entitlement, previous: Given) -> TokenAnswer:
+def reissue(found: Entitlement, previous: PreviousResponse) -> TokenResponse:
     """Return the same tokens again, with the rest of their lifetime; nothing is written."""
     return _sign(found, previous.family, previous.at, previous.refresh_token)
 
@@ -135,10 +135,10 @@ def revoke_service_tokens(applications: Collection[int], *, by: str) -> None:
         subjects = [
             (application.service_account, application.name, topic_of(family)) for family in ended.only("pk")
         ]
-        publish_many("tokens.revoked", subjects, actor=by, why="new secret")
+        publish_bulk("tokens.revoked", subjects, actor=by, why="new secret")
 
 
-def living_family(identifier: str) -> TokenFamily | None:
+def find_active_family(identifier: str) -> TokenFamily | None:
     """Return the family with this identifier, with person and application loaded.
 
     Returns None if it is revoked or expired.
@@ -147,7 +147,7 @@ def living_family(identifier: str) -> TokenFamily | None:
     return rows.select_related("person", "application").first()
 
 
-def _sign(found: Entitlement, family: TokenFamily, at: datetime, refresh_token: str | None) -> TokenAnswer:
+def _sign(found: Entitlement, family: TokenFamily, at: datetime, refresh_token: str | None) -> TokenResponse:
     lifetime, key = found.application.access_token_lifetime, keys.current_key()
     access_token = keys.sign(key, _access_claims(found, family, at, lifetime), typ="at+jwt")
     has_id_token = found.person is not None and "openid" in found.scopes
@@ -155,7 +155,7 @@ def _sign(found: Entitlement, family: TokenFamily, at: datetime, refresh_token: 
         keys.sign(key, _id_claims(found, at, lifetime, access_token), typ="JWT") if has_id_token else None
     )
     left = max(lifetime - max(int((timezone.now() - at).total_seconds()), 0), 1)
-    return TokenAnswer(left, " ".join(found.scopes), access_token, id_token, refresh_token)
+    return TokenResponse(left, " ".join(found.scopes), access_token, id_token, refresh_token)
 
 
 def acr(methods: tuple[str, ...]) -> str:

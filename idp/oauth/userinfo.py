@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from idp.accounts.models import Person
-from idp.oauth.bearer import open_token
+from idp.oauth.bearer import authenticate_token
 from idp.oauth.errors import InsufficientScope
 
 
@@ -14,7 +14,7 @@ def claims_for(access_token: str, issuer: str) -> dict[str, Any]:
     A token of a revoked family or of an inactive person permits nothing, even before it expires. One of a
     service account has no person.
     """
-    principal = open_token(access_token, issuer)
+    principal = authenticate_token(access_token, issuer)
     if principal.person is None or "openid" not in principal.scopes:
         raise InsufficientScope
     return person_claims(principal.person, principal.scopes)

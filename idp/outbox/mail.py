@@ -20,10 +20,10 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.core.validators import validate_email
 
 from idp.foundation.errors import DomainError
-from idp.foundation.mailboxes import deliverable, key
-from idp.outbox.delivery import NotDelivered, Parcel, Refused, post
+from idp.foundation.mailboxes import delivery_address, lookup_key
+from idp.outbox.delivery import DeliveryFailed, Parcel, Undeliverable, post
 from idp.outbox.models import MailTemplate
-from idp.outbox.placeholders import FACE, Template, one_line, shipped
+from idp.outbox.placeholders import BRANDING_VARIABLES, MailContent, one_line, shipped_templates
 from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge
 from idp.tenancy.scope import current_tenant
 from idp.tenancy.tenants import may_send_from
@@ -35,7 +35,7 @@ _ENHANCED = re.compile(rb"\A\d\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
 log = logging.getLogger(__name__)
 
 
-class WrongWords(Exception):
+class WrongVariables(Exception):
     """An email must be sent with exactly the variables of its shipped template."""
 
 
@@ -50,17 +50,19 @@ class TooManyMails(DomainError):
         self.until = until
 
 
-def send(name: str, to: str, words: Mapping[str, str], *, good_for: timedelta | None = None) -> str:
+def send(name: str, to: str, variables: Mapping[str, str], *, lifetime: timedelta | None = None) -> str:
     """Post the mail ``name`` to the address ``to``, in the caller's transaction, and return the key.
 
     Raises ValidationError, or TooManyMails: three an hour to one address, and ``MAILS_PER_DAY`` from one
     tenant.
     """
     validate_email(to)
-    if {*words} != shipped()[name].words - FACE or not all(type(value) is str for value in words.values()):
-        raise WrongWords(f"{name}: {', '.join(sorted(words))}")
+    if {*variables} != shipped_templates()[name].variables - BRANDING_VARIABLES or not all(
+        type(value) is str for value in variables.values()
+    ):
+        raise WrongVariables(f"{name}: {', '.join(sorted(variables))}")
     _charge(to)
-    return post(KIND, {"name": name, "to": to, "words": dict(words)}, good_for=good_for)
+    return post(KIND, {"name": name, "to": to, "words": dict(variables)}, lifetime=lifetime)
 
 
 def save_template(name: str, **values: str) -> list[str]:
@@ -88,13 +90,13 @@ def deliver(parcel: Parcel) -> None:
     try:
         message = _message(parcel)
     except ValueError as error:  # a domain that was stored before it was validated
-        raise Refused(str(error)) from None
+        raise Undeliverable(str(error)) from None
     if settings.SMTP:
         _send(message, settings.SMTP)
     elif settings.EMBEDDED:
         _write(message, parcel)
     else:
-        raise NotDelivered("FOYER_SMTP_URL is not set")
+        raise DeliveryFailed("FOYER_SMTP_URL is not set")
 
 
 def folder() -> Path:
@@ -106,9 +108,9 @@ def _message(parcel: Parcel) -> EmailMultiAlternatives:
     """Return the message, which is the same for each attempt: date and Message-ID are the row's."""
     owner, template = current_tenant(), _template(str(parcel.payload["name"]))
     branding = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
-    mail = template.filled({**parcel.payload["words"], **branding})
+    mail = template.render({**parcel.payload["words"], **branding})
     own = owner.mail_from if may_send_from(owner) else ""
-    sender = deliverable(own or settings.MAIL_FROM)
+    sender = delivery_address(own or settings.MAIL_FROM)
     headers = {
         "Message-ID": f"<{parcel.key}@{sender.rpartition('@')[2]}>",
         "Date": format_datetime(parcel.posted_at),
@@ -118,11 +120,11 @@ def _message(parcel: Parcel) -> EmailMultiAlternatives:
         _in_header(mail.subject),
         mail.text,
         formataddr((_in_header(owner.title), sender)),
-        [deliverable(str(parcel.payload["to"]))],
+        [delivery_address(str(parcel.payload["to"]))],
         headers=headers,
     )
     if owner.mail_from and not own:
-        message.reply_to = [deliverable(owner.mail_from)]
+        message.reply_to = [delivery_address(owner.mail_from)]
     if mail.html:
         message.attach_alternative(mail.html, "text/html")
     return message
@@ -133,13 +135,13 @@ def _in_header(text: str) -> str:
     return one_line(text).replace("=?", "= ?")
 
 
-def _template(name: str) -> Template:
+def _template(name: str) -> MailContent:
     """Return the tenant's own template, or the shipped one.
 
     An own template that an earlier release accepted is ignored if it might leak the link.
     """
-    own, original = MailTemplate.objects.filter(name=name).first(), shipped()[name]
-    if own and own.template.problems(original.words):
+    own, original = MailTemplate.objects.filter(name=name).first(), shipped_templates()[name]
+    if own and own.template.problems(original.variables):
         log.warning("mail.wording_refused", extra={"mail": name})
         return original
     return own.template if own else original
@@ -148,7 +150,7 @@ def _template(name: str) -> Template:
 def _charge(to: str) -> None:
     """Count a mail against its recipient and its tenant; raise TooManyMails."""
     per_day = Budget("mail.tenant", settings.MAILS_PER_DAY, timedelta(days=1))
-    result = charge([Spend(PER_PERSON, key(to)), Spend(per_day, str(current_tenant().pk))])
+    result = charge([Spend(PER_PERSON, lookup_key(to)), Spend(per_day, str(current_tenant().pk))])
     if isinstance(result, Exhausted):
         raise TooManyMails(result.until)
 
@@ -159,14 +161,14 @@ def _send(message: EmailMultiAlternatives, server: dict[str, Any]) -> None:
         backend.send_messages([message])
     except smtplib.SMTPRecipientsRefused as error:
         code, reply = max(error.recipients.values())
-        raise (Refused if code >= 500 else NotDelivered)(_reply_codes(error, code, reply)) from None
+        raise (Undeliverable if code >= 500 else DeliveryFailed)(_reply_codes(error, code, reply)) from None
     except smtplib.SMTPResponseException as error:
         final = isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
-        raise (Refused if final else NotDelivered)(
+        raise (Undeliverable if final else DeliveryFailed)(
             _reply_codes(error, error.smtp_code, error.smtp_error)
         ) from None
     except OSError as error:  # includes smtplib's other errors
-        raise NotDelivered(f"{type(error).__name__} {error.strerror or ''}".strip()) from None
+        raise DeliveryFailed(f"{type(error).__name__} {error.strerror or ''}".strip()) from None
     finally:
         with suppress(OSError):
             backend.close()  # a refused login leaves it open

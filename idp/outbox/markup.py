@@ -10,7 +10,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 LINK = "link"
-WORD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 # The link must be isolated: text before it could otherwise be an address that includes it. Only plain spaces
 # end an address in every email program; some continue at a no-break space, an ideographic one, or U+2028.
 _ISOLATED_LINK = re.compile(
@@ -46,7 +46,7 @@ _ADDRESS = re.compile(r"\A((https?://|mailto:)[^\s{}]*|#[^\s{}]*)\Z")
 _UNQUOTED = re.compile(r"=\s*[^\s\"'>]*\{\{")
 
 
-def stands_by_itself(text: str) -> bool:
+def has_isolated_links(text: str) -> bool:
     """Return whether each ``{{ link }}`` of a plain text is an address of its own."""
     return len(_LINK.findall(text)) == len(_ISOLATED_LINK.findall(text))
 
@@ -57,7 +57,7 @@ def problems(html: str) -> list[str]:
     reader.feed(html)
     reader.close()
     text = "".join(reader.text)
-    if len(_LINK.findall(html)) != reader.links + len(_LINK.findall(text)) or not stands_by_itself(text):
+    if len(_LINK.findall(html)) != reader.links + len(_LINK.findall(text)) or not has_isolated_links(text):
         reader.found.append(
             '{{ link }} stands by itself: as text, or as the whole of a href, like <a href="{{ link }}">.'
         )
@@ -88,7 +88,7 @@ class _Reader(HTMLParser):
             self.found += self._attribute(tag, name, value or "")
 
     def _attribute(self, tag: str, name: str, value: str) -> Iterator[str]:
-        variables = WORD.findall(value)
+        variables = VARIABLE.findall(value)
         if name not in _ATTRIBUTES and not name.startswith("aria-"):
             yield f"The attribute {name[:30]} isn't allowed in emails."
         elif name == "href" and tag == "a" and _LINK.fullmatch(value.strip()):
@@ -116,7 +116,7 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._style:
-            self.found += _css(data, WORD.findall(data))
+            self.found += _css(data, VARIABLE.findall(data))
         elif "<" in data:
             self.found.append("Write &lt; for a < that doesn't start an element.")
         else:

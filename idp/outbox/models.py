@@ -6,11 +6,11 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from idp.foundation.sealing import SealedField
-from idp.outbox.placeholders import Template, shipped
+from idp.outbox.placeholders import MailContent, shipped_templates
 from idp.tenancy.models import TenantModel
 
 
-class State(models.TextChoices):
+class DeliveryState(models.TextChoices):
     """``waiting → done | failed``; both final states erase the payload."""
 
     WAITING = "waiting"
@@ -32,7 +32,7 @@ class Delivery(TenantModel):
     key = models.CharField(max_length=32, unique=True, default=new_key, editable=False)
     kind = models.CharField(max_length=50)
     payload = SealedField(blank=True, default="")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
@@ -67,15 +67,14 @@ class MailTemplate(TenantModel):
         return self.name
 
     @property
-    def template(self) -> Template:
+    def template(self) -> MailContent:
         """Return the template, ready to be rendered."""
-        return Template(self.subject, self.text, self.html)
+        return MailContent(self.subject, self.text, self.html)
 
     def clean(self) -> None:
-        original = shipped().get(self.name)
+        original = shipped_templates().get(self.name)
         if original is None:
-            raise ValidationError(
-                {"name": f"Unknown email template {self.name}. Available: {', '.join(sorted(shipped()))}."}
-            )
-        if problems := self.template.problems(original.words):
+            available = ", ".join(sorted(shipped_templates()))
+            raise ValidationError({"name": f"Unknown email template {self.name}. Available: {available}."})
+        if problems := self.template.problems(original.variables):
             raise ValidationError(problems)

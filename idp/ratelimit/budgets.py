@@ -26,7 +26,7 @@ from idp.ratelimit.models import Attempt
 from idp.tenancy.scope import current_tenant
 
 # the longest wait for the results of other attempts, in seconds, because it occupies a thread of the server
-PATIENCE = 2.0
+MAX_WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 # a /48 contains 65,536 /64, so the wider networks have larger budgets of their own
 _PREFIXES = ((64, 1), (56, 4), (48, 16))
@@ -74,7 +74,7 @@ class Exhausted:
     budget: Budget
     until: datetime
 
-    def told(self, now: datetime) -> str:
+    def message(self, now: datetime) -> str:
         """Return the message with the remaining minutes.
 
         Callers that know the reader's time zone can show ``until`` itself.
@@ -97,7 +97,7 @@ class _Refused(Exception):
 
 
 def charge(spends: Iterable[Spend]) -> list[int] | Exhausted:
-    """Charge one attempt to each budget, or none at all; return the receipts for :func:`give_back`."""
+    """Charge one attempt to each budget, or none at all; return the receipts for :func:`refund`."""
     try:
         return _charge(spends, judged=True)
     except _Refused as refused:
@@ -105,13 +105,13 @@ def charge(spends: Iterable[Spend]) -> list[int] | Exhausted:
 
 
 def reserve(spends: Sequence[Spend]) -> list[int] | Exhausted:
-    """Charge an attempt that is about to be evaluated; report the result to :func:`conclude`.
+    """Charge an attempt that is about to be evaluated; report the result to :func:`checkpoint`.
 
     Where only attempts that are still being evaluated would refuse it, it waits for their results: two
     seconds at most, and only outside of a transaction. So many right answers at once all succeed, and many
     wrong ones are still no more than the limit.
     """
-    deadline = time.monotonic() + (0 if connection.in_atomic_block else PATIENCE)
+    deadline = time.monotonic() + (0 if connection.in_atomic_block else MAX_WAIT_SECONDS)
     while True:
         try:
             return _charge(spends, judged=False)
@@ -121,15 +121,15 @@ def reserve(spends: Sequence[Spend]) -> list[int] | Exhausted:
         time.sleep(_POLL_SECONDS)
 
 
-def conclude(receipts: list[int], *, right: bool) -> None:
+def settle(receipts: list[int], *, succeeded: bool) -> None:
     """End a reservation: a right attempt costs nothing, a wrong one counts until its window is over."""
-    if right:
-        give_back(receipts)
+    if succeeded:
+        refund(receipts)
     elif receipts:
         Attempt.objects.filter(pk__in=receipts).update(judged=True)
 
 
-def give_back(receipts: list[int]) -> None:
+def refund(receipts: list[int]) -> None:
     """Refund what :func:`charge` took, and nothing else: a success never erases earlier failures."""
     if receipts:
         Attempt.objects.filter(pk__in=receipts).delete()
@@ -160,7 +160,7 @@ def same_network(one: str, other: str) -> bool:
     return addresses.parse(one) is not None and address_key(one) == address_key(other)
 
 
-def by_network(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]:
+def network_spends(budget: Budget, address: str, key: str = "") -> tuple[Spend, ...]:
     """Return what one attempt from this address costs.
 
     For IPv6 it counts for its /64, and in larger budgets also for its /56 and its /48.

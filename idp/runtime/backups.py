@@ -8,29 +8,29 @@ from pathlib import Path
 _TABLE = "tenancy_tenant"
 
 
-class NoCopy(Exception):
+class BackupFailed(Exception):
     """The copy was not made; the message says why."""
 
 
-def copy(source: Path, target: Path) -> int:
-    """Copy a database to a new file with mode 0600, and return its size in bytes; raise NoCopy.
+def copy_database(source: Path, target: Path) -> int:
+    """Copy a database to a new file with mode 0600, and return its size in bytes; raise BackupFailed.
 
     ``target`` gets its name only once the copy is complete, checked and on the disk. Writers continue
     meanwhile: the copy is a snapshot.
     """
     if not source.is_file():
-        raise NoCopy(f"No database at {source}.")
+        raise BackupFailed(f"No database at {source}.")
     if target.exists():
-        raise NoCopy(f"{target} already exists and won't be overwritten.")
+        raise BackupFailed(f"{target} already exists and won't be overwritten.")
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _fill(draft, source)
         os.link(draft, target)  # unlike a rename, it never replaces a file
     except sqlite3.DatabaseError as error:
-        raise NoCopy(f"{source} can't be copied: {error}.") from None
+        raise BackupFailed(f"{source} can't be copied: {error}.") from None
     except FileExistsError:
-        raise NoCopy(f"{target} already exists and won't be overwritten.") from None
+        raise BackupFailed(f"{target} already exists and won't be overwritten.") from None
     finally:
         draft.unlink(missing_ok=True)
     return target.stat().st_size
@@ -43,14 +43,14 @@ def _fill(draft: Path, source: Path) -> None:
         closing(sqlite3.connect(draft)) as copied,
     ):
         if not original.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [_TABLE]).fetchone():
-            raise NoCopy(f"{source} isn't a Foyer database.")
+            raise BackupFailed(f"{source} isn't a Foyer database.")
         original.backup(copied)
         copied.execute("PRAGMA journal_mode = DELETE")  # a single file without a journal
         faults = [
             fault for (fault,) in copied.execute("PRAGMA integrity_check(3)").fetchall() if fault != "ok"
         ]
         if faults:
-            raise NoCopy(f"{source} is damaged: {'; '.join(faults)}.")
+            raise BackupFailed(f"{source} is damaged: {'; '.join(faults)}.")
     with open(draft, "rb") as file:
         os.fsync(file.fileno())
 

@@ -16,7 +16,7 @@ from idp.runtime import files
 
 
 @register()
-def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_database_and_redis(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Check that it is one process on SQLite, or PostgreSQL with Redis."""
     sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
     found: list[CheckMessage] = []
@@ -41,7 +41,7 @@ def mixes(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 @register()
-def mails(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_mail(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Check that mail can be delivered, and from a real address.
 
     Several processes have no common folder into which mail could be written.
@@ -59,7 +59,7 @@ def mails(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 @register()
-def handlers(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_outbox_handlers(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Check that each kind of the outbox has a handler, before a mail fails."""
     found: list[CheckMessage] = []
     for kind, path in settings.OUTBOX_HANDLERS.items():
@@ -71,7 +71,7 @@ def handlers(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 @register()
-def folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Check that the configured folders are readable.
 
     Without this check, a missing folder goes unnoticed: no secret is found and no blueprint is applied.
@@ -93,9 +93,9 @@ def folders(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 @register()
-def countries(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_geoip(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Check the GeoIP file: an unreadable one would refuse every run whose condition uses the country."""
-    if fault := geo.fault():
+    if fault := geo.file_problem():
         return [
             Error(
                 f"FOYER_GEOIP can't be used: {fault}",
@@ -107,7 +107,7 @@ def countries(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 @register()
-def proxies(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_trusted_proxies(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Check that not every address is trusted, with which anyone could forge theirs."""
     if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
         return [
@@ -121,7 +121,7 @@ def proxies(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 @register()
-def proxy_on_a_socket(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_socket_proxy(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Check that the proxy of a Unix socket is trusted; otherwise all clients have its address.
 
     A Unix socket counts as the address of this machine.
@@ -137,7 +137,7 @@ def proxy_on_a_socket(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
-def tables(app_configs: Any, databases: Any = None, **options: Any) -> list[CheckMessage]:
+def check_migrations(app_configs: Any, databases: Any = None, **options: Any) -> list[CheckMessage]:
     """Check whether the database is available and has this version's tables.
 
     This only happens with ``--database default``.
@@ -157,7 +157,7 @@ def tables(app_configs: Any, databases: Any = None, **options: Any) -> list[Chec
 
 
 @register()
-def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def check_file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Check that only the server's user can read the database and the secret key."""
     found: list[CheckMessage] = []
     if settings.DATA.is_dir() and settings.DATA.stat().st_mode & 0o066:
@@ -165,9 +165,9 @@ def file_modes(app_configs: Any, **options: Any) -> list[CheckMessage]:
         found.append(Warning(message, hint=f"chmod go-rw {settings.DATA}", id="foyer.W013"))
     private = [
         settings.DATA / "secret.key",
-        *([settings.SQLITE, *files.beside(settings.SQLITE)] if settings.SQLITE else []),
+        *([settings.SQLITE, *files.journal_files(settings.SQLITE)] if settings.SQLITE else []),
     ]
-    open_ones = [file for file in private if file.is_file() and files.shared(file)]
+    open_ones = [file for file in private if file.is_file() and files.is_shared(file)]
     if open_ones:
         names = " ".join(map(str, open_ones))
         found.append(

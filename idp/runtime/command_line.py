@@ -23,9 +23,9 @@ from django.core.management.base import CommandError, CommandParser
 # Without Foyer's Celery app, a command would send tasks to Celery's default one, which hangs on amqp.
 import idp.celery  # noqa: F401
 from idp.runtime import terminal
-from idp.runtime.faults import EXPECTED, sentence
+from idp.runtime.command_errors import EXPECTED_ERRORS, describe_error
 
-FAILED = 1
+EXIT_FAILED = 1
 """The exit code of failures, including mistyped commands; 2 means that a comparison found differences."""
 _UMASK = 0o077
 _INTERRUPTED = 130  # the exit code of shells for SIGINT
@@ -88,25 +88,25 @@ def main(arguments: list[str]) -> NoReturn:
 
     Expected errors are one sentence.
     """
-    terminal.prepare()
+    terminal.prepare_streams()
     name = arguments[1] if len(arguments) > 1 else "help"
     if name not in _SOURCE_COMMANDS:
         os.umask(_UMASK)
     for name_in_django, ours in {
         "CommandParser": Parser,
         "OutputWrapper": terminal.Output,
-        "color_style": terminal.coloured,
+        "color_style": terminal.marked_style,
     }.items():
         # BaseCommand looks them up by these names and offers no other hook
         setattr(base, name_in_django, ours)
     try:
         code = _run(name, arguments)
         terminal.flush()
-    except EXPECTED as error:
+    except EXPECTED_ERRORS as error:
         if "--traceback" in arguments:
             raise
         _report(error, as_json="--json" in arguments)
-        code = error.returncode if isinstance(error, CommandError) else FAILED
+        code = error.returncode if isinstance(error, CommandError) else EXIT_FAILED
     sys.exit(code)
 
 
@@ -162,17 +162,17 @@ def _report(error: Exception, *, as_json: bool) -> None:
                 "line": None,
                 "column": None,
                 "key": None,
-                "message": terminal.uncoloured(sentence(error)),
+                "message": terminal.strip_color(describe_error(error)),
             }
             errors = getattr(error, "problems", None) or [plain]
             terminal.Output(sys.stdout).write(json.dumps({"errors": errors}, indent=2))
         terminal.flush()
     except terminal.Unwritable as unwritable:
-        terminal.give_up()
+        terminal.discard_output()
         errors_to_show, as_json = (
             [error] if isinstance(error, terminal.Unwritable) else [error, unwritable],
             False,
         )
     for each in [] if as_json else errors_to_show:
-        message = getattr(each, "usage", "") or sentence(each)
-        terminal.say(message if isinstance(each, CommandError) else f"Foyer: {message}")
+        message = getattr(each, "usage", "") or describe_error(each)
+        terminal.write_error(message if isinstance(each, CommandError) else f"Foyer: {message}")

@@ -11,11 +11,11 @@ from celery.worker import WorkController
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from idp.runtime.files import make_folder, settle
+from idp.runtime.files import checkpoint, make_folder
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def exclusive_lock() -> Iterator[None]:
     """Lock the data folder within the block; raise CommandError when another process holds it.
 
     Two processes would not receive each other's messages, which are in memory. The lock ends with the
@@ -39,26 +39,26 @@ def alone() -> Iterator[None]:
         yield
 
 
-def refuse_a_second() -> None:
+def require_single_process() -> None:
     """Raise CommandError when this would be the second embedded process on its data folder."""
     if settings.EMBEDDED:
-        with alone():
+        with exclusive_lock():
             pass
 
 
 @contextmanager
-def background(app: Celery) -> Iterator[None]:
+def run_background(app: Celery) -> Iterator[None]:
     """Run worker and beat within the block.
 
     Messages are in memory, so sweeps find all work in the database.
     """
-    with alone():
+    with exclusive_lock():
         try:
             with _threads(app):
                 yield
         finally:
             if settings.SQLITE:
-                settle(settings.SQLITE)
+                checkpoint(settings.SQLITE)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def _fallbacks(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 def _networks(items: Any) -> Any:
     try:
-        found = tuple(addresses.network(each) for each in _items(items))
+        found = tuple(addresses.parse_network(each) for each in _items(items))
     except ValueError as error:
         raise ValueError(f"must list addresses or networks: {error}") from None
     for each in found:
@@ -61,14 +61,14 @@ def _networks(items: Any) -> Any:
 
 def _hosts(items: tuple[str, ...]) -> tuple[str, ...]:
     try:
-        return tuple(dict.fromkeys(addresses.domain(each) for each in items))
+        return tuple(dict.fromkeys(addresses.parse_domain(each) for each in items))
     except ValueError as error:
         raise ValueError(f"contains a host that no request can use: {error}") from None
 
 
 def _mailbox(address: str) -> str:
     try:
-        validate_email(mailboxes.checked(address))
+        validate_email(mailboxes.validate_address(address))
     except (DjangoValidationError, ValueError):
         raise ValueError(f"must be an email address, not {address!r}") from None
     return address

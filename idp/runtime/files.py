@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from idp.runtime import secret_key
-from idp.runtime.resealing import foreign_key
+from idp.runtime.resealing import is_key_mismatched
 
 _FOREIGN = (
     "The secret key doesn't match this database, so its encrypted data can't be read. Restore the "
@@ -30,18 +30,18 @@ def prepare() -> None:
     folder = Path(settings.DATA)
     make_folder(folder)
     if settings.SQLITE:
-        narrow(settings.SQLITE)
-    refuse_foreign_key()
-    keep_secret_key()
+        prepare_database(settings.SQLITE)
+    require_matching_key()
+    store_secret_key()
 
 
-def refuse_foreign_key() -> None:
+def require_matching_key() -> None:
     """Raise CommandError when the secret key cannot decrypt any sealed value of the database."""
-    if foreign_key():
+    if is_key_mismatched():
         raise CommandError(_FOREIGN)
 
 
-def keep_secret_key() -> None:
+def store_secret_key() -> None:
     """Save the secret key in the data folder, unless the environment sets it.
 
     Two concurrent starts use the same one.
@@ -58,7 +58,7 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
         folder.chmod(mode)
 
 
-def narrow(database: Path) -> None:
+def prepare_database(database: Path) -> None:
     """Create an empty SQLite file where there is none, and restrict it and its journals to the owner.
 
     Raise OSError for a folder.
@@ -67,12 +67,12 @@ def narrow(database: Path) -> None:
         # it is not Foyer's, so its mode must not change
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(database))
     database.touch(mode=0o600)
-    for file in (database, *beside(database)):
-        if shared(file) and file.stat().st_uid == os.geteuid():
+    for file in (database, *journal_files(database)):
+        if is_shared(file) and file.stat().st_uid == os.geteuid():
             file.chmod(0o600)
 
 
-def settle(database: Path) -> None:
+def checkpoint(database: Path) -> None:
     """Write the journal of a SQLite file into it.
 
     So a server that was stopped leaves one complete file, unless another process still reads it.
@@ -82,11 +82,11 @@ def settle(database: Path) -> None:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def beside(database: Path) -> list[Path]:
+def journal_files(database: Path) -> list[Path]:
     """Return the journals of a SQLite file that exist."""
     return [file for end in ("-wal", "-shm") if (file := database.with_name(database.name + end)).exists()]
 
 
-def shared(path: Path) -> bool:
+def is_shared(path: Path) -> bool:
     """Return whether users other than the owner may read, write or enter."""
     return bool(path.stat().st_mode & 0o077)

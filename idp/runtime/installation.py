@@ -17,7 +17,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from idp.accounts.credentials import hash_password, weaknesses
+from idp.accounts.credentials import find_weaknesses, hash_password
 from idp.accounts.models import Person
 from idp.accounts.people import FIRST_ADMINISTRATOR, has_admin, save_person
 from idp.runtime import env
@@ -25,24 +25,24 @@ from idp.tenancy import tenants
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import tenant_scope
 
-Tell = Callable[[str], object]
+Notify = Callable[[str], object]
 _LARGE = 10_000  # rows
 _LOCK_ID = 0x_F0_1E  # the key of an advisory lock; any number that is unique in this database
 
 
-def install(tell: Tell) -> None:
+def install(notify: Notify) -> None:
     """Create what is missing, and change nothing that exists.
 
-    ``tell`` is called with the first administrator's password.
+    ``notify`` is called with the first administrator's password.
     """
     logging.disable(logging.INFO)  # the commands report in plain language instead
     try:
         with _install_lock():
             _migrate()
             _apply_shipped_blueprints()
-            _create_first_administrator(tell)
+            _create_first_administrator(notify)
             if connection.vendor == "sqlite":
-                know_tables()
+                analyze_tables()
         _collect_static_files()
     finally:
         logging.disable(logging.NOTSET)
@@ -68,7 +68,7 @@ def _migrate() -> None:
         call_command("migrate", verbosity=0, interactive=False)
 
 
-def know_tables() -> None:
+def analyze_tables() -> None:
     """Let the database collect statistics of its large tables.
 
     PostgreSQL does so by itself after a while. SQLite never does, assumes that every tenant is small, and
@@ -97,7 +97,7 @@ def _apply_shipped_blueprints() -> None:
     call_command("blueprint", "apply", *map(str, files), stdout=_Quiet())
 
 
-def _create_first_administrator(tell: Tell) -> None:
+def _create_first_administrator(tell: Notify) -> None:
     tenant = tenants.by_name(DEFAULT)
     if tenant is None:
         raise CommandError("The default tenant is missing. Apply blueprints/default first.")
@@ -105,8 +105,8 @@ def _create_first_administrator(tell: Tell) -> None:
         if has_admin():
             return
         from_env = env.read().admin_password.get_secret_value()
-        password = from_env or easy_to_copy()
-        if weak := weaknesses(Person(username=FIRST_ADMINISTRATOR, name="Administrator"), password):
+        password = from_env or new_readable_password()
+        if weak := find_weaknesses(Person(username=FIRST_ADMINISTRATOR, name="Administrator"), password):
             raise CommandError(f"FOYER_ADMIN_PASSWORD is too weak. {' '.join(weak)}")
         save_person(
             FIRST_ADMINISTRATOR,
@@ -142,7 +142,7 @@ def _collect_static_files() -> None:
     call_command("collectstatic", verbosity=0, interactive=False)
 
 
-def easy_to_copy() -> str:
+def new_readable_password() -> str:
     """Return 80 random bits in groups, without characters that look alike."""
     return "-".join(
         "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4)) for _ in range(4)

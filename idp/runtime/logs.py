@@ -18,7 +18,7 @@ from idp.events.origin import current_origin
 from idp.tenancy.scope import tenant_or_none
 
 HIDDEN = "•••"
-OURS = ("idp", "flows", "stages", "blueprints", "web")
+OUR_LOGGERS = ("idp", "flows", "stages", "blueprints", "web")
 
 # Complete names, so that status_code and user_codes_left stay readable; "-" and case do not matter.
 # fmt: off
@@ -101,7 +101,7 @@ def configure(config: dict[str, Any]) -> None:
             "formatters": {"line": formatter},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": "INFO" if level == "DEBUG" else level},
-            "loggers": {**{name: {"level": level} for name in OURS}, **_OF_LIBRARIES},
+            "loggers": {**{name: {"level": level} for name in OUR_LOGGERS}, **_OF_LIBRARIES},
         }
     )
 

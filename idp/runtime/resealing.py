@@ -32,7 +32,7 @@ def reseal(batch: int = 500) -> dict[str, int]:
     return done
 
 
-def unreadable(batch: int = 500) -> dict[str, int]:
+def count_unreadable(batch: int = 500) -> dict[str, int]:
     """Return how many values of each sealed column no accepted key can decrypt."""
     return {
         f"{model._meta.db_table}.{field.column}": sum(
@@ -42,7 +42,7 @@ def unreadable(batch: int = 500) -> dict[str, int]:
     }
 
 
-def foreign_key() -> bool:
+def is_key_mismatched() -> bool:
     """Return whether there are sealed values, but no column's newest one can be decrypted.
 
     Older values may be unreadable for good reason: their key was lost, and later values are sealed under

@@ -60,7 +60,7 @@ class Output(OutputWrapper):
         )
 
 
-def coloured(force_color: bool = False) -> Style:
+def marked_style(force_color: bool = False) -> Style:
     """Return Django's style with its colors marked as Foyer's."""
     plain, marked = color_style(force_color), Style()
     for role, paint in vars(plain).items():
@@ -68,12 +68,12 @@ def coloured(force_color: bool = False) -> Style:
     return marked
 
 
-def uncoloured(text: str) -> str:
+def strip_color(text: str) -> str:
     """Return a text for programs, without colors and invisible characters."""
     return printable(_COLOUR.sub("", text))
 
 
-def prepare() -> None:
+def prepare_streams() -> None:
     """Open the streams that are closed, and set them to UTF-8 regardless of the locale.
 
     Otherwise another file could take the place of a closed stream. Writing to a closed standard output is an
@@ -100,7 +100,7 @@ def flush() -> None:
         raise Unwritable(error.errno, error.strerror, "Standard output") from None
 
 
-def give_up() -> None:
+def discard_output() -> None:
     """Drop what could not be written, so that Python does not try again when it exits."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -108,7 +108,7 @@ def give_up() -> None:
         os.close(nowhere)
 
 
-def say(text: str) -> None:
+def write_error(text: str) -> None:
     """Write to standard error and ignore failures."""
     with suppress(OSError):
         Output(sys.stderr).write(text)

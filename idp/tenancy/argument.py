@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from idp.foundation.arguments import there_are
+from idp.foundation.arguments import list_available
 from idp.tenancy import tenants
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
@@ -16,13 +16,13 @@ def add_tenant(parser: Any) -> None:
     parser.add_argument("--tenant", default=DEFAULT, metavar="NAME", help="the tenant (default: %(default)s)")
 
 
-def chosen_scope(options: Any) -> AbstractContextManager[Tenant]:
+def scope_from_options(options: Any) -> AbstractContextManager[Tenant]:
     """Return the scope of the named tenant; raise CommandError with the existing names."""
     name = options["tenant"]
     tenant = tenants.by_name(name)
     if tenant is None:
         none = " There is none: run manage.py setup."
         raise CommandError(
-            f"There is no tenant {name}.{there_are(Tenant.objects.values_list('name', flat=True), none)}"
+            f"There is no tenant {name}.{list_available(Tenant.objects.values_list('name', flat=True), none)}"
         )
     return tenant_scope(tenant)

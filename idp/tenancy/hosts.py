@@ -8,7 +8,7 @@ from idp.tenancy.models import DEFAULT, Domain, Tenant
 
 def host_name(header: str) -> str | None:
     """Return the normalized name in a Host header without the port; None where it is malformed."""
-    found = addresses.host(header)
+    found = addresses.parse_host(header)
     return found[0] if found else None
 
 

@@ -22,7 +22,7 @@ class TenantMiddleware:
         self._refuse: Callable[[HttpRequest], HttpResponse] = import_string(settings.UNKNOWN_HOST_VIEW)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        found = addresses.host(request.META.get("HTTP_HOST", ""), str(request.scheme))
+        found = addresses.parse_host(request.META.get("HTTP_HOST", ""), str(request.scheme))
         tenant = found and find_tenant(found[0])
         if not tenant:
             return self._refuse(request)
@@ -40,5 +40,5 @@ def _normalize_origin(request: HttpRequest) -> None:
     With a trailing dot, every form would otherwise count as that of another site.
     """
     scheme, _, rest = request.META.get("HTTP_ORIGIN", "").partition("://")
-    if found := addresses.host(rest, scheme):
+    if found := addresses.parse_host(rest, scheme):
         request.META["HTTP_ORIGIN"] = f"{scheme}://{''.join(found)}"

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
-from idp.foundation.colors import DARK, LIGHT, text_on, visible
+from idp.foundation.colors import DARK, LIGHT, ensure_contrast, text_on
 from idp.tenancy.scope import current_tenant
 
 DEFAULT = "default"
@@ -59,14 +59,14 @@ class Tenant(models.Model):
         return text_on(self.accent)
 
     @property
-    def mark_on_light(self) -> str:
+    def accent_on_light(self) -> str:
         """Return the accent with the contrast that selection marks and borders need on a light page."""
-        return visible(self.accent, LIGHT)
+        return ensure_contrast(self.accent, LIGHT)
 
     @property
-    def mark_on_dark(self) -> str:
+    def accent_on_dark(self) -> str:
         """Return the accent with the contrast that selection marks and borders need on a dark page."""
-        return visible(self.accent, DARK)
+        return ensure_contrast(self.accent, DARK)
 
 
 class Domain(models.Model):

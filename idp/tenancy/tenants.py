@@ -18,7 +18,7 @@ def _title_of(name: str) -> str:
     return "Foyer" if name == DEFAULT else name
 
 
-def checked(tenant: Tenant) -> Tenant:
+def validate_tenant(tenant: Tenant) -> Tenant:
     """Return the tenant unchanged, or raise ValidationError for a value that no tenant may have."""
     tenant.clean_fields()
     return tenant
@@ -54,28 +54,28 @@ def set_domains(tenant: Tenant, names: Iterable[str], *, approved: bool) -> None
         tenant.domains.filter(name__in=requested, approved=False).update(approved=True)
 
 
-def given_up(tenant: Tenant, domains: Iterable[str]) -> set[str]:
+def released_domains(tenant: Tenant, domains: Iterable[str]) -> set[str]:
     """Return the host names that this tenant loses when ``domains`` become all of its own."""
-    return set(leads_to(tenant)).difference(domains)
+    return set(approved_domains(tenant)).difference(domains)
 
 
 def release_domains(tenant: Tenant, domains: Iterable[str]) -> None:
     """Free the host names that this tenant loses when ``domains`` become all of its own."""
-    tenant.domains.filter(name__in=given_up(tenant, domains)).delete()
+    tenant.domains.filter(name__in=released_domains(tenant, domains)).delete()
 
 
-def decide_on_domain(tenant: Tenant, name: str, *, approve: bool) -> bool:
+def decide_pending_domain(tenant: Tenant, name: str, *, approve: bool) -> bool:
     """Approve or delete a pending host name; return whether it was still pending."""
     waiting = tenant.domains.filter(name=name, approved=False)
     return bool(waiting.update(approved=True) if approve else waiting.delete()[0])
 
 
-def leads_to(tenant: Tenant) -> list[str]:
+def approved_domains(tenant: Tenant) -> list[str]:
     """Return the sorted approved host names of this tenant."""
     return sorted(tenant.domains.filter(approved=True).values_list("name", flat=True))
 
 
-def asked_for(tenant: Tenant) -> list[str]:
+def pending_domains(tenant: Tenant) -> list[str]:
     """Return the sorted host names of this tenant that are pending approval."""
     return sorted(tenant.domains.filter(approved=False).values_list("name", flat=True))
 
@@ -86,25 +86,29 @@ def may_send_from(tenant: Tenant) -> bool:
     It must be granted, or be at one of the tenant's own host names.
     """
     domain = tenant.mail_from.rpartition("@")[2].lower()
-    names = [*leads_to(tenant), *(settings.DEFAULT_HOSTS if tenant.name == DEFAULT else ())]
+    names = [*approved_domains(tenant), *(settings.DEFAULT_HOSTS if tenant.name == DEFAULT else ())]
     return bool(domain) and (
         tenant.mail_granted or any(domain == each or _covers(each, domain) for each in names)
     )
 
 
-def check_domains(name: str, domains: Iterable[str], *, tells: bool, freed: Collection[str] = ()) -> None:
+def check_domains(
+    name: str, domains: Iterable[str], *, show_owner: bool, released: Collection[str] = ()
+) -> None:
     """Raise ValidationError for invalid host names, and for those of tenants other than ``name``.
 
-    ``tells``: the message may name the other tenant. ``freed``: host names that another tenant gives up
-    first.
+    ``show_owner``: the message may name the other tenant. ``released``: host names that another tenant gives
+    up first.
     """
     requested = list(domains)
     owners = dict(
-        Domain.objects.filter(name__in=set(requested).difference(freed))
+        Domain.objects.filter(name__in=set(requested).difference(released))
         .exclude(tenant__name=name)
         .values_list("name", "tenant__name")
     )
-    message = "{} is already used by the tenant {}." if tells else "{} is already used by another tenant."
+    message = (
+        "{} is already used by the tenant {}." if show_owner else "{} is already used by another tenant."
+    )
     problems = [message.format(each, owner) for each, owner in sorted(owners.items())]
     for each in requested:
         try:
@@ -115,7 +119,7 @@ def check_domains(name: str, domains: Iterable[str], *, tells: bool, freed: Coll
         raise ValidationError({"domains": problems})
 
 
-def taken_over(name: str, domains: Iterable[str]) -> list[str]:
+def overlapping_domains(name: str, domains: Iterable[str]) -> list[str]:
     """Return those of these new domains of ``name`` that would take visitors of another tenant.
 
     Such a domain is below another tenant's wildcard, over which it has priority, or a wildcard above another

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from blueprints.management.commands.blueprint import Wrong
+from blueprints.management.commands.blueprint import BlueprintProblems
 from idp.devices.management.commands.device import Command as Device
 from idp.tenancy.models import Tenant
 
@@ -134,7 +134,7 @@ def test_apply_reports_to_programs_what_it_did(tenants: dict[str, Tenant], write
 def test_problems_have_places_for_programs(tenants: dict[str, Tenant], write_blueprint: Write) -> None:
     """The error carries them, and the entry point of manage.py writes them as JSON."""
     path = write_blueprint("tenant: acme\n---\ngroup: a\ntitel: b\n")
-    with pytest.raises(Wrong) as wrong:
+    with pytest.raises(BlueprintProblems) as wrong:
         ran("blueprint", "plan", path, "--json")
     assert wrong.value.problems == [
         {"file": str(path), "line": 4, "column": 1, "key": "titel", "message": "Unknown key."}

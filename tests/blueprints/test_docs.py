@@ -9,7 +9,7 @@ from django.core.management import load_command_class
 
 from blueprints.files.apply import apply
 from blueprints.files.plan import make_plan
-from blueprints.files.secrets import keep
+from blueprints.files.secrets import save
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.blueprints.files.test_schema import wrong
@@ -27,7 +27,7 @@ def test_the_examples_apply(tenants: dict[str, Tenant], tmp_path: Path, example:
     path.write_text(example)
     for tenant in tenants.values():
         with tenant_scope(tenant):
-            keep("backend-secret", "a-secret", by="test")
+            save("backend-secret", "a-secret", by="test")
     assert wrong(example) == []
     apply([path])
     assert make_plan([path]).effective == []

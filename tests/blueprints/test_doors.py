@@ -120,7 +120,11 @@ def test_what_is_exported_goes_in_again(empty: Tenant, sequence: Sequence[Any]) 
         for what, first, second in sequence:
             with (
                 suppress(
-                    BadBlueprint, edit.Refused, edit.NotThere, versions.RefusedFlow, versions.NoSuchVersion
+                    BadBlueprint,
+                    edit.InvalidObject,
+                    edit.ObjectNotFound,
+                    versions.InvalidFlow,
+                    versions.NoSuchVersion,
                 ),
                 tenant_scope(empty),
             ):
@@ -149,7 +153,7 @@ def _change(file: Path, what: str, first: Any, second: Any) -> None:
     elif what == "save":
         kind = next(iter(first))
         if kind == "flow":
-            publishing.publish(versions.parse(first), by="alice")
+            publishing.publish(versions.parse_flow(first), by="alice")
         else:
             edit.save(kind, first, by="alice")
     elif what == "delete":

@@ -19,9 +19,9 @@ from blueprints.files.problems import BadBlueprint
 from blueprints.files.read import read
 from flows.documents.document import FlowDocument, StepDocument
 from flows.documents.lint import lint
-from flows.simulation.flow_tests import rehearse
+from flows.simulation.flow_tests import run_flow_tests
 from idp.accounts.models import Person
-from idp.accounts.recovery import make_link
+from idp.accounts.recovery import create_link
 from idp.oauth.models import Application
 from tests.blueprints.examples import (
     EXAMPLES,
@@ -146,15 +146,15 @@ WITHOUT = [
 @pytest.mark.parametrize(("name", "flow", "step"), WITHOUT)
 def test_the_tests_beside_a_flow_prove_its_point(name: str, flow: str, step: str) -> None:
     """Without the step that matters they fail: no test passes for every flow."""
-    apply([path_of(name)], generate=lambda *made: None)
+    apply([path_of(name)], show_generated=lambda *made: None)
     documents = flows_of(name)
     changed = {
         each: document.model_copy(update={"steps": without(document.steps, step)})
         for each, document in documents.items()
     }
     with at("acme"):
-        assert rehearse(documents[flow], documents) == []
-        assert rehearse(changed[flow], changed) != []
+        assert run_flow_tests(documents[flow], documents) == []
+        assert run_flow_tests(changed[flow], changed) != []
 
 
 def without(steps: tuple[StepDocument, ...], name: str) -> tuple[StepDocument, ...]:
@@ -169,7 +169,7 @@ def test_a_person_of_an_example_comes_in_by_a_link() -> None:
     apply([path_of("kiosk")])
     assert kind_of(door().page().submit(name="alice").submit(password="")) == "password"
     with at("acme"):
-        link = make_link(Person.objects.get(username="alice"), by="test")
+        link = create_link(Person.objects.get(username="alice"), by="test")
     page = Door("login.acme.example").page(f"/recover/{link}")
     assert page.submit(password="alice-password-1").title == "Password changed"
     assert kind_of(run_flow(door())) == "device_code"
@@ -474,7 +474,7 @@ def test_many_tenants_is_refused_without_its_secret() -> None:
     made: dict[str, str] = {}
     apply(
         [file],
-        generate=lambda plan, generated: made.update({tenant: value for tenant, _, value in generated}),
+        show_generated=lambda plan, generated: made.update({tenant: value for tenant, _, value in generated}),
     )
     assert len(set(made.values())) == 2
     assert make_plan([file]).effective == []

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from blueprints.files import watch
-from blueprints.files.watch import look
+from blueprints.files.watch import apply_changed
 from blueprints.models import Result
 from idp.oauth.models import Scope
 from idp.tenancy.models import Tenant
@@ -65,7 +65,7 @@ def test_every_spelling_is_read(tenants: dict[str, Tenant], folder: Path, suffix
     (folder / "b").mkdir()
     (folder / "b" / f"one{suffix}").write_text(scope("b", "other"))
     assert "2 to create" in blueprint("plan", folder)
-    assert look() == ["a", "b"]
+    assert apply_changed() == ["a", "b"]
     assert (scopes(tenants["acme"]), scopes(tenants["other"])) == ({"a"}, {"b"})
 
 
@@ -155,8 +155,8 @@ def test_nothing_odd_stops_the_watching(tenants: dict[str, Tenant], folder: Path
     (folder / "10-first.yaml").write_text(scope("first"))
     (folder / "40-last.yaml").write_text(scope("last", "other"))
     applied = ["10-first", "40-last"] if odd != "an empty file" else ["10-first", "30-with", "40-last"]
-    assert look() == applied
-    assert (look(), look()) == ([], [])
+    assert apply_changed() == applied
+    assert (apply_changed(), apply_changed()) == ([], [])
     failed = Result.objects.filter(by="blueprint folder", succeeded=False).values_list(
         "blueprint", "messages"
     )
@@ -166,7 +166,7 @@ def test_nothing_odd_stops_the_watching(tenants: dict[str, Tenant], folder: Path
     for path in (folder / "20-odd.yaml", folder / "30-with" / "odd.yml"):
         path.unlink(missing_ok=True)
     (folder / "20-odd.yaml").write_text(scope("mended"))
-    assert set(look()) == {"20-odd", "30-with"} - set(applied)
+    assert set(apply_changed()) == {"20-odd", "30-with"} - set(applied)
     assert {"first", "mended", "held-back"} == scopes(tenants["acme"])
 
 
@@ -191,7 +191,7 @@ def test_what_is_no_blueprint_may_be_as_odd(tenants: dict[str, Tenant], folder: 
     Path(os.fsdecode(os.fsencode(folder) + b"/na\xefve.yaml")).write_text(scope("odd-name"))
     (folder / f"{'n' * 240}.yaml").write_text(scope("long-name"))
     (folder / "10-good.yaml").write_text(scope("good"))
-    assert {"10-good", "dir.yaml", "na\ufffdve", "n" * 200} <= set(look())
+    assert {"10-good", "dir.yaml", "na\ufffdve", "n" * 200} <= set(apply_changed())
     assert scopes(tenants["acme"]) >= {"good", "inside", "odd-name", "long-name"}
 
 
@@ -221,8 +221,8 @@ def test_a_folder_that_may_not_be_read(
 
     monkeypatch.setattr(os, "scandir", refuse(scandir))
     monkeypatch.setattr(os, "listdir", refuse(listdir))
-    assert look() == ([] if where == "." else ["30-good"])
-    assert (look(), look()) == ([], [])
+    assert apply_changed() == ([] if where == "." else ["30-good"])
+    assert (apply_changed(), apply_changed()) == ([], [])
     if where == ".":
         assert caplog.messages.count("no folder of blueprints") == 1
         return
@@ -234,7 +234,7 @@ def test_a_folder_that_may_not_be_read(
     assert scopes(tenants["acme"]) == {"a", "b", "good"}
     monkeypatch.setattr(os, "scandir", scandir)
     monkeypatch.setattr(os, "listdir", listdir)
-    assert look() == ["20-with"]
+    assert apply_changed() == ["20-with"]
 
 
 def test_a_file_that_vanishes_meanwhile(
@@ -251,8 +251,8 @@ def test_a_file_that_vanishes_meanwhile(
         return digest(path, where)
 
     monkeypatch.setattr(watch, "_digest", slow)
-    assert look() == ["20-good"]
-    assert look() == []
+    assert apply_changed() == ["20-good"]
+    assert apply_changed() == []
     assert not Result.objects.filter(by="blueprint folder", succeeded=False).exists()
 
 
@@ -264,11 +264,11 @@ def test_what_is_left_out_is_logged_once(
     (folder / "a.yaml").write_text(scope("a"))
     (folder / "a.yml").write_text(scope("b"))
     for _ in range(3):
-        look()
+        apply_changed()
     assert [caplog.messages.count(event) for event in ("no blueprint", "two blueprints with one name")] == [
         1,
         1,
     ]
     (folder / "more.json").touch()
-    look()
+    apply_changed()
     assert caplog.messages.count("no blueprint") == 2

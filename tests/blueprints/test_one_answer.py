@@ -142,7 +142,7 @@ WRONG: dict[str, Any] = {
 
 def test_the_same_through_the_api_and_by_hand(acme: Tenant) -> None:
     """One function reads for both."""
-    with tenant_scope(acme), pytest.raises(edit.Refused) as why:
+    with tenant_scope(acme), pytest.raises(edit.InvalidObject) as why:
         edit.save("application", {"application": "cam", **WRONG}, by="alice")
     assert why.value.errors.keys() == {"tilte", "client_id", "scopes.0", "device.interval", "groups.0"}
 
@@ -162,10 +162,10 @@ def test_a_weak_password_hides_behind_nothing(acme: Tenant, said: dict[str, Any]
 
     The rest may be no value, name what does not exist, or be refused by the database.
     """
-    with pytest.raises(edit.Refused) as refused:
+    with pytest.raises(edit.InvalidObject) as refused:
         edit.save("person", {"person": "clerk", "password": "short", **said}, by="alice")
     assert set(refused.value.errors) == {"password", *wrong}
-    with pytest.raises(edit.Refused) as refused:
+    with pytest.raises(edit.InvalidObject) as refused:
         edit.save("person", {"person": "clerk", "password": "several words in a row", **said}, by="alice")
     assert set(refused.value.errors) == wrong
 

@@ -14,7 +14,7 @@ import pytest
 from django.db import connections
 
 from blueprints.files import apply as applying
-from blueprints.files.apply import StateMoved, apply
+from blueprints.files.apply import PlanChanged, apply
 from blueprints.files.plan import make_plan
 from blueprints.objects.registry import KINDS
 from idp.accounts.models import Person
@@ -166,8 +166,8 @@ def test_a_hand_between_plan_and_write_is_seen(
     assert [(key.old, key.new) for key in change.keys] == [("By hand again", "From the file")]
     save_person("alice", name="Once more", by="bob")
     hands.append("While it is applied")
-    with pytest.raises(StateMoved):
-        apply([file], expect=make_plan([file]).state)
+    with pytest.raises(PlanChanged):
+        apply([file], expect=make_plan([file]).digest)
     assert Person.objects.get(username="alice").name == "While it is applied"
 
 
@@ -181,7 +181,7 @@ def test_a_hand_that_never_rests_is_not_overwritten(
         "_hash_secrets",
         lambda *arguments: save_person("alice", name=f"By hand {next(count)}", by="bob"),
     )
-    with pytest.raises(StateMoved):
+    with pytest.raises(PlanChanged):
         apply([write_blueprint(ALICE)])
     assert Person.objects.get(username="alice").name.startswith("By hand")
 

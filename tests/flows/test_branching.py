@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from flows.documents.versions import RefusedFlow
+from flows.documents.versions import InvalidFlow
 from flows.editing.publishing import publish
 from flows.models import Flow
 from flows.models import Run as Row
@@ -175,10 +175,10 @@ def test_a_sub_flow_runs_where_it_is_named_and_sees_its_own_steps_only(acme: Ten
 
 def test_a_sub_flow_cannot_read_the_steps_around_it(acme: Tenant) -> None:
     """A sub-flow is published without knowing where it is used, and an outer flow cannot read its steps."""
-    with pytest.raises(RefusedFlow, match=r"Unknown name steps\.way"):
+    with pytest.raises(InvalidFlow, match=r"Unknown name steps\.way"):
         part("ways", shut("inner", 'steps.way.choice == "out"'))
     part("inside", step("choice", "way"))
-    with pytest.raises(RefusedFlow, match=r"Unknown name steps\.way"):
+    with pytest.raises(InvalidFlow, match=r"Unknown name steps\.way"):
         draw({"flow": "inside"}, shut("outer", 'steps.way.choice == "yes"'))
 
 
@@ -200,7 +200,7 @@ def test_a_step_cannot_stand_for_one_in_a_sub_flow(acme: Tenant) -> None:
     """
     part("factor", step("totp", "code"))
     for twin in ("factor.code", "factor-code"):
-        with pytest.raises(RefusedFlow, match=r"(Two steps have the|Step) ID factor\.code"):
+        with pytest.raises(InvalidFlow, match=r"(Two steps have the|Step) ID factor\.code"):
             draw("identification", "password", shut(twin, "false"), {"flow": "factor"}, *REST)
 
 
@@ -591,7 +591,7 @@ def test_starting_again_counts_against_the_address(acme: Tenant, settings: Setti
 def test_the_neighbours_flow_has_no_branches_of_ours(acme: Tenant, other: Tenant, door: Doors) -> None:
     """Sub-flows and applications' flows are found in the tenant in scope only."""
     part("ours", "password")
-    with tenant_scope(other), pytest.raises(RefusedFlow, match="Sub-flow ours isn't published"):
+    with tenant_scope(other), pytest.raises(InvalidFlow, match="Sub-flow ours isn't published"):
         draw("identification", {"flow": "ours"}, *REST)
     assert walk_to(door("other.test"), "password", door("other.test").start()).step == "password"
 

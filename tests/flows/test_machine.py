@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from flows.documents.versions import history
+from flows.documents.versions import list_versions
 from flows.editing.publishing import publish, roll_back
 from flows.models import Run
 from idp.accounts import credentials, sessions
@@ -249,11 +249,13 @@ class Runs(RuleBasedStateMachine):
         match what:
             case "rollback":  # to any version with a second factor: the first one, of the fixture, has none
                 numbers = [
-                    version.number for version in history("connect-a-device") if version.author == "machine"
+                    version.number
+                    for version in list_versions("connect-a-device")
+                    if version.author == "machine"
                 ]
                 roll_back("connect-a-device", data.draw(st.sampled_from(numbers)), by="machine")
             case "sessions":
-                sessions.end_all(person, why="machine")
+                sessions.end_sessions(person, why="machine")
             case "password":
                 self._change_password(person)
             case _:
@@ -283,7 +285,7 @@ class Runs(RuleBasedStateMachine):
             for fact in ("proof", "second_factor", "signed_in"):
                 assert fact not in facts or facts[fact]["person"] == facts["person"]["id"]
             if "signed_in" in facts:
-                living = sessions.alive(facts["signed_in"]["session"])
+                living = sessions.find_by_id(facts["signed_in"]["session"])
                 assert living is None or (name in self.proofs[browser] and name in self.factors[browser])
             elif (
                 "proof" in facts and name in self.proofs[browser]
@@ -429,7 +431,7 @@ def _hash(door: Door) -> str:
 
 def _session_of(door: Door) -> Any:
     cookie = door.http.cookies.get("foyer_session")
-    return sessions.find(cookie.value) if cookie else None
+    return sessions.find_by_key(cookie.value) if cookie else None
 
 
 def run_machine(examples: int, steps: int, *more: Phase) -> None:

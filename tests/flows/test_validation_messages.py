@@ -10,11 +10,11 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from blueprints.files.key_messages import told
-from blueprints.objects.document import KINDS
-from flows.documents.versions import RefusedFlow, parse
+from blueprints.files.key_messages import error_message
+from blueprints.objects.document import DOCUMENTS
+from flows.documents.versions import InvalidFlow, parse_flow
 from flows.registry import stages
-from flows.validation_messages import sentence
+from flows.validation_messages import describe_error
 
 WRONG: tuple[Any, ...] = (
     None,
@@ -43,7 +43,7 @@ FORBIDDEN = re.compile(
 
 def models() -> Iterator[tuple[str, type[BaseModel]]]:
     """Yield every kind of document and the settings of every stage."""
-    yield from KINDS.items()
+    yield from DOCUMENTS.items()
     for kind, stage in stages().items():
         yield f"stage {kind}", stage.Settings
 
@@ -81,7 +81,7 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
                 model.model_validate({field.alias or key: value})
             except ValidationError as wrong:
                 for error in wrong.errors():
-                    text = told(model, error)
+                    text = error_message(model, error)
                     assert not FORBIDDEN.search(text), (key, value, text)
                     assert text[0].isupper() or text[0] == "'", (key, value, text)
                     assert text.endswith((".", "?")), (key, value, text)
@@ -120,14 +120,14 @@ def test_every_key_with_every_wrong_value(name: str) -> None:
 def test_the_words(kind: str, said: dict[str, Any], words: str) -> None:
     """The message says what to do and, where YAML misread the value, how to write it."""
     with pytest.raises(ValidationError) as wrong:
-        KINDS[kind].model_validate(said)
-    assert told(KINDS[kind], wrong.value.errors()[0]) == words
+        DOCUMENTS[kind].model_validate(said)
+    assert error_message(DOCUMENTS[kind], wrong.value.errors()[0]) == words
 
 
 def test_drafts_that_are_published_are_refused_in_the_same_words() -> None:
     """Builder, command and API read a flow with the same function."""
-    with pytest.raises(RefusedFlow) as refused:
-        parse({"flow": "A B", "title": 7, "for": "nothing", "steps": 7})
+    with pytest.raises(InvalidFlow) as refused:
+        parse_flow({"flow": "A B", "title": 7, "for": "nothing", "steps": 7})
     assert [each.message.partition(",")[0] for each in refused.value.findings] == [
         "Use lowercase letters",
         "This is read as the number 7. Put it in quotes to make it text.",
@@ -138,4 +138,4 @@ def test_drafts_that_are_published_are_refused_in_the_same_words() -> None:
 
 def test_what_another_wheel_says_stays_as_it_is() -> None:
     """A third-party stage may raise its own errors."""
-    assert sentence({"type": "their_own", "loc": ("a",), "msg": "nothing fits"}) == "Nothing fits."
+    assert describe_error({"type": "their_own", "loc": ("a",), "msg": "nothing fits"}) == "Nothing fits."

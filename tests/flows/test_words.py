@@ -20,14 +20,14 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from flows.conditions.expressions import ConditionFailed, compile_condition, vocabulary
+from flows.conditions.expressions import ConditionFailed, compile_condition, condition_variables
 from flows.documents.lint import lint
 from idp.accounts.models import Person
-from idp.accounts.simulated import PK, Invented, inventing
+from idp.accounts.simulated import PK, SimulatedPerson, simulate_person
 from idp.devices.models import DeviceCode
-from idp.foundation.condition_variables import About
+from idp.foundation.condition_variables import EvaluationContext
 from idp.oauth.models import Application
-from idp.runtime.checks import countries
+from idp.runtime.checks import check_geoip
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import draw, drawing
@@ -43,9 +43,9 @@ def about(
     address: str = "203.0.113.9",
     agent: str = "Test/1.0",
     now: datetime = NOW,
-) -> About:
+) -> EvaluationContext:
     """Return a request with these facts."""
-    return About(facts or {}, address, agent, now)
+    return EvaluationContext(facts or {}, address, agent, now)
 
 
 def alice() -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_a_word_can_be_true_and_false(
 def test_the_list_is_complete() -> None:
     """Every variable has a case, in the list above or in a test of its own."""
     elsewhere = {"request.country"}
-    assert set(vocabulary()) - elsewhere == {word for word, _, _ in EVERY_WORD}
+    assert set(condition_variables()) - elsewhere == {word for word, _, _ in EVERY_WORD}
 
 
 EMPTY = {
@@ -180,7 +180,7 @@ def test_no_one_and_nothing_have_the_same_variables_with_empty_values(
 
     The same holds for a device that is gone and one that says nothing.
     """
-    for name, word in vocabulary().items():
+    for name, word in condition_variables().items():
         if (
             name.startswith(("person.", "proof.", "second_factor.", "session.", "application.", "device."))
             and word.type in EMPTY
@@ -208,7 +208,7 @@ def test_a_simulated_person_has_every_variable(
     """A dry run about a simulated person has the same variables and queries no table."""
     facts = {"person": {"id": PK, "name": "bob"}}
     with (
-        inventing(Invented("bob", groups=("staff",), attributes={"team": "sales"})),
+        simulate_person(SimulatedPerson("bob", groups=("staff",), attributes={"team": "sales"})),
         django_assert_num_queries(0),
     ):
         assert compile_condition(
@@ -414,15 +414,15 @@ def test_a_file_that_cannot_be_used_stops_the_start(
 
     No file at all is none.
     """
-    assert countries(None) == []
+    assert check_geoip(None) == []
     path = write_geo({"203.0.113.0/24": GERMAN})
-    assert countries(None) == []
+    assert check_geoip(None) == []
     path.write_bytes(b"not a database")
-    assert [error.id for error in countries(None)] == ["foyer.E014"]
+    assert [error.id for error in check_geoip(None)] == ["foyer.E014"]
     path.unlink()
-    assert [error.id for error in countries(None)] == ["foyer.E014"]
+    assert [error.id for error in check_geoip(None)] == ["foyer.E014"]
     write_geo({"203.0.113.0/24": {"autonomous_system_number": 64496}}, kind="GeoLite2-ASN")
-    assert "GeoLite2-ASN" in countries(None)[0].msg
+    assert "GeoLite2-ASN" in check_geoip(None)[0].msg
 
 
 def test_without_a_file_the_word_refuses_and_the_flow_is_not_published(

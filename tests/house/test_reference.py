@@ -13,8 +13,15 @@ from jsonschema import Draft202012Validator
 from pytest_django import Settings
 
 from flows.documents.document import FlowDocument
-from flows.documents.reference import challenge, known_facts, page, pages, price, with_price
-from flows.facts import ABOUT_A_PERSON, NEVER_SEEDED
+from flows.documents.reference import (
+    cost_table,
+    example_challenge,
+    known_facts,
+    render_page,
+    render_pages,
+    update_cost_table,
+)
+from flows.facts import NEVER_SEEDED, PERSON_FACTS
 from flows.models import Version
 from flows.registry import stages
 from flows.stage import Stage
@@ -41,22 +48,22 @@ def test_the_reference_is_committed() -> None:
     No page is left of a stage that is gone.
     """
     committed = {path.name: path.read_bytes() for path in STAGES.iterdir()}
-    assert committed == {name: text.encode() for name, text in pages().items()}, RUN
+    assert committed == {name: text.encode() for name, text in render_pages().items()}, RUN
 
 
 def test_it_is_the_same_in_every_language(settings: Settings) -> None:
     """It is generated in English, with any language active."""
-    before = pages()
+    before = render_pages()
     settings.LANGUAGE_CODE = "de"
-    assert pages() == before
+    assert render_pages() == before
 
 
 def test_the_price_is_current() -> None:
     """The table of writing-a-stage.md counts the files as they are; deny costs at most 30 lines."""
     text = GUIDE.read_text()
-    assert with_price(text) == text, RUN
-    assert price() in text
-    assert int(price().splitlines()[2].split("|")[2]) <= 30
+    assert update_cost_table(text) == text, RUN
+    assert cost_table() in text
+    assert int(cost_table().splitlines()[2].split("|")[2]) <= 30
 
 
 @pytest.mark.parametrize("kind", OWN)
@@ -83,13 +90,13 @@ def test_its_challenge_is_described(kind: str) -> None:
     validator = Draft202012Validator(
         {"components": {"schemas": closed}, "$ref": "#/components/schemas/Challenge"}
     )
-    assert [error.message for error in validator.iter_errors(challenge(stages()[kind]))] == []
+    assert [error.message for error in validator.iter_errors(example_challenge(stages()[kind]))] == []
 
 
 def test_every_setting_and_fact_is_explained() -> None:
     """Each setting stands in its page with its title; each fact that a stage needs or gives has a meaning."""
     meanings = known_facts()
-    assert set(ABOUT_A_PERSON) | set(NEVER_SEEDED) <= set(meanings)
+    assert set(PERSON_FACTS) | set(NEVER_SEEDED) <= set(meanings)
     for kind in OWN:
         stage, text = stages()[kind], (STAGES / f"{kind}.md").read_text()
         assert {*stage.needs, *stage.gives} <= set(meanings)
@@ -102,8 +109,10 @@ def test_every_setting_and_fact_is_explained() -> None:
 @pytest.mark.usefixtures("third_party")
 def test_a_third_partys_stage_has_a_page_too() -> None:
     """A third party's stage has a page on demand; the committed reference holds our own only."""
-    assert '| `word` | text | `"sesame"` | at least 4 characters | The word |' in page(stages()["word"])
-    assert "word.md" not in pages()
+    assert '| `word` | text | `"sesame"` | at least 4 characters | The word |' in render_page(
+        stages()["word"]
+    )
+    assert "word.md" not in render_pages()
 
 
 def test_the_guide_names_the_whole_contract() -> None:

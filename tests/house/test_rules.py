@@ -13,7 +13,7 @@ from blueprints.files import key_reference, schema
 from flows.registry import stages
 from idp.runtime.env import Environment
 from tests.house.source import PACKAGES, ROOT, Module, modules, room, tracked
-from web.api.app import written
+from web.api.app import render_document
 
 RULES = {
     1: ("Imports go down", ["test_import_contracts"]),
@@ -219,7 +219,7 @@ def test_raw_requests_are_read_at_the_door() -> None:
         "web/pages/flow.py",
         "web/pages/oauth.py",
         "web/pages/account.py",
-        "web/pages/proving.py",
+        "web/pages/reauthentication.py",
         "web/api/body.py",
         "web/api/admin/objects.py",
     }
@@ -261,7 +261,7 @@ def test_every_variable_is_documented() -> None:
 
 def test_the_openapi_document_is_committed() -> None:
     """Rule 9: docs/openapi.json is what the code says, byte for byte."""
-    assert (ROOT / "docs" / "openapi.json").read_bytes() == written().encode(), (
+    assert (ROOT / "docs" / "openapi.json").read_bytes() == render_document().encode(), (
         "run manage.py openapi and commit docs/openapi.json"
     )
 
@@ -269,7 +269,7 @@ def test_the_openapi_document_is_committed() -> None:
 def test_the_schema_of_blueprints_is_committed() -> None:
     """Rule 9: docs/blueprint.schema.json is what the code says, byte for byte."""
     committed = ROOT / "docs" / "blueprint.schema.json"
-    assert committed.read_bytes() == schema.written().encode(), (
+    assert committed.read_bytes() == schema.render_schema().encode(), (
         f"run manage.py blueprint schema > docs/{committed.name} and commit it"
     )
 
@@ -277,7 +277,7 @@ def test_the_schema_of_blueprints_is_committed() -> None:
 def test_the_keys_of_blueprints_are_committed() -> None:
     """Rule 9: docs/blueprint-keys.md is what the code says, byte for byte."""
     committed = ROOT / "docs" / "blueprint-keys.md"
-    assert committed.read_bytes() == key_reference.written().encode(), (
+    assert committed.read_bytes() == key_reference.render_reference().encode(), (
         f"run manage.py blueprint keys > docs/{committed.name} and commit it"
     )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.conditions.expressions import compile_condition, vocabulary
+from flows.conditions.expressions import compile_condition, condition_variables
 from tests.house.words import EARLIER, EXAMPLES, PAGE, page
 
 
@@ -14,7 +14,9 @@ def test_the_page_is_current() -> None:
 def test_every_word_says_what_it_means() -> None:
     """Each variable has a meaning, in one line that fits into a table."""
     assert not [
-        name for name, word in vocabulary().items() if not word.doc or "\n" in word.doc or "|" in word.doc
+        name
+        for name, word in condition_variables().items()
+        if not word.doc or "\n" in word.doc or "|" in word.doc
     ]
 
 

@@ -4,11 +4,13 @@ import os
 
 import django
 
-from flows.conditions.expressions import Local, vocabulary
+from flows.conditions.expressions import StepVariables, condition_variables
 from tests.house.source import ROOT
 
 PAGE = ROOT / "docs" / "conditions.md"
-EARLIER: Local = frozenset({("how.choice", "string"), ("how.decision", "string"), ("about_you.age", "int")})
+EARLIER: StepVariables = frozenset(
+    {("how.choice", "string"), ("how.decision", "string"), ("about_you.age", "int")}
+)
 EXAMPLES = [
     ("Members of one group", '"staff" in person.groups'),
     ("Outside the trusted networks", "!request.ip.within(tenant.networks)"),
@@ -105,8 +107,8 @@ A condition that is valid but probably wrong causes a warning in the builder, in
 def page() -> str:
     """The whole document."""
     rows = [
-        f"| `{name}` | {word.type} | {word.doc} | {word.needs or ''} |"
-        for name, word in sorted(vocabulary().items())
+        f"| `{name}` | {word.type} | {word.doc} | {word.required_fact or ''} |"
+        for name, word in sorted(condition_variables().items())
     ]
     shown = [f"{title}:\n\n```cel\n{source}\n```\n" for title, source in EXAMPLES]
     return _HEAD + "\n".join(rows) + "\n" + _REST + "\n".join(shown)

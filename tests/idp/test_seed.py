@@ -15,7 +15,7 @@ from idp.accounts.tasks import sweep_sessions
 from idp.devices.listings import DEVICES
 from idp.devices.tasks import expire_device_codes
 from idp.events.listings import EVENTS
-from idp.foundation.listing import Listing, Wish
+from idp.foundation.listing import Listing, ListQuery
 from idp.oauth.listings import APPLICATIONS, CONSENTS, SCOPES
 from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
@@ -34,12 +34,12 @@ def seed(*words: str) -> str:
 
 def totals() -> dict[str, int]:
     """How many rows each list of the tenant in scope has."""
-    return {listing.name: listing.page(Wish()).total for listing in FILLED}
+    return {listing.name: listing.page(ListQuery()).total for listing in FILLED}
 
 
 def looks(listing: Listing, *columns: str) -> list[Any]:
     """The values of these columns in a whole list."""
-    return [[row[column] for column in columns] for row in listing.page(Wish(size=200)).rows]
+    return [[row[column] for column in columns] for row in listing.page(ListQuery(size=200)).rows]
 
 
 def test_a_tenant_of_that_size_beside_the_others(acme: Tenant, other: Tenant) -> None:

@@ -64,7 +64,7 @@ def test_codes_are_expired_in_batches_and_in_their_tenant(
             door(host).start()
     clock.shift(timedelta(minutes=10))
     with tenant_scope(tenants["acme"]):
-        assert service.expire(timezone.now(), timedelta(hours=1), batch=2) == 2
+        assert service.expire_overdue(timezone.now(), timedelta(hours=1), batch=2) == 2
         assert DeviceCode.objects.filter(state="expired").count() == 2
     assert DeviceCode.unscoped.filter(state="pending").count() == 8
 

@@ -13,7 +13,7 @@ from idp.tenancy.scope import tenant_scope
 from tests.journeys.people import Person
 from tests.kit import Door
 from tests.web.console.pages import at, of_the_installation, reading
-from web.console.frame import Page
+from web.console.frame import ConsolePage
 
 
 @dataclass
@@ -38,7 +38,7 @@ def enter(person: Person, tenant: Tenant, username: str = "alice", role: Role = 
     return Owner(person, door)
 
 
-def pages(part: int, parts: int) -> Iterator[tuple[Page, str]]:
+def pages(part: int, parts: int) -> Iterator[tuple[ConsolePage, str]]:
     """Yield every nth page that can be viewed, with its URL."""
     for page in sorted(reading(), key=lambda page: page.name)[part::parts]:
         with tenant_scope(Tenant.objects.get(name=DEFAULT if of_the_installation(page) else "acme")):

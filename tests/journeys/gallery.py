@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from flows.models import Flow, Run, Version
 from idp.accounts.models import Person as Account
-from idp.accounts.recovery import make_link
+from idp.accounts.recovery import create_link
 from idp.oauth.models import Application
 from idp.ratelimit.budgets import address_key
 from tests.engine import draw
@@ -141,7 +141,7 @@ def endings(scene: Scene) -> Iterator[tuple[str, Person]]:
 def accounts_and_errors(scene: Scene) -> Iterator[tuple[str, Person]]:
     """Yield the pages of recovery and of errors."""
     person = scene.person()
-    link = f"/recover/{make_link(Account.objects.get(username='alice'), by='test')}"
+    link = f"/recover/{create_link(Account.objects.get(username='alice'), by='test')}"
     person.open(link)
     yield "recover", person
     person.fill("New password", "password")

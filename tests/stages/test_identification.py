@@ -6,7 +6,7 @@ import pytest
 
 from idp.accounts.models import Person
 from idp.events.models import Event
-from idp.foundation.text import cleaned
+from idp.foundation.text import clean_line
 from idp.tenancy.models import Tenant
 from tests.engine import draw, row_of
 from tests.kit import Door
@@ -44,7 +44,7 @@ def test_an_unknown_name_continues_like_a_known_one(door: Doors, typed: str) -> 
     """
     known, unknown = door().page().submit(name="alice"), door().page().submit(name=typed)
     assert (unknown.step, unknown.status, unknown.title) == (known.step, known.status, known.title)
-    assert row_of(unknown).state["facts"]["person"] == {"id": None, "name": cleaned(typed, 150)}
+    assert row_of(unknown).state["facts"]["person"] == {"id": None, "name": clean_line(typed, 150)}
     assert "<script>alert" not in unknown.text
 
 

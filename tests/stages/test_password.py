@@ -15,7 +15,7 @@ from idp.accounts.hashers import Argon2id
 from idp.accounts.models import Person, Session
 from idp.accounts.sessions import SignIn
 from idp.events.models import Event
-from idp.foundation.effects import EffectLost
+from idp.foundation.effects import EffectConflict
 from idp.tenancy.models import Tenant
 from tests.engine import draw, facts_of
 from tests.kit import Door, Seen
@@ -244,6 +244,6 @@ def test_a_person_deactivated_between_password_and_sign_in_is_not_signed_in(
     """CVE-2025-53942: inactive people pass on no second path; the domain function checks again."""
     alice = Person.objects.get(username="alice")
     Person.objects.filter(pk=alice.pk).update(is_active=False)
-    with pytest.raises(EffectLost):
+    with pytest.raises(EffectConflict):
         SignIn(alice.pk, ("pwd",), None).apply()
     assert not Session.objects.exists()

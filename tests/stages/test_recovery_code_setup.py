@@ -7,7 +7,7 @@ import pytest
 
 from flows.models import Run
 from idp.accounts.models import Credential, Session
-from idp.accounts.recovery_codes import use
+from idp.accounts.recovery_codes import verify
 from idp.events.models import Event
 from tests.engine import draw, facts_of, row_of
 from tests.factors import code, codes_on, give_codes, give_totp, kinds, person, secret_on
@@ -54,7 +54,7 @@ def test_they_are_stored_once_the_person_has_saved_them(door: Doors) -> None:
         True,
         {},
     )
-    assert all(use(person().pk, each) for each in codes)
+    assert all(verify(person().pk, each) for each in codes)
     assert not [
         row
         for row in map(str, [*Run.unscoped.values(), *Event.unscoped.values(), *Credential.unscoped.values()])
@@ -69,10 +69,10 @@ def test_they_replace_all_earlier_ones_after_one_was_shown(door: Doors) -> None:
     flow("recovery_code")
     seen = door().sign_in().submit(code=old[0])
     new = codes_on(seen)
-    assert use(person().pk, old[1])
+    assert verify(person().pk, old[1])
     assert seen.submit(saved="yes").step == "device_code"
-    assert not any(use(person().pk, each) for each in old)
-    assert all(use(person().pk, each) for each in new)
+    assert not any(verify(person().pk, each) for each in old)
+    assert all(verify(person().pk, each) for each in new)
     assert Event.objects.get(kind="person.credential_replaced").data == {
         "credential": "recovery_code",
         "first": False,

@@ -327,8 +327,8 @@ def test_an_unreadable_secret_proves_nothing(door: Doors, settings: Settings) ->
     assert seen.title == "Enter the code"
     assert seen.submit(code=code()).step == "totp"
     alice = person()
-    assert [each.kind for each in credentials.held(alice)] == ["totp"]
-    assert credentials.remove(credentials.held(alice)[0].pk, of=alice.pk, by="admin")
+    assert [each.kind for each in credentials.list_credentials(alice)] == ["totp"]
+    assert credentials.remove(credentials.list_credentials(alice)[0].pk, of=alice.pk, by="admin")
 
 
 def test_asked_after_signing_in_the_session_notes_it(door: Doors) -> None:

@@ -13,7 +13,7 @@ from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.events.bus import publish
-from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.effects import Effect, EffectConflict
 from idp.ratelimit.budgets import Budget, Spend
 
 crashes: list[Exception] = []
@@ -37,7 +37,7 @@ class Lose(Effect):
     final: bool = False
 
     def apply(self) -> None:
-        raise EffectLost("Somebody else was first.", final=self.final)
+        raise EffectConflict("Somebody else was first.", final=self.final)
 
 
 def _crash() -> Outcome:
@@ -57,7 +57,7 @@ def _second_factor(person: int) -> Outcome:
 
 WAYS: dict[str, Callable[[], Outcome]] = {
     "ask": Show,
-    "keep": lambda: Show(keep={"number": uuid4().hex}),
+    "keep": lambda: Show(step_state={"number": uuid4().hex}),
     "pass": Done,
     "mark": lambda: Done(effects=[Mark()]),
     "show and mark": lambda: Show(message="Not yet.", effects=[Mark()]),
@@ -69,7 +69,7 @@ WAYS: dict[str, Callable[[], Outcome]] = {
     "meet": _meet,
     "strange": lambda: Done({"signed_in": {"person": 1}}),
     "foreign": lambda: _second_factor(987_654_321),
-    "tattle": lambda: Done(told={"undeclared": "word"}),
+    "tattle": lambda: Done(outputs={"undeclared": "word"}),
 }
 
 
@@ -91,7 +91,7 @@ class Probe(Stage):
         return WAYS[self.settings.enter]()
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        return {"description": f"kept {run.kept.get('number')}"}
+        return {"description": f"kept {run.step_state.get('number')}"}
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
         return (

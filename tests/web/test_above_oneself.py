@@ -42,7 +42,7 @@ def owner(tenants: dict[str, Tenant]) -> Callable[[], Any]:
     def kept() -> Any:
         with tenant_scope(tenants["acme"]):
             return (
-                edit.current("person", "bob"),
+                edit.load("person", "bob"),
                 Person.objects.get(username="bob").password,
                 RecoveryLink.objects.count(),
             )
@@ -88,7 +88,7 @@ def test_not_at_the_console(role: str, owner: Callable[[], Any], door: Callable[
                 key: "" if value in (None, False, []) else str(value) for key, value in document.items()
             } | {"person": name}
             for address in (f"/console/people/one/{at}", "/console/people/add", f"/console/people/role/{at}"):
-                answer = clerk.http.post(address, {**form, "etag": before[0].etag})
+                answer = clerk.http.post(address, {**form, "etag": before[0].digest})
                 assert answer.status_code in (400, 403, 404, 409), (address, form, answer.status_code)
         for address in (f"/console/people/{what}/{at}" for what in ("link", "mail", "reset")):
             assert clerk.http.post(address, {"sure": "1"}).status_code in (403, 404)

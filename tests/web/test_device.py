@@ -17,7 +17,7 @@ from idp.accounts import sessions
 from idp.accounts.credentials import hash_password, store_password
 from idp.accounts.models import Person
 from idp.accounts.people import save_person
-from idp.devices.models import DeviceCode, State
+from idp.devices.models import DeviceCode, DeviceState
 from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.oauth.models import Application
@@ -195,9 +195,9 @@ def test_pending_then_tokens_then_nothing(door: Doors, acme: Tenant, clock: time
     started = device.start()
     assert outcome(device.poll(started)) == (400, "authorization_pending")
     door().approve(started)
-    assert state() == State.APPROVED
+    assert state() == DeviceState.APPROVED
     assert outcome(device.poll(started)) == (200, "")
-    assert state() == State.REDEEMED
+    assert state() == DeviceState.REDEEMED
     clock.shift(11)
     assert outcome(device.poll(started)) == (400, "invalid_grant")
 
@@ -354,11 +354,11 @@ def test_complete_link_fills_in_and_submits_nothing(door: Doors, acme: Tenant) -
     seen = person.page(f"/device?user_code={started.user_code}")
     assert f'value="{started.user_code}"' in seen.text
     assert "Check that this is the code on your device" in seen.text
-    assert DeviceCode.objects.latest("pk").state == State.PENDING
+    assert DeviceCode.objects.latest("pk").state == DeviceState.PENDING
     consent = seen.submit(user_code=started.user_code)
     assert consent.step == "consent"
     assert started.user_code in consent.text
-    assert DeviceCode.objects.latest("pk").state == State.PENDING
+    assert DeviceCode.objects.latest("pk").state == DeviceState.PENDING
 
 
 def test_no_get_changes_anything(door: Doors, acme: Tenant) -> None:
@@ -369,7 +369,7 @@ def test_no_get_changes_anything(door: Doors, acme: Tenant) -> None:
         for method in (seen.door.http.get, seen.door.http.head):
             method(seen.path + query)
     seen.door.page(f"/device?user_code={started.user_code}&decision=approve")
-    assert state() == State.PENDING
+    assert state() == DeviceState.PENDING
 
 
 def test_post_needs_the_forms_own_token(door: Doors, acme: Tenant) -> None:
@@ -381,9 +381,9 @@ def test_post_needs_the_forms_own_token(door: Doors, acme: Tenant) -> None:
     for token in ("", "x" * 64, elsewhere.hidden["token"]):
         response = seen.door.http.post(seen.path, {"token": token, "step": "consent", "decision": "approve"})
         assert response.status_code == 200
-    assert state() == State.PENDING
+    assert state() == DeviceState.PENDING
     seen.submit(decision="approve")
-    assert state() == State.APPROVED
+    assert state() == DeviceState.APPROVED
 
 
 def test_only_the_browser_that_entered_the_code_decides(door: Doors, acme: Tenant) -> None:
@@ -394,7 +394,7 @@ def test_only_the_browser_that_entered_the_code_decides(door: Doors, acme: Tenan
     thief.sign_in()
     for browser in (door(), thief, door("other.test")):
         assert browser.http.post(seen.path, {**seen.hidden, "decision": "approve"}).status_code == 404
-    assert state() == State.PENDING
+    assert state() == DeviceState.PENDING
 
 
 def test_no_answer_or_a_strange_one_decides_nothing(door: Doors, acme: Tenant) -> None:
@@ -403,7 +403,7 @@ def test_no_answer_or_a_strange_one_decides_nothing(door: Doors, acme: Tenant) -
     seen = asked(door, started)
     for fields in ({}, {"decision": ""}, {"decision": "yes"}, {"approve": "approve"}):
         seen.submit(**fields)
-    assert state() == State.PENDING
+    assert state() == DeviceState.PENDING
 
 
 @pytest.mark.parametrize(("first", "second"), [("deny", "approve"), ("approve", "deny")])
@@ -433,9 +433,9 @@ def test_pressing_twice_is_pressing_once(door: Doors, acme: Tenant) -> None:
 def test_ended_session_cannot_decide(door: Doors, acme: Tenant) -> None:
     """D30: a session that has ended decides nothing from a page that is still open (CVE-2025-29928)."""
     seen = asked(door, door().start())
-    sessions.end_all(Person.objects.get(username="alice"), why="test")
+    sessions.end_sessions(Person.objects.get(username="alice"), why="test")
     assert "You were signed out" in seen.submit(decision="approve").text
-    assert state() == State.PENDING
+    assert state() == DeviceState.PENDING
 
 
 def test_inactive_person_cannot_decide(door: Doors, acme: Tenant) -> None:
@@ -443,7 +443,7 @@ def test_inactive_person_cannot_decide(door: Doors, acme: Tenant) -> None:
     seen = asked(door, door().start())
     save_person("alice", by="test", is_active=False)
     seen.submit(decision="approve")
-    assert state() == State.PENDING
+    assert state() == DeviceState.PENDING
 
 
 def test_groups_of_the_application_hold_on_the_device_path(door: Doors, acme: Tenant) -> None:
@@ -491,7 +491,7 @@ def test_person_is_checked_again_at_redemption(
     clock.shift(1)
     change()
     assert outcome(device.poll(started)) == (400, "access_denied")
-    assert state() == State.REVOKED
+    assert state() == DeviceState.REVOKED
     save_person("alice", by="test", is_active=True, groups=["staff"])
     assert outcome(device.poll(started)) == (400, "access_denied")
     assert Event.objects.filter(kind="tokens.refused").count() == 1
@@ -522,7 +522,7 @@ def test_application_with_a_flow_of_its_own(door: Doors, acme: Tenant, write_blu
     started = device.start()
     seen = door().sign_in().submit(user_code=started.user_code)
     assert "have permission to sign in." in seen.text
-    assert state() == State.PENDING
+    assert state() == DeviceState.PENDING
 
 
 @pytest.mark.parametrize("path", ["approved", "denied"])

@@ -24,7 +24,7 @@ from idp.oauth.grant import Grant
 from idp.oauth.grants.refresh import Refresh
 from idp.oauth.models import CLIENT_CREDENTIALS, RefreshToken, TokenFamily
 from idp.oauth.retries import GRACE
-from idp.oauth.tokens import TokenAnswer
+from idp.oauth.tokens import TokenResponse
 from idp.tenancy.models import Tenant
 from tests.kit import Door, Started
 from tests.protocol import (
@@ -49,11 +49,11 @@ SECRET = {"client_secret": KIOSK_SECRET}
 def cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the process die when everything is committed and nothing is sent yet."""
 
-    def die(answer: TokenAnswer) -> None:
+    def die(answer: TokenResponse) -> None:
         raise RuntimeError("cut off")
 
     with monkeypatch.context() as patched:
-        patched.setattr(TokenAnswer, "as_json", die)
+        patched.setattr(TokenResponse, "as_json", die)
         yield
 
 

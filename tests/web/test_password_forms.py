@@ -12,7 +12,7 @@ from django.contrib.auth.hashers import make_password
 from blueprints.files.apply import apply
 from blueprints.files.plan import make_plan
 from idp.accounts.models import Person
-from idp.accounts.recovery import make_link
+from idp.accounts.recovery import create_link
 from idp.runtime.installation import install
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -41,7 +41,7 @@ def _by_blueprint(door: Doors, password: str, host: str) -> None:
 
 
 def _by_link(door: Doors, password: str, host: str) -> None:
-    link = make_link(Person.objects.get(username="bob"), by="test")
+    link = create_link(Person.objects.get(username="bob"), by="test")
     assert (
         "Password changed"
         in door(host).http.post(f"/recover/{link}", {"password": password}, follow=True).content.decode()
@@ -133,7 +133,7 @@ def test_it_is_measured_in_its_one_form(acme: Tenant, door: Doors, password: str
     """
     program = Program(mint("admin"))
     assert said in str(program("PUT", "people/bob", {"password": password}, if_match="*").json())
-    link = make_link(Person.objects.get(username="bob"), by="test")
+    link = create_link(Person.objects.get(username="bob"), by="test")
     assert said in door().http.post(f"/recover/{link}", {"password": password}, follow=True).content.decode()
     browser = door()
     browser.sign_in("bob", "bob-password-22")

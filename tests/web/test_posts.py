@@ -6,7 +6,7 @@ from django.urls import URLPattern
 
 from flows.documents.designations import DESIGNATIONS
 from idp.accounts.models import Person
-from idp.accounts.recovery import make_link
+from idp.accounts.recovery import create_link
 from idp.tenancy.models import Tenant
 from tests.kit import Door
 from web.urls import urlpatterns
@@ -54,7 +54,7 @@ def test_the_result_is_shown_at_an_address_of_its_own(acme: Tenant, door: Callab
     """
     browser = door()
     browser.sign_in()
-    link = f"/recover/{make_link(Person.objects.get(username='bob'), by='test')}"
+    link = f"/recover/{create_link(Person.objects.get(username='bob'), by='test')}"
     for address, form, title in (
         ("/password", {"new_password": "a better password 1"}, "Password changed"),
         ("/sign-out-everywhere", {}, "Signed out everywhere else"),

@@ -24,12 +24,12 @@ from idp.accounts.known_browsers import KnownBrowser
 from idp.accounts.models import Person
 from idp.accounts.people import save_person
 from idp.accounts.throttling import password_budgets
-from idp.devices.models import DeviceCode, State
+from idp.devices.models import DeviceCode, DeviceState
 from idp.devices.throttling import entry_budgets
 from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.ratelimit import budgets
-from idp.ratelimit.budgets import Budget, by_network, charge
+from idp.ratelimit.budgets import Budget, charge, network_spends
 from idp.tenancy.models import Tenant
 from tests.kit import _HIDDEN, Door, Doors, LiveServer, Seen, Write
 from tests.web.test_device import CODE_FIRST
@@ -71,7 +71,7 @@ def test_five_wrong_codes_per_account(door: Doors, acme: Tenant, clock: time_mac
         assert (moment.strftime("%H:%M"), moment.second) == (shown[2], 0)
         assert 0 <= (moment - timezone.now()).total_seconds() - 600 <= 61, "never too early"
         assert REFUSED not in throttled.text
-    assert DeviceCode.objects.get().state == State.PENDING
+    assert DeviceCode.objects.get().state == DeviceState.PENDING
     assert Event.objects.filter(kind="flow.step_failed", actor="alice").count() == 5
     assert Event.objects.filter(kind="flow.throttled", actor="alice").count() == 2
     door().approve(started, name="bob", password="bob-password-22")
@@ -488,11 +488,11 @@ def test_a_wide_network_is_bounded(acme: Tenant) -> None:
     A /48 contains 65,536 networks of /64.
     """
     budget = Budget("wide", 2, timedelta(hours=1))
-    taken = [isinstance(charge(by_network(budget, f"2001:db8:1:{n:x}::1")), list) for n in range(40)]
+    taken = [isinstance(charge(network_spends(budget, f"2001:db8:1:{n:x}::1")), list) for n in range(40)]
     assert taken == [True] * 8 + [False] * 32
-    taken = [isinstance(charge(by_network(budget, f"2001:db8:1:{n:x}00::1")), list) for n in range(1, 40)]
+    taken = [isinstance(charge(network_spends(budget, f"2001:db8:1:{n:x}00::1")), list) for n in range(1, 40)]
     assert taken == [True] * 24 + [False] * 15
-    assert isinstance(charge(by_network(budget, "2001:db8:2::1")), list)
+    assert isinstance(charge(network_spends(budget, "2001:db8:2::1")), list)
 
 
 @pytest.mark.parametrize("cookie", ["a" * 64, "a" * 128, ""])

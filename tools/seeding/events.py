@@ -7,7 +7,7 @@ from typing import Any
 from idp.devices.models import DeviceCode
 from idp.devices.service import topic_of
 from idp.events.models import Event
-from tools.seeding.plan import BY, Seed, address, hexadecimal
+from tools.seeding.plan import SEED_ACTOR, Seed, address, hexadecimal
 
 DAYS = 90
 # kind: percentage, whether a person did it, and its data
@@ -34,11 +34,11 @@ DEVICES: dict[str, tuple[int, bool, dict[str, Any]]] = {
 
 def fill(seed: Seed) -> None:
     """Insert the events, oldest first."""
-    seed.fill("events", _events(seed))
+    seed.insert("events", _events(seed))
 
 
 def _events(seed: Seed) -> Iterator[Event]:
-    chance, everything = seed.chance("events"), {**SIGNING_IN, **DEVICES}
+    chance, everything = seed.shared_random("events"), {**SIGNING_IN, **DEVICES}
     first_device = DeviceCode.objects.order_by("pk").values_list("pk", flat=True).first() or 0
     kinds, weights = list(everything), [often for often, _, _ in everything.values()]
     for number in range(seed.sizes.events):
@@ -49,7 +49,7 @@ def _events(seed: Seed) -> Iterator[Event]:
         yield Event(
             at=seed.now - timedelta(days=DAYS) * (1 - (number + 1) / seed.sizes.events),
             kind=kind,
-            actor=person if by_person else BY if kind.startswith("person.") else "",
+            actor=person if by_person else SEED_ACTOR if kind.startswith("person.") else "",
             target=f"device {device}" if device else person if kind.startswith("person.") else "",
             application=f"app-{chance.randrange(1, seed.sizes.applications + 1):04}"
             if device or kind.startswith("tokens.")

@@ -7,7 +7,7 @@ from typing import Any
 from idp.accounts.credentials import RECOVERY_CODE, TOTP, hash_password
 from idp.accounts.models import Credential, Group, Person, Role, Session
 from idp.accounts.people import save_person
-from tools.seeding.plan import AGENTS, BY, Seed, address, earlier, hexadecimal, later
+from tools.seeding.plan import AGENTS, SEED_ACTOR, Seed, address, earlier, hexadecimal, later
 
 FAMILY_NAMES = (
     "Ash",
@@ -33,22 +33,24 @@ STAFF = {Role.ADMIN: "admin", Role.EDITOR: "editor", Role.HELPDESK: "helpdesk", 
 
 def fill(seed: Seed) -> None:
     """Insert groups, people, memberships, credentials and sessions."""
-    seed.fill("groups", _groups(seed))
-    seed.fill("people", _people(seed))
-    keys = keys_of_people()
-    seed.fill("memberships", _memberships(seed, keys))
-    seed.fill("credentials", _credentials(seed, keys))
-    seed.fill("sessions", _sessions(seed, keys))
+    seed.insert("groups", _groups(seed))
+    seed.insert("people", _people(seed))
+    keys = seeded_person_ids()
+    seed.insert("memberships", _memberships(seed, keys))
+    seed.insert("credentials", _credentials(seed, keys))
+    seed.insert("sessions", _sessions(seed, keys))
 
 
-def hire(password: str) -> list[str]:
+def create_staff(password: str) -> list[str]:
     """Create a person for each role of a tenant, all with this password; return their usernames."""
     for role, username in STAFF.items():
-        save_person(username, name=str(role.label), role=role.value, password=hash_password(password), by=BY)
+        save_person(
+            username, name=str(role.label), role=role.value, password=hash_password(password), by=SEED_ACTOR
+        )
     return list(STAFF.values())
 
 
-def keys_of_people() -> list[int]:
+def seeded_person_ids() -> list[int]:
     """Return the primary keys of the simulated people, in ascending order."""
     return list(
         Person.objects.filter(username__startswith="alice-").order_by("pk").values_list("pk", flat=True)
@@ -61,7 +63,7 @@ def _groups(seed: Seed) -> Iterator[Group]:
 
 
 def _people(seed: Seed) -> Iterator[Person]:
-    chance, own = seed.chance("people"), seed.own("people")
+    chance, own = seed.shared_random("people"), seed.tenant_random("people")
     for number in range(1, seed.sizes.people + 1):
         username = f"alice-{number:06}"
         has_email = chance.random() < 0.97
@@ -78,7 +80,7 @@ def _people(seed: Seed) -> Iterator[Person]:
 
 
 def _memberships(seed: Seed, keys: list[int]) -> Iterator[Any]:
-    chance, through = seed.chance("memberships"), Person.groups.through
+    chance, through = seed.shared_random("memberships"), Person.groups.through
     groups = list(Group.objects.order_by("pk").values_list("pk", flat=True))
     for key in keys:
         for group in sorted(chance.sample(groups, chance.choice((0, 1, 1, 2, 3)))):
@@ -86,7 +88,7 @@ def _memberships(seed: Seed, keys: list[int]) -> Iterator[Any]:
 
 
 def _credentials(seed: Seed, keys: list[int]) -> Iterator[Credential]:
-    chance, own = seed.chance("credentials"), seed.own("credentials")
+    chance, own = seed.shared_random("credentials"), seed.tenant_random("credentials")
     for key in keys:
         roll, created = chance.random(), earlier(chance, seed.now, 700)
         if roll < 0.4:
@@ -112,7 +114,7 @@ def _credentials(seed: Seed, keys: list[int]) -> Iterator[Credential]:
 
 
 def _sessions(seed: Seed, keys: list[int]) -> Iterator[Session]:
-    chance, own = seed.chance("sessions"), seed.own("sessions")
+    chance, own = seed.shared_random("sessions"), seed.tenant_random("sessions")
     for _ in range(seed.sizes.sessions):
         started = earlier(chance, seed.now, 0.5)
         ended = started + timedelta(minutes=chance.randrange(1, 300)) if chance.random() < 0.2 else None

@@ -18,7 +18,7 @@ from idp.tenancy.scope import current_tenant
 
 # rows per transaction: a tenth of a second, so that a server can write to the same SQLite file meanwhile
 BATCH = 5000
-BY = "seed"
+SEED_ACTOR = "seed"
 NETWORKS = ("192.0.2", "198.51.100", "203.0.113")  # RFC 5737: addresses for documentation
 AGENTS = (
     "Example TV/2.1 (Living room)",
@@ -66,26 +66,26 @@ class Sizes:
 class Seed:
     """The source of all simulated data.
 
-    ``number``: the same one yields the same rows; ``tell`` receives the progress.
+    ``number``: the same one yields the same rows; ``report`` receives the progress.
     """
 
     sizes: Sizes
     number: int = 1
     now: datetime = field(default_factory=timezone.now)
-    tell: Callable[[str], object] = print
+    report: Callable[[str], object] = print
 
-    def chance(self, table: str) -> Random:
+    def shared_random(self, table: str) -> Random:
         """Return the random numbers for values that may be the same in two tenants."""
         return Random(f"{self.number}/{table}")  # noqa: S311  simulated data, not keys
 
-    def own(self, table: str) -> Random:
+    def tenant_random(self, table: str) -> Random:
         """Return the random numbers for values that must differ between tenants.
 
         Hashes come from here too, so no one knows what they are hashes of.
         """
         return Random(f"{self.number}/{current_tenant().name}/{table}")  # noqa: S311  simulated data, not keys
 
-    def fill(self, title: str, rows: Iterator[models.Model]) -> None:
+    def insert(self, title: str, rows: Iterator[models.Model]) -> None:
         """Insert the rows in batches, each in its own transaction."""
         begun, done = perf_counter(), 0
         while batch := list(islice(rows, BATCH)):
@@ -93,8 +93,8 @@ class Seed:
                 insert_rows(batch)
             done += len(batch)
             if done % (BATCH * 20) == 0:
-                self.tell(f"{title}: {done:,} …")
-        self.tell(f"{title}: {done:,} in {perf_counter() - begun:.1f} s")
+                self.report(f"{title}: {done:,} …")
+        self.report(f"{title}: {done:,} in {perf_counter() - begun:.1f} s")
 
 
 def hexadecimal(chance: Random, digits: int) -> str:

@@ -6,7 +6,7 @@ No one knows any of the secrets.
 from collections.abc import Iterator
 from datetime import timedelta
 
-from idp.devices.models import DeviceCode, State
+from idp.devices.models import DeviceCode, DeviceState
 from idp.oauth.models import Application, RefreshToken, Scope, TokenFamily
 from idp.ratelimit.budgets import address_key
 from tools.seeding.plan import AGENTS, Seed, address, earlier, hexadecimal, later
@@ -16,25 +16,25 @@ SCOPES = ["openid", "profile", "email", "offline_access"]
 KINDS = ("TV", "Command line", "Kiosk", "Printer", "Meeting room", "Loudspeaker", "Scanner", "Media box")
 PLACES = ("Living room", "Lobby", "Workshop", "Office", "Kitchen", "")
 STATES = (
-    *[State.REDEEMED] * 14,
-    *[State.EXPIRED] * 2,
-    State.DENIED,
-    State.PENDING,
-    State.APPROVED,
-    State.REVOKED,
+    *[DeviceState.REDEEMED] * 14,
+    *[DeviceState.EXPIRED] * 2,
+    DeviceState.DENIED,
+    DeviceState.PENDING,
+    DeviceState.APPROVED,
+    DeviceState.REVOKED,
 )
-DECIDED = (State.APPROVED, State.REDEEMED, State.REVOKED, State.DENIED)
+DECIDED = (DeviceState.APPROVED, DeviceState.REDEEMED, DeviceState.REVOKED, DeviceState.DENIED)
 
 
 def fill(seed: Seed, people: list[int], issuer: str) -> None:
     """Insert scopes, applications, token families, refresh tokens and devices."""
-    seed.fill("scopes", _scopes())
-    seed.fill("applications", _applications(seed))
+    seed.insert("scopes", _scopes())
+    seed.insert("applications", _applications(seed))
     applications = list(Application.objects.order_by("pk").values_list("pk", flat=True))
-    seed.fill("token families", _families(seed, people, applications, issuer))
+    seed.insert("token families", _families(seed, people, applications, issuer))
     families = list(TokenFamily.objects.order_by("pk").values_list("pk", "person_id", "application_id"))
-    seed.fill("refresh tokens", _refresh_tokens(seed, [family for family, _, _ in families[::2]]))
-    seed.fill("devices", _devices(seed, people, applications, families, issuer))
+    seed.insert("refresh tokens", _refresh_tokens(seed, [family for family, _, _ in families[::2]]))
+    seed.insert("devices", _devices(seed, people, applications, families, issuer))
 
 
 def _scopes() -> Iterator[Scope]:
@@ -43,7 +43,7 @@ def _scopes() -> Iterator[Scope]:
 
 
 def _applications(seed: Seed) -> Iterator[Application]:
-    chance, own = seed.chance("applications"), seed.own("applications")
+    chance, own = seed.shared_random("applications"), seed.tenant_random("applications")
     for number in range(1, seed.sizes.applications + 1):
         confidential = chance.random() < 0.2
         yield Application(
@@ -62,7 +62,7 @@ def _applications(seed: Seed) -> Iterator[Application]:
 
 
 def _families(seed: Seed, people: list[int], applications: list[int], issuer: str) -> Iterator[TokenFamily]:
-    chance, own = seed.chance("families"), seed.own("families")
+    chance, own = seed.shared_random("families"), seed.tenant_random("families")
     for _ in range(seed.sizes.families):
         created = earlier(chance, seed.now, 25)
         yield TokenFamily(
@@ -80,7 +80,7 @@ def _families(seed: Seed, people: list[int], applications: list[int], issuer: st
 
 
 def _refresh_tokens(seed: Seed, families: list[int]) -> Iterator[RefreshToken]:
-    chance, own = seed.chance("refresh tokens"), seed.own("refresh tokens")
+    chance, own = seed.shared_random("refresh tokens"), seed.tenant_random("refresh tokens")
     for family in families:
         yield RefreshToken(
             family_id=family, token_hash=hexadecimal(own, 64), expires_at=later(chance, seed.now, 28)
@@ -90,11 +90,11 @@ def _refresh_tokens(seed: Seed, families: list[int]) -> Iterator[RefreshToken]:
 def _devices(
     seed: Seed, people: list[int], applications: list[int], families: list[tuple[int, int, int]], issuer: str
 ) -> Iterator[DeviceCode]:
-    chance, own, redeemed = seed.chance("devices"), seed.own("devices"), iter(families)
+    chance, own, redeemed = seed.shared_random("devices"), seed.tenant_random("devices"), iter(families)
     for _ in range(seed.sizes.devices):
         state, requested, ip = chance.choice(STATES), earlier(chance, seed.now, 0.04), address(chance)
         family, person, application = None, chance.choice(people), chance.choice(applications)
-        if state in (State.REDEEMED, State.REVOKED):
+        if state in (DeviceState.REDEEMED, DeviceState.REVOKED):
             family, person, application = next(redeemed)
         decided = (
             min(requested + timedelta(seconds=chance.randrange(5, 300)), seed.now)

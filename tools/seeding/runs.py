@@ -16,20 +16,20 @@ ENDS = ("finished", "finished", "finished", "denied", "leave", "")  # "": in pro
 
 def fill(seed: Seed, people: list[int]) -> None:
     """Insert runs of every default flow, and count the ended ones in the funnel."""
-    seed.fill("runs", _runs(seed, people))
+    seed.insert("runs", _runs(seed, people))
     while funnel.sweep(seed.now, batch=1000):
         pass
 
 
 def _runs(seed: Seed, people: list[int]) -> Iterator[Run]:
-    chance, own = seed.chance("runs"), seed.own("runs")
+    chance, own = seed.shared_random("runs"), seed.tenant_random("runs")
     live = (
         Flow.objects.select_related("live")
         .filter(live__isnull=False, is_default=True)
         .exclude(designation="part")
     )
     flows = [
-        (flow.live, [node.id for node in layout_of(flow.live).boxes])
+        (flow.live, [node.id for node in layout_of(flow.live).nodes])
         for flow in live.order_by("name")
         if flow.live
     ]

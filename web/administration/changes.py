@@ -9,69 +9,69 @@ from django.utils.translation import ngettext_lazy
 from blueprints.objects import edit
 from idp.accounts import credentials, sessions
 from idp.accounts.people import by_username
-from idp.accounts.roles import operations_of, require, require_over, require_own_page
+from idp.accounts.roles import operations_of, refuse_own_password, require, require_authority_over
 from idp.foundation.listing import Text
 from idp.oauth import keys, tokens
 from web.administration.declarations import Action, Resource
 
 
-def guard(person: Any, kind: str, name: str, said: Mapping[str, Any] | None) -> None:
+def authorize_change(person: Any, kind: str, name: str, document: Mapping[str, Any] | None) -> None:
     """Raise NotAllowed if this change of an object exceeds what the person may do.
 
-    ``said``: the new values of the object, None to delete it. Only changes of people are limited in this way:
-    neither the old nor the new role may allow more than the person's own, and a new role requires
+    ``document``: the new values of the object, None to delete it. Only changes of people are limited in this
+    way: neither the old nor the new role may allow more than the person's own, and a new role requires
     ``people.roles``. Raise OwnPassword if the person would set their own password.
     """
     if kind != "person":
         return
     known = by_username(name)
-    if said and said.get("password"):
-        require_own_page(person, name)
+    if document and document.get("password"):
+        refuse_own_password(person, name)
     if known:
-        require_over(person, known.role)
-    role = (said or {}).get("role", known.role if known else "")
+        require_authority_over(person, known.role)
+    role = (document or {}).get("role", known.role if known else "")
     if role != (known.role if known else ""):
         require(person, "people.roles")
-        require_over(person, str(role))
+        require_authority_over(person, str(role))
 
 
-def delete(resource: Resource, name: str, person: Any, expect: str | None = None) -> None:
+def delete(resource: Resource, name: str, person: Any, expected: str | None = None) -> None:
     """Delete one object manually.
 
     Raise NotAllowed, or what ``blueprints.objects.edit.delete`` raises.
     """
-    guard(person, resource.kind, name, None)
-    edit.delete(resource.kind, name, by=person.username, expect=expect)
+    authorize_change(person, resource.kind, name, None)
+    edit.delete(resource.kind, name, by=person.username, expect=expected)
 
 
 def save(
     resource: Resource,
-    said: Mapping[str, Any],
+    document: Mapping[str, Any],
     person: Any,
     *,
-    expect: str | None = None,
+    expected: str | None = None,
     new: bool | None = None,
-) -> edit.Saved:
+) -> edit.SaveResult:
     """Save one object manually and return the result.
 
     Raise NotAllowed, or what ``blueprints.objects.edit.save`` raises.
     """
-    guard(
+    authorize_change(
         person,
         resource.kind,
-        edit.checked(resource.kind, said, rights=operations_of(person)).model_dump()[resource.kind],
-        said,
+        edit.validate(resource.kind, document, rights=operations_of(person)).model_dump()[resource.kind],
+        document,
     )
     return edit.save(
-        resource.kind, said, by=person.username, expect=expect, new=new, rights=operations_of(person)
+        resource.kind, document, by=person.username, expect=expected, new=new, rights=operations_of(person)
     )
 
 
-def activate(active: bool) -> Callable[[Any, Any], bool]:
+def make_set_active(active: bool) -> Callable[[Any, Any], bool]:
     """Return the function of an action that activates or deactivates a person."""
 
     def run(row: Any, person: Any) -> bool:
-        guard(person, "person", row.username, None)
+        authorize_change(person, "person", row.username, None)
         return bool(
             edit.save(
                 "person", {"person": row.username, "active": active}, by=person.username, new=False
@@ -83,66 +83,68 @@ def activate(active: bool) -> Callable[[Any, Any], bool]:
 
 def sign_out(row: Any, person: Any) -> bool:
     """End all sessions of a person and return whether there were any."""
-    require_over(person, row.role)
-    return bool(sessions.end_all(row, why="ended by an administrator", by=person.username))
+    require_authority_over(person, row.role)
+    return bool(sessions.end_sessions(row, why="ended by an administrator", by=person.username))
 
 
 def sign_out_devices(row: Any, person: Any) -> bool:
     """End all sessions and revoke all devices of a person."""
-    require_over(person, row.role)
+    require_authority_over(person, row.role)
     sessions.end_everything(row, why="ended by an administrator", by=person.username)
     return True
 
 
 def end_session(row: Any, person: Any) -> bool:
     """End one session and return whether it was active."""
-    require_over(person, row.person.role)
+    require_authority_over(person, row.person.role)
     return sessions.end(row.pk, why="ended by an administrator", by=person.username)
 
 
 def remove_credential(row: Any, person: Any) -> bool:
     # otherwise a stolen session would be enough to remove the person's second factor
-    """Remove another person's credential and return whether it existed; raise Refused for one's own."""
+    """Remove another person's credential and return whether it existed; raise InvalidObject for one's own."""
     if row.person_id == person.pk:
-        raise edit.Refused(
+        raise edit.InvalidObject(
             {"": [str(_("Remove your own second factor from your home page, where you confirm it's you."))]}
         )
-    require_over(person, row.person.role)
-    return credentials.take_away(row.pk, of=row.person_id, by=person.username)
+    require_authority_over(person, row.person.role)
+    return credentials.remove_and_sign_out(row.pk, of=row.person_id, by=person.username)
 
 
 def revoke_consent(row: Any, person: Any) -> bool:
     """Revoke the tokens of one approval and return whether anything changed."""
     if row.person:
-        require_over(person, row.person.role)
+        require_authority_over(person, row.person.role)
     return tokens.revoke_family(row, why="revoked by an administrator", by=person.username)
 
 
-def application_active(active: bool) -> Callable[[Any, Any], bool]:
+def make_set_application_active(active: bool) -> Callable[[Any, Any], bool]:
     """Return the function of an action that activates or deactivates an application."""
     return lambda row, person: bool(
         edit.save("application", {"application": row.name, "active": active}, by=person.username).keys
     )
 
 
-def deletes(kind: str) -> Callable[[Any, Any], bool]:
+def make_delete(kind: str) -> Callable[[Any, Any], bool]:
     """Return the function of an action that deletes an object of this kind."""
 
     def run(row: Any, person: Any) -> bool:
         name = row.username if kind == "person" else row.name
-        guard(person, kind, name, None)
+        authorize_change(person, kind, name, None)
         edit.delete(kind, name, by=person.username)
         return True
 
     return run
 
 
-def delete_action(kind: str, operation: str, asks: Text, done: Text) -> Action:
+def make_delete_action(kind: str, operation: str, confirmation: Text, success_message: Text) -> Action:
     """Return the action that deletes an object of this kind."""
-    return Action("delete", _("Delete"), operation, deletes(kind), asks, done, danger=True)
+    return Action(
+        "delete", _("Delete"), operation, make_delete(kind), confirmation, success_message, danger=True
+    )
 
 
-def counted(one: str, many: str) -> Text:
+def plural_text(one: str, many: str) -> Text:
     """Return a lazy text in singular or plural, by its ``count``."""
     return ngettext_lazy(one, many, "count")
 

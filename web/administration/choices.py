@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from flows.documents.designations import DESIGNATIONS, PART
+from flows.documents.designations import DESIGNATIONS, SUB_FLOW
 from flows.documents.versions import live_names
 from idp.accounts.people import group_names
 from idp.accounts.roles import ROLES
 from idp.foundation.listing import Text
 from idp.oauth.clients import scope_names
-from idp.oauth.grant import grants
+from idp.oauth.grant import load_grants
 
 Choices = Mapping[str, Callable[[], Sequence[tuple[str, Text]]]]
 
@@ -36,14 +36,16 @@ def _flows_for(designation: str) -> Callable[[], list[tuple[str, Text]]]:
 
 
 _GROUPS: Choices = {"groups": lambda: [(name, name) for name in group_names()]}
-OF_PERSON: Choices = {
+PERSON_CHOICES: Choices = {
     **_GROUPS,
     "role": lambda: [(role, _ROLE_TITLES[role]) for role in sorted(ROLES, key=list(_ROLE_TITLES).index)],
 }
-OF_APPLICATION: Choices = {
+APPLICATION_CHOICES: Choices = {
     **_GROUPS,
-    "grants": lambda: [(name, _GRANT_TITLES.get(name, name)) for name in grants()],
+    "grants": lambda: [(name, _GRANT_TITLES.get(name, name)) for name in load_grants()],
     "scopes": lambda: [(name, name) for name in scope_names()],
-    **{f"flows.{each.name}": _flows_for(each.name) for each in DESIGNATIONS.values() if each.name != PART},
+    **{
+        f"flows.{each.name}": _flows_for(each.name) for each in DESIGNATIONS.values() if each.name != SUB_FLOW
+    },
 }
-PURPOSES: Mapping[str, Text] = {f"flows.{each.name}": each.title for each in DESIGNATIONS.values()}
+PURPOSE_TITLES: Mapping[str, Text] = {f"flows.{each.name}": each.title for each in DESIGNATIONS.values()}

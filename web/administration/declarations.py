@@ -12,19 +12,19 @@ from web.administration.choices import Choices
 class Action:
     """Something that can be done to one object or to several.
 
-    ``run``: takes the row and the person who does it, and returns whether anything changed. ``asks``: what
-    will be lost, shown for confirmation. ``fits``: whether the action is offered for a row, as JSON.
-    ``done``: the message afterwards, with ``%(count)d`` objects.
+    ``run``: takes the row and the person who does it, and returns whether anything changed. ``confirmation``:
+    what will be lost, shown for confirmation. ``is_offered_for``: whether the action is offered for a row, as
+    JSON. ``success_message``: the message afterwards, with ``%(count)d`` objects.
     """
 
     name: str
     title: Text
     operation: str
     run: Callable[[Any, Any], bool]
-    asks: Text = ""
-    done: Text = ""
+    confirmation: Text = ""
+    success_message: Text = ""
     danger: bool = False
-    fits: Callable[[Mapping[str, Any]], bool] = lambda row: True
+    is_offered_for: Callable[[Mapping[str, Any]], bool] = lambda row: True
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Resource:
 
     ``see`` and ``edit``: the operations for it. ``edit`` is empty if the object is not edited manually.
 
-    ``kind``: its kind of document (blueprints/objects/document.py), empty if it has none. ``titles``: labels
-    of fields that its document does not name, by dotted key. ``shown``: the columns of its table, in order.
-    ``page``: the URL name of its own page, if the generic one does not fit. ``add``: the URL name of the page
-    where a new one is created. ``create``: the button that leads there. ``concerning``: the filters of the
-    list of events that select the history of a row. None if no events are about it, or if its page shows them
-    itself.
+    ``kind``: its kind of document (blueprints/objects/document.py), empty if it has none. ``field_titles``:
+    labels of fields that its document does not name, by dotted key. ``visible_columns``: the columns of its
+    table, in order. ``url_name``: the URL name of its own page, if the generic one does not fit.
+    ``add_url_name``: the URL name of the page where a new one is created. ``create_label``: the button that
+    leads there. ``event_filters``: the filters of the list of events that select the history of a row. None
+    if no events are about it, or if its page shows them itself.
     """
 
     listing: Listing
@@ -46,14 +46,14 @@ class Resource:
     see: str
     edit: str = ""
     kind: str = ""
-    shown: tuple[str, ...] = ()
+    visible_columns: tuple[str, ...] = ()
     choices: Choices = field(default_factory=dict)
-    titles: Mapping[str, Text] = field(default_factory=dict)
+    field_titles: Mapping[str, Text] = field(default_factory=dict)
     actions: tuple[Action, ...] = ()
-    page: str = ""
-    add: str = ""
-    create: Text = ""
-    concerning: Callable[[Any], Mapping[str, str]] | None = None
+    url_name: str = ""
+    add_url_name: str = ""
+    create_label: Text = ""
+    event_filters: Callable[[Any], Mapping[str, str]] | None = None
     about: Text = ""
     empty: Text = ""
 

@@ -14,18 +14,18 @@ from idp.oauth import tokens
 from idp.oauth.listings import APPLICATIONS, CONSENTS, KEYS, SCOPES
 from idp.oauth.tenants import TENANTS
 from web.administration.changes import (
-    activate,
-    application_active,
-    counted,
-    delete_action,
-    deletes,
     end_session,
+    make_delete,
+    make_delete_action,
+    make_set_active,
+    make_set_application_active,
+    plural_text,
     remove_credential,
     revoke_consent,
     sign_out,
     sign_out_devices,
 )
-from web.administration.choices import OF_APPLICATION, OF_PERSON, PURPOSES
+from web.administration.choices import APPLICATION_CHOICES, PERSON_CHOICES, PURPOSE_TITLES
 from web.administration.declarations import Action, Resource
 
 _ALL = (
@@ -35,10 +35,10 @@ _ALL = (
         "people.see",
         "people.edit",
         kind="person",
-        shown=("username", "name", "email", "groups", "role", "active"),
-        choices=OF_PERSON,
-        create=_("Create person"),
-        concerning=lambda row: {"area": "person", "target": row.username},
+        visible_columns=("username", "name", "email", "groups", "role", "active"),
+        choices=PERSON_CHOICES,
+        create_label=_("Create person"),
+        event_filters=lambda row: {"area": "person", "target": row.username},
         about=_("Everyone with an account."),
         empty=_("Create the first person, or import all of them with a blueprint."),
         actions=(
@@ -46,21 +46,21 @@ _ALL = (
                 "activate",
                 _("Activate"),
                 "people.edit",
-                activate(True),
-                done=counted("%(count)d person activated.", "%(count)d people activated."),
-                fits=lambda row: not row["active"],
+                make_set_active(True),
+                success_message=plural_text("%(count)d person activated.", "%(count)d people activated."),
+                is_offered_for=lambda row: not row["active"],
             ),
             Action(
                 "deactivate",
                 _("Deactivate"),
                 "people.edit",
-                activate(False),
+                make_set_active(False),
                 _(
                     "They are signed out everywhere, including devices, and can't sign in until you activate "
                     "them again."
                 ),
-                counted("%(count)d person deactivated.", "%(count)d people deactivated."),
-                fits=lambda row: bool(row["active"]),
+                plural_text("%(count)d person deactivated.", "%(count)d people deactivated."),
+                is_offered_for=lambda row: bool(row["active"]),
             ),
             Action(
                 "sign-out",
@@ -68,7 +68,7 @@ _ALL = (
                 "sessions.end",
                 sign_out,
                 _("All their sessions end immediately. They can sign in again."),
-                counted("%(count)d person signed out.", "%(count)d people signed out."),
+                plural_text("%(count)d person signed out.", "%(count)d people signed out."),
             ),
             Action(
                 "sign-out-devices",
@@ -79,19 +79,19 @@ _ALL = (
                     "All their sessions end immediately, and every device they connected must be connected "
                     "again."
                 ),
-                counted(
+                plural_text(
                     "%(count)d person signed out, including devices.",
                     "%(count)d people signed out, including devices.",
                 ),
             ),
-            delete_action(
+            make_delete_action(
                 "person",
                 "people.edit",
                 _(
                     "Their sessions, second factors and connected devices are deleted too. This can't be "
                     "undone."
                 ),
-                counted("%(count)d person deleted.", "%(count)d people deleted."),
+                plural_text("%(count)d person deleted.", "%(count)d people deleted."),
             ),
         ),
     ),
@@ -101,17 +101,17 @@ _ALL = (
         "groups.see",
         "groups.edit",
         kind="group",
-        shown=("name", "people"),
-        create=_("Create group"),
-        concerning=lambda row: {"area": "group", "target": row.name},
+        visible_columns=("name", "people"),
+        create_label=_("Create group"),
+        event_filters=lambda row: {"area": "group", "target": row.name},
         about=_("Used in application access and flow conditions."),
         empty=_("Create a group to limit who can use an application or which flow steps apply."),
         actions=(
-            delete_action(
+            make_delete_action(
                 "group",
                 "groups.edit",
                 _("Groups that are still used by people, applications or conditions aren't deleted."),
-                counted("%(count)d group deleted.", "%(count)d groups deleted."),
+                plural_text("%(count)d group deleted.", "%(count)d groups deleted."),
             ),
         ),
     ),
@@ -119,8 +119,8 @@ _ALL = (
         SESSIONS,
         _("Session"),
         "sessions.see",
-        shown=("person", "methods", "address", "agent", "authenticated", "expires", "ended"),
-        concerning=lambda row: {"topic": sessions.topic_of(row.pk)},
+        visible_columns=("person", "methods", "address", "agent", "authenticated", "expires", "ended"),
+        event_filters=lambda row: {"topic": sessions.topic_of(row.pk)},
         about=_("Active sign-ins. Ending a session takes effect immediately."),
         empty=_("No one is signed in."),
         actions=(
@@ -130,9 +130,9 @@ _ALL = (
                 "sessions.end",
                 end_session,
                 _("The person is signed out on this browser immediately."),
-                counted("%(count)d session ended.", "%(count)d sessions ended."),
+                plural_text("%(count)d session ended.", "%(count)d sessions ended."),
                 danger=True,
-                fits=lambda row: not row["ended"],
+                is_offered_for=lambda row: not row["ended"],
             ),
         ),
     ),
@@ -140,8 +140,8 @@ _ALL = (
         CREDENTIALS,
         _("Credential"),
         "people.see",
-        shown=("person", "kind", "name", "created", "used"),
-        concerning=lambda row: {"topic": credentials.topic_of(row.person_id, row.kind)},
+        visible_columns=("person", "kind", "name", "created", "used"),
+        event_filters=lambda row: {"topic": credentials.topic_of(row.person_id, row.kind)},
         about=_("Second factors people have set up."),
         empty=_("No one has set up a second factor yet. People set them up at /credentials."),
         actions=(
@@ -154,7 +154,7 @@ _ALL = (
                     "The person can't sign in with it anymore, and is signed out everywhere, including "
                     "devices. They can set up a new one."
                 ),
-                counted("%(count)d second factor removed.", "%(count)d second factors removed."),
+                plural_text("%(count)d second factor removed.", "%(count)d second factors removed."),
                 danger=True,
             ),
         ),
@@ -163,8 +163,8 @@ _ALL = (
         CONSENTS,
         _("Consent"),
         "devices.see",
-        shown=("person", "application", "scopes", "created", "expires", "revoked"),
-        concerning=lambda row: {"topic": tokens.topic_of(row)},
+        visible_columns=("person", "application", "scopes", "created", "expires", "revoked"),
+        event_filters=lambda row: {"topic": tokens.topic_of(row)},
         about=_("Permissions granted to applications."),
         empty=_("No permissions granted yet."),
         actions=(
@@ -174,9 +174,9 @@ _ALL = (
                 "devices.revoke",
                 revoke_consent,
                 _("All tokens issued for it are revoked immediately."),
-                counted("%(count)d consent revoked.", "%(count)d consents revoked."),
+                plural_text("%(count)d consent revoked.", "%(count)d consents revoked."),
                 danger=True,
-                fits=lambda row: not row["revoked"],
+                is_offered_for=lambda row: not row["revoked"],
             ),
         ),
     ),
@@ -184,8 +184,8 @@ _ALL = (
         DEVICES,
         _("Device"),
         "devices.see",
-        shown=("application", "state", "person", "label", "address", "asked", "decided"),
-        page="device",
+        visible_columns=("application", "state", "person", "label", "address", "asked", "decided"),
+        url_name="device",
         about=_("Device sign-in requests."),
         empty=_("No device requests yet. Try one in the playground."),
         actions=(
@@ -195,9 +195,9 @@ _ALL = (
                 "devices.revoke",
                 lambda row, person: timeline.revoke(row.pk, by=person),
                 _("All tokens of the device are revoked immediately. The device must sign in again."),
-                counted("%(count)d device revoked.", "%(count)d devices revoked."),
+                plural_text("%(count)d device revoked.", "%(count)d devices revoked."),
                 danger=True,
-                fits=lambda row: row["state"] in ("approved", "redeemed"),
+                is_offered_for=lambda row: row["state"] in ("approved", "redeemed"),
             ),
         ),
     ),
@@ -207,12 +207,12 @@ _ALL = (
         "applications.see",
         "applications.edit",
         kind="application",
-        shown=("name", "title", "client_id", "type", "grants", "groups", "active"),
-        choices=OF_APPLICATION,
-        titles=PURPOSES,
-        add="application-new",
-        create=_("Create application"),
-        concerning=lambda row: {"area": "application", "target": row.name},
+        visible_columns=("name", "title", "client_id", "type", "grants", "groups", "active"),
+        choices=APPLICATION_CHOICES,
+        field_titles=PURPOSE_TITLES,
+        add_url_name="application-new",
+        create_label=_("Create application"),
+        event_filters=lambda row: {"area": "application", "target": row.name},
         about=_("What people sign in to: devices, command-line tools and services."),
         empty=_("Create your first application: choose a template and answer three questions."),
         actions=(
@@ -220,24 +220,26 @@ _ALL = (
                 "activate",
                 _("Activate"),
                 "applications.edit",
-                application_active(True),
-                done=counted("%(count)d application activated.", "%(count)d applications activated."),
-                fits=lambda row: not row["active"],
+                make_set_application_active(True),
+                success_message=plural_text(
+                    "%(count)d application activated.", "%(count)d applications activated."
+                ),
+                is_offered_for=lambda row: not row["active"],
             ),
             Action(
                 "deactivate",
                 _("Deactivate"),
                 "applications.edit",
-                application_active(False),
+                make_set_application_active(False),
                 _("No one can sign in to it, and its tokens are rejected, until you activate it again."),
-                counted("%(count)d application deactivated.", "%(count)d applications deactivated."),
-                fits=lambda row: bool(row["active"]),
+                plural_text("%(count)d application deactivated.", "%(count)d applications deactivated."),
+                is_offered_for=lambda row: bool(row["active"]),
             ),
-            delete_action(
+            make_delete_action(
                 "application",
                 "applications.edit",
                 _("Every device connected to it must be connected again. This can't be undone."),
-                counted("%(count)d application deleted.", "%(count)d applications deleted."),
+                plural_text("%(count)d application deleted.", "%(count)d applications deleted."),
             ),
         ),
     ),
@@ -247,23 +249,23 @@ _ALL = (
         "scopes.see",
         "scopes.edit",
         kind="scope",
-        shown=("name", "title", "description"),
-        create=_("Create scope"),
-        concerning=lambda row: {"area": "scope", "target": row.name},
+        visible_columns=("name", "title", "description"),
+        create_label=_("Create scope"),
+        event_filters=lambda row: {"area": "scope", "target": row.name},
         about=_("What applications can request, as described on the consent page."),
         empty=_(
             "Only the standard scopes exist: openid, profile, email, offline_access. Create scopes for your "
             "own services."
         ),
         actions=(
-            delete_action(
+            make_delete_action(
                 "scope",
                 "scopes.edit",
                 _(
                     "Applications can't request it anymore. Scopes that are still used by applications or "
                     "conditions aren't deleted."
                 ),
-                counted("%(count)d scope deleted.", "%(count)d scopes deleted."),
+                plural_text("%(count)d scope deleted.", "%(count)d scopes deleted."),
             ),
         ),
     ),
@@ -271,10 +273,10 @@ _ALL = (
         FLOWS,
         _("Flow"),
         "flows.see",
-        shown=("name", "for", "default", "version", "published", "by", "draft"),
-        page="builder",
-        add="flow-new",
-        create=_("Create flow"),
+        visible_columns=("name", "for", "default", "version", "published", "by", "draft"),
+        url_name="builder",
+        add_url_name="flow-new",
+        create_label=_("Create flow"),
         about=_("The steps people go through to sign in, connect a device or sign out."),
         empty=_("No one can sign in until you publish a flow. Start from a template."),
         actions=(
@@ -282,12 +284,12 @@ _ALL = (
                 "delete",
                 _("Delete"),
                 "flows.publish",
-                deletes("flow"),
+                make_delete("flow"),
                 _(
                     "All its versions and its draft are deleted, and people who are in the middle of it must "
                     "start over. This can't be undone."
                 ),
-                counted("%(count)d flow deleted.", "%(count)d flows deleted."),
+                plural_text("%(count)d flow deleted.", "%(count)d flows deleted."),
                 danger=True,
             ),
         ),
@@ -296,15 +298,15 @@ _ALL = (
         RUNS,
         _("Run"),
         "runs.inspect",
-        shown=("flow", "version", "at", "end", "started", "expires"),
-        page="run",
+        visible_columns=("flow", "version", "at", "end", "started", "expires"),
+        url_name="run",
         empty=_("No runs yet."),
     ),
     Resource(
         EVENTS,
         _("Event"),
         "events.see",
-        shown=("at", "kind"),
+        visible_columns=("at", "kind"),
         about=_("Audit log. Entries can't be edited or deleted."),
         empty=_("No activity yet."),
     ),
@@ -312,31 +314,31 @@ _ALL = (
         KEYS,
         _("Signing key"),
         "keys.see",
-        shown=("kid", "algorithm", "created", "retires"),
-        concerning=lambda row: {"area": "key", "target": row.kid},
+        visible_columns=("kid", "algorithm", "created", "retires"),
+        event_filters=lambda row: {"area": "key", "target": row.kid},
         about=_(
             "The newest key signs tokens. Older keys stay valid for 2 more days, so that existing tokens "
             "keep working."
         ),
         empty=_("The first key is created with the first token."),
-        add="keys-rotate",
-        create=_("Rotate key"),
+        add_url_name="keys-rotate",
+        create_label=_("Rotate key"),
     ),
     Resource(
         OWNED,
         _("Object of a blueprint"),
         "blueprints.see",
-        shown=("name", "kind", "blueprint", "applied", "drifted"),
-        concerning=lambda row: {"topic": drift.topic_of(row.pk)},
+        visible_columns=("name", "kind", "blueprint", "applied", "drifted"),
+        event_filters=lambda row: {"topic": drift.topic_of(row.pk)},
     ),
     Resource(
         TENANTS,
         _("Tenant"),
         "tenants.see",
-        shown=("name", "title", "domains", "asked", "people", "applications"),
-        page="tenant",
-        add="tenant-new",
-        create=_("Create tenant"),
+        visible_columns=("name", "title", "domains", "asked", "people", "applications"),
+        url_name="tenant",
+        add_url_name="tenant-new",
+        create_label=_("Create tenant"),
     ),
 )
 

@@ -24,9 +24,9 @@ from web.api.admin import (
     recipes,
     tenants,
 )
-from web.api.admin.openapi import described
-from web.api.body import BodyParser, json_only
-from web.api.errors import problem
+from web.api.admin.openapi import complete_document
+from web.api.body import BodyParser, require_json
+from web.api.errors import error_response
 from web.api.runs import runs
 
 _PREFIX, _NAME = "/api/", "api"
@@ -53,7 +53,7 @@ api = Api(
     urls_namespace=_NAME,
     parser=BodyParser(),
 )
-runs.router.add_decorator(json_only, mode="view")
+runs.router.add_decorator(require_json, mode="view")
 api.add_router("/runs", runs.router)
 with override("en"):  # specific routers come before the generic ones of all objects
     for _prefix, _router in (
@@ -65,11 +65,11 @@ with override("en"):  # specific routers come before the generic ones of all obj
         ("/flows", flows.router),
         ("/blueprints", blueprints.router),
         ("/blueprint-secrets", blueprint_secrets.router),
-        *objects.routers(),
+        *objects.build_routers(),
     ):
         api.add_router(_prefix, _router)
-errors.listen(api)
-failures.listen(api)
+errors.register_handlers(api)
+failures.register_handlers(api)
 
 
 def urls() -> tuple[list[URLPattern], str, str]:
@@ -93,10 +93,10 @@ def document() -> dict[str, Any]:
 def _document_json() -> str:
     with override("en"):
         # lazy titles are rendered here
-        return json.dumps(described(api.get_openapi_schema(path_prefix=_PREFIX)), default=str)
+        return json.dumps(complete_document(api.get_openapi_schema(path_prefix=_PREFIX)), default=str)
 
 
-def written() -> str:
+def render_document() -> str:
     """Return the document as it is committed: with sorted keys and one newline at the end."""
     return json.dumps(document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -121,7 +121,7 @@ def _dispatch(patterns: list[URLPattern]) -> Callable[..., HttpResponse]:
         if response.status_code != 405:
             return response
         names = sorted(allowed | set(response["Allow"].split(", ")))
-        return problem(405, "invalid_request", f"Use {' or '.join(names)}.", Allow=", ".join(names))
+        return error_response(405, "invalid_request", f"Use {' or '.join(names)}.", Allow=", ".join(names))
 
     return view
 
@@ -132,7 +132,7 @@ def _docs(request: HttpRequest) -> HttpResponse:
 
 
 def _not_found(request: HttpRequest, anything: str = "") -> HttpResponse:
-    return problem(404, "not_found", "Not found: check the address.")
+    return error_response(404, "not_found", "Not found: check the address.")
 
 
 _docs.csrf_exempt = _not_found.csrf_exempt = True  # type: ignore[attr-defined]

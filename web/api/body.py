@@ -9,16 +9,16 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja.parser import Parser
 
-from web.api.errors import BadBody, problem
+from web.api.errors import InvalidBody, error_response
 
 _MAX_DEPTH = 20
 
 
 class BodyParser(Parser):
-    """A parser that is stricter than the framework's and raises BadBody."""
+    """A parser that is stricter than the framework's and raises InvalidBody."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the body as an object; raise BadBody.
+        """Return the body as an object; raise InvalidBody.
 
         No text contains NUL or an unpaired surrogate (RFC 8259 section 8.2), no number is infinite (1e999,
         section 6), and the nesting is at most 20 levels deep.
@@ -26,25 +26,25 @@ class BodyParser(Parser):
         try:
             body = json.loads(request.body, parse_constant=_reject_constant)
         except (ValueError, RecursionError):
-            raise BadBody("The body is not valid JSON.") from None
+            raise InvalidBody("The body is not valid JSON.") from None
         if not isinstance(body, dict):
-            raise BadBody
+            raise InvalidBody
         return {_validated(name): _validated(value) for name, value in body.items()}
 
 
-def json_only(operation: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def require_json(operation: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Respond with 415 to any other body: another site's form can send text/plain without permission."""
 
     @wraps(operation)
     def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST" and request.content_type != "application/json":
-            return problem(415, "invalid_request", "The body must be application/json.")
+            return error_response(415, "invalid_request", "The body must be application/json.")
         return operation(request, *args, **kwargs)
 
     return view
 
 
-def is_another_type(request: HttpRequest) -> bool:
+def has_other_content_type(request: HttpRequest) -> bool:
     """Return whether the request has a body that is not JSON.
 
     A request with an access token needs no content type if it has no body.
@@ -58,14 +58,14 @@ def is_another_type(request: HttpRequest) -> bool:
 
 def _validated(value: Any, depth: int = _MAX_DEPTH) -> Any:
     if not depth:
-        raise BadBody("The body is nested too deep.")
+        raise InvalidBody("The body is nested too deep.")
     if isinstance(value, str):
         try:
             return value.encode().decode().replace("\0", "")
         except UnicodeEncodeError:
-            raise BadBody("A text is not valid Unicode.") from None
+            raise InvalidBody("A text is not valid Unicode.") from None
     if isinstance(value, float) and not isfinite(value):
-        raise BadBody("A number is too large.")
+        raise InvalidBody("A number is too large.")
     if isinstance(value, dict):
         return {_validated(name): _validated(each, depth - 1) for name, each in value.items()}
     return [_validated(each, depth - 1) for each in value] if isinstance(value, list) else value

@@ -20,7 +20,7 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True)
-class Member:
+class DocumentedField:
     """One parameter, or one member of a body or a response.
 
     ``name``: the name of a nested member has the names of its parents before it, joined by dots.
@@ -28,26 +28,26 @@ class Member:
 
     name: str
     type: str
-    words: str = ""
+    description: str = ""
     required: bool = False
-    where: str = ""
+    location: str = ""
 
 
 @dataclass(frozen=True)
-class Answered:
+class DocumentedResponse:
     """A possible response with this status."""
 
     status: str
-    words: str
+    description: str
     headers: str = ""
-    members: list[Member] = field(default_factory=list)
+    members: list[DocumentedField] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Operation:
+class DocumentedOperation:
     """One operation.
 
-    ``needs``: the permission of the role, empty for runs, which need none.
+    ``permission``: the permission of the role, empty for runs, which need none.
     """
 
     name: str
@@ -55,32 +55,32 @@ class Operation:
     method: str
     path: str
     summary: str
-    words: str
-    needs: str
+    description: str
+    permission: str
     scope: str
-    parameters: list[Member]
-    body: list[Member]
+    parameters: list[DocumentedField]
+    body: list[DocumentedField]
     example: str
-    answers: list[Answered]
+    responses: list[DocumentedResponse]
 
     @property
-    def good(self) -> list[Answered]:
+    def successes(self) -> list[DocumentedResponse]:
         """Return the responses on success."""
-        return [each for each in self.answers if each.status < "400"]
+        return [each for each in self.responses if each.status < "400"]
 
     @property
-    def bad(self) -> list[Answered]:
+    def errors(self) -> list[DocumentedResponse]:
         """Return the responses on error."""
-        return [each for each in self.answers if each.status >= "400"]
+        return [each for each in self.responses if each.status >= "400"]
 
     @property
-    def sends(self) -> bool:
+    def has_body(self) -> bool:
         """Return whether the request has a body."""
         return bool(self.example)
 
 
 @cache
-def operations() -> dict[str, Operation]:
+def operations() -> dict[str, DocumentedOperation]:
     """Return all operations by name, ordered by path."""
     spec = document()
     found = [
@@ -91,29 +91,31 @@ def operations() -> dict[str, Operation]:
     return {each.name: each for each in found}
 
 
-def _operation(spec: Mapping[str, Any], path: str, method: str, described: Mapping[str, Any]) -> Operation:
+def _operation(
+    spec: Mapping[str, Any], path: str, method: str, described: Mapping[str, Any]
+) -> DocumentedOperation:
     words = described.get("description", "")
     needs = _PERMISSION.search(words)
     sent = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-    return Operation(
+    return DocumentedOperation(
         name=described["operationId"],
         tag=described["tags"][0],
         method=method.upper(),
         path=path,
         summary=described["summary"],
-        words=_plain(_PERMISSION.sub("", words)),
-        needs=needs[1] if needs else "",
+        description=_plain(_PERMISSION.sub("", words)),
+        permission=needs[1] if needs else "",
         scope=needs[2].replace("`", "") if needs else "",
         parameters=[_parameter(spec, each) for each in described.get("parameters", ())],
         body=list(_members(spec, sent)) if sent else [],
         example=json.dumps(example(spec, sent), indent=2, ensure_ascii=False) if sent else "",
-        answers=[_response(spec, status, each) for status, each in described["responses"].items()],
+        responses=[_response(spec, status, each) for status, each in described["responses"].items()],
     )
 
 
-def _parameter(spec: Mapping[str, Any], described: Mapping[str, Any]) -> Member:
+def _parameter(spec: Mapping[str, Any], described: Mapping[str, Any]) -> DocumentedField:
     words = described.get("description", "") or described["schema"].get("description", "")
-    return Member(
+    return DocumentedField(
         described["name"],
         _type(spec, described["schema"]),
         _plain(words),
@@ -122,10 +124,10 @@ def _parameter(spec: Mapping[str, Any], described: Mapping[str, Any]) -> Member:
     )
 
 
-def _response(spec: Mapping[str, Any], status: str, described: Mapping[str, Any]) -> Answered:
+def _response(spec: Mapping[str, Any], status: str, described: Mapping[str, Any]) -> DocumentedResponse:
     described = _resolve(spec, described)
     schema = described.get("content", {}).get("application/json", {}).get("schema")
-    return Answered(
+    return DocumentedResponse(
         status,
         _plain(described["description"]),
         ", ".join(described.get("headers", ())),
@@ -135,13 +137,13 @@ def _response(spec: Mapping[str, Any], status: str, described: Mapping[str, Any]
 
 def _members(
     spec: Mapping[str, Any], schema: Mapping[str, Any], before: str = "", depth: int = 0
-) -> Iterator[Member]:
+) -> Iterator[DocumentedField]:
     """Yield the members of an object and of the objects in it."""
     schema = _resolve(spec, schema)
     for name, each in schema.get("properties", {}).items():
         words = each.get("description", "") or (each.get("title", "") if "$ref" not in each else "")
         required = name in schema.get("required", ())
-        yield Member(f"{before}{name}", _type(spec, each), _plain(words), required)
+        yield DocumentedField(f"{before}{name}", _type(spec, each), _plain(words), required)
         inner = _resolve(spec, each)
         listed = "items" in inner
         if depth < _MAX_DEPTH:

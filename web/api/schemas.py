@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.json_schema import SkipJsonSchema
 
 from flows.documents.designations import DESIGNATIONS
-from flows.engine.page import Kind
+from flows.engine.page import PageKind
 
 PURPOSES = tuple(each.name for each in DESIGNATIONS.values() if each.startable)
 
@@ -21,13 +21,13 @@ def _purpose(name: str) -> str:
     return name
 
 
-class Sent(BaseModel):
+class RequestBody(BaseModel):
     """A request body; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Begin(Sent):
+class StartRun(RequestBody):
     """The purpose of a new run."""
 
     purpose: Annotated[str, AfterValidator(_purpose)] = Field(
@@ -39,7 +39,7 @@ class Begin(Sent):
     )
 
 
-class Answer(Sent):
+class StepAnswer(RequestBody):
     """The answer to the step of a challenge.
 
     An answer to another step changes nothing: the current challenge is returned.
@@ -53,7 +53,7 @@ class Answer(Sent):
     )
 
 
-class Restart(Sent):
+class RestartRun(RequestBody):
     """How to restart the run."""
 
     keep: StrictBool = Field(
@@ -61,14 +61,14 @@ class Restart(Sent):
     )
 
 
-class Problem(BaseModel):
+class ApiError(BaseModel):
     """An error of this API."""
 
     error: str = Field(description="The error code, for programs.")
     error_description: str = Field(description="A description of the error, for developers.")
 
 
-class Refusal(Problem):
+class DetailedApiError(ApiError):
     """An error with its details."""
 
     errors: dict[str, list[str]] = Field(
@@ -94,7 +94,7 @@ class Challenge(BaseModel):
     """The state of the run: what it asks for, or how it ended."""
 
     run: str = Field(description="The ID of the run.")
-    kind: Kind = Field(
+    kind: PageKind = Field(
         description="`ask`: answer the `fields`. `continue`: send an empty answer to continue. "
         "`last`: completed, with a final message. "
         "`finished`: completed, without a message. `leave`: completed, go to `url`. `denied`, `refused`, "
@@ -121,7 +121,7 @@ class Challenge(BaseModel):
     fields: list[RunField] = []
 
 
-class Opened(Challenge):
+class NewRun(Challenge):
     """A new run and its first challenge."""
 
     url: str = Field(
@@ -129,7 +129,7 @@ class Opened(Challenge):
     )
 
 
-class Begun(Opened):
+class StartedRun(NewRun):
     """A new run with its secret, which is shown only here."""
 
     secret: str = Field(
@@ -144,19 +144,19 @@ class Throttled(Challenge):
     error_description: str
 
 
-class Keys(Sent):
+class ObjectKeys(RequestBody):
     """The objects to change."""
 
     keys: list[str] = Field(min_length=1, max_length=200, description="The `key` of each row in the list.")
 
 
-class Acted(BaseModel):
+class ActionResult(BaseModel):
     """The result of an action."""
 
     changed: bool = Field(description="false: there was nothing to change.")
 
 
-class ActedOn(BaseModel):
+class ObjectActionResult(BaseModel):
     """The result of an action for one object."""
 
     key: str
@@ -164,13 +164,13 @@ class ActedOn(BaseModel):
     message: str
 
 
-class Done(BaseModel):
+class BulkActionResult(BaseModel):
     """The result for each object, in the order of the request."""
 
-    results: list[ActedOn]
+    results: list[ObjectActionResult]
 
 
-class Me(BaseModel):
+class CurrentUser(BaseModel):
     """The current user, with their role and permissions."""
 
     person: str
@@ -178,7 +178,7 @@ class Me(BaseModel):
     operations: list[str]
 
 
-class Rotate(Sent):
+class KeyRotation(RequestBody):
     """How to treat the old keys."""
 
     keep_old: StrictBool = Field(
@@ -186,32 +186,32 @@ class Rotate(Sent):
     )
 
 
-class Rotated(BaseModel):
+class RotatedKey(BaseModel):
     """The new signing key."""
 
     kid: str
 
 
-class NewSecret(BaseModel):
+class NewClientSecret(BaseModel):
     """A new client secret, shown only here."""
 
     client_secret: str
 
 
-class Domains(BaseModel):
+class DomainList(BaseModel):
     """The domains of a tenant."""
 
     approved: list[str] = Field(description="Approved domains, which lead to this tenant.")
     waiting: list[str] = Field(description="Requested domains that aren't approved yet.")
 
 
-class WayIn(BaseModel):
+class CreatedRecoveryLink(BaseModel):
     """A one-time recovery link, shown only here."""
 
     recovery_url: str
 
 
-class NewTenant(Sent):
+class NewTenant(RequestBody):
     """A new tenant and its first administrator."""
 
     name: str = Field(min_length=1, max_length=50)
@@ -221,7 +221,7 @@ class NewTenant(Sent):
     email: str = Field("", max_length=254)
 
 
-class ShippedMail(BaseModel):
+class DefaultMail(BaseModel):
     """A default email template."""
 
     mail: str = Field(description="The key in `/api/mails/`, to customize it.")
@@ -231,13 +231,13 @@ class ShippedMail(BaseModel):
     words: list[str] = Field(description="The variables that may be used between `{{` and `}}`.")
 
 
-class ShippedMails(BaseModel):
+class DefaultMailList(BaseModel):
     """All default email templates."""
 
-    mails: list[ShippedMail]
+    mails: list[DefaultMail]
 
 
-class PlanWish(Sent):
+class PlanBlueprintRequest(RequestBody):
     """A blueprint and its name, which identifies the objects it manages."""
 
     text: str = Field(
@@ -250,7 +250,7 @@ class PlanWish(Sent):
     )
 
 
-class ApplyWish(PlanWish):
+class ApplyBlueprintRequest(PlanBlueprintRequest):
     """A blueprint to apply, optionally only if nothing changed since the preview."""
 
     expect: str = Field(
@@ -276,7 +276,7 @@ class PlannedChange(BaseModel):
     keys: list[PlannedKey]
 
 
-class Missing(BaseModel):
+class MissingValue(BaseModel):
     """A value that is referenced with `!secret` and missing."""
 
     tenant: str
@@ -290,7 +290,7 @@ class BlueprintPlan(BaseModel):
     state: str = Field(description="Identifies the state that the preview is based on.")
     counts: dict[str, int]
     changes: list[PlannedChange]
-    missing: list[Missing] = Field(description="Secrets to enter before the blueprint can be applied.")
+    missing: list[MissingValue] = Field(description="Secrets to enter before the blueprint can be applied.")
     notes: list[str]
 
 
@@ -311,7 +311,7 @@ class BlueprintResults(BaseModel):
     results: list[BlueprintResult]
 
 
-class Drifted(BaseModel):
+class DriftedObject(BaseModel):
     """An object that has drifted from its blueprint, and who changed it."""
 
     blueprint: str
@@ -322,13 +322,13 @@ class Drifted(BaseModel):
     at: str
 
 
-class Drifts(BaseModel):
+class DriftList(BaseModel):
     """All objects that have drifted."""
 
-    drifted: list[Drifted]
+    drifted: list[DriftedObject]
 
 
-class Exported(BaseModel):
+class BlueprintExport(BaseModel):
     """The tenant or one flow as YAML. Secrets are referenced, not included."""
 
     text: str

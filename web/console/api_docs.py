@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from web.api.app import document
-from web.api.reference import Operation, operations
-from web.console.frame import Page, show
+from web.api.reference import DocumentedOperation, operations
+from web.console.frame import ConsolePage, render_page
 from web.console.requests import ConsoleRequest
 
 
@@ -24,7 +24,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
         for tag, group in groupby(sorted(matching, key=lambda each: each.tag), key=lambda each: each.tag)
     ]
     context: dict[str, Any] = {"tags": tags, "words": query, "root": _root(request), "many": len(matching)}
-    return show(request, "console/api_docs.html", title=_("API"), **context)
+    return render_page(request, "console/api_docs.html", title=_("API"), **context)
 
 
 def detail(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -38,7 +38,9 @@ def detail(request: ConsoleRequest, name: str) -> HttpResponse:
         "back": reverse("console:api-docs"),
         "open": name in _PUBLIC,
     }
-    return show(request, "console/api_docs_one.html", title=operation.summary, belongs_to=_("API"), **context)
+    return render_page(
+        request, "console/api_docs_one.html", title=operation.summary, belongs_to=_("API"), **context
+    )
 
 
 def download(request: ConsoleRequest) -> HttpResponse:
@@ -57,15 +59,15 @@ def _root(request: ConsoleRequest) -> str:
     return f"{request.scheme}://{request.get_host()}"
 
 
-def _search_text(operation: Operation) -> str:
+def _search_text(operation: DocumentedOperation) -> str:
     return (
-        f"{operation.method} {operation.path} {operation.summary} {operation.words} {operation.needs} "
-        f"{operation.tag}"
+        f"{operation.method} {operation.path} {operation.summary} {operation.description} "
+        f"{operation.permission} {operation.tag}"
     ).lower()
 
 
 PAGES = (
-    Page("api/", index, "api-docs", see="overview.see"),
-    Page("api/openapi.json", download, "api-docs-document", see="overview.see"),
-    Page("api/<slug:name>", detail, "api-docs-one", see="overview.see"),
+    ConsolePage("api/", index, "api-docs", view_operation="overview.see"),
+    ConsolePage("api/openapi.json", download, "api-docs-document", view_operation="overview.see"),
+    ConsolePage("api/<slug:name>", detail, "api-docs-one", view_operation="overview.see"),
 )

@@ -12,19 +12,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from blueprints.files import drift, secrets
-from blueprints.files.apply import StateMoved, results
+from blueprints.files.apply import PlanChanged, latest_results
 from blueprints.files.export import NoSuchFlow, export
 from blueprints.files.plan import Plan
 from blueprints.files.problems import BadBlueprint
-from blueprints.files.uploads import apply_sent, plan_sent
+from blueprints.files.uploads import apply_upload, plan_upload
 from flows.documents.listings import FLOWS
 from idp.accounts.roles import NotAllowed, OwnPassword
 from idp.events.listings import EVENTS
-from idp.foundation.listing import Wish
+from idp.foundation.listing import ListQuery
 from idp.tenancy.scope import current_tenant
 from web.administration.resources import RESOURCES
-from web.console.frame import Page, see, show
-from web.console.objects.form_errors import Problem
+from web.console.frame import ConsolePage, render_page, see_other
+from web.console.objects.form_errors import FormProblem
 from web.console.objects.history import history
 from web.console.requests import ConsoleRequest
 
@@ -51,7 +51,7 @@ _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_. -]{0,99}\Z")
 def blueprints(request: ConsoleRequest) -> HttpResponse:
     """Render the applied blueprints, the drifted objects and the names of the secrets."""
     may = request.may
-    owned, drifted = RESOURCES["owned"].listing.page(Wish(size=1)), drift.stored()
+    owned, drifted = RESOURCES["owned"].listing.page(ListQuery(size=1)), drift.stored_drift()
     context: dict[str, Any] = {
         "attempts": _attempts(everywhere=may("tenants.see")),
         "drifted": [
@@ -64,9 +64,9 @@ def blueprints(request: ConsoleRequest) -> HttpResponse:
         "watched": bool(settings.BLUEPRINTS),
         "folder": settings.BLUEPRINTS if may("tenants.see") else "",
         "history": history(request, _EVENT_FILTER),
-        "flows": [row["name"] for row in FLOWS.page(Wish(size=200)).rows if row["version"]],
+        "flows": [row["name"] for row in FLOWS.page(ListQuery(size=200)).rows if row["version"]],
     }
-    return show(request, "console/blueprints.html", title=_("Blueprints"), **context)
+    return render_page(request, "console/blueprints.html", title=_("Blueprints"), **context)
 
 
 def plan(request: ConsoleRequest) -> HttpResponse:
@@ -82,7 +82,7 @@ def plan(request: ConsoleRequest) -> HttpResponse:
         "prune": form["prune"],
     }
     try:
-        planned = plan_sent(form["text"], **options)
+        planned = plan_upload(form["text"], **options)
     except BadBlueprint as bad:
         return _render_plan(request, form, faults=_locate_problems(bad, form["text"]), status=400)
     except NotAllowed as refused:
@@ -106,14 +106,14 @@ def apply(request: ConsoleRequest) -> HttpResponse:
     if form["wrong"] or not expect:
         return _render_plan(request, form, error=form["wrong"] or _("Preview the changes first."), status=400)
     try:
-        done = apply_sent(form["text"], expect=expect, **options)
+        done = apply_upload(form["text"], expect=expect, **options)
     except BadBlueprint as bad:
         return _render_plan(request, form, faults=_locate_problems(bad, form["text"]), status=400)
     except NotAllowed as refused:
         return _render_plan(request, form, error=_role_error(refused), status=403)
-    except StateMoved:
+    except PlanChanged:
         return _render_changed(request, form, options)
-    return see(
+    return see_other(
         request,
         reverse("console:blueprints"),
         _("Applied: %(counts)s.") % {"counts": format_counts(done.counts)},
@@ -122,14 +122,14 @@ def apply(request: ConsoleRequest) -> HttpResponse:
 
 def check_drift(request: ConsoleRequest) -> HttpResponse:
     """Check for drift now instead of at the next check, which happens every ten minutes."""
-    drift.note_drift()
-    count = len(drift.stored())
+    drift.record_drift()
+    count = len(drift.stored_drift())
     message = ngettext(
         "%(many)d object has drifted from its blueprint.",
         "%(many)d objects have drifted from their blueprints.",
         count,
     ) % {"many": count}
-    return see(request, reverse("console:blueprints"), message if count else _("No drift."))
+    return see_other(request, reverse("console:blueprints"), message if count else _("No drift."))
 
 
 def secret(request: ConsoleRequest) -> HttpResponse:
@@ -146,19 +146,19 @@ def secret(request: ConsoleRequest) -> HttpResponse:
     )
     back = reverse("console:blueprints")
     if "forget" in request.POST:
-        return see(
+        return see_other(
             request,
             back,
             _("Secret deleted.")
-            if secrets.forget(name.replace("\0", ""), by=by)
+            if secrets.remove(name.replace("\0", ""), by=by)
             else _("This secret doesn't exist."),
         )
     try:
         secrets.check(name, value)
     except secrets.BadSecret as bad:
-        return see(request, back, str(bad))
-    secrets.keep(name, value, by=by)
-    return see(
+        return see_other(request, back, str(bad))
+    secrets.save(name, value, by=by)
+    return see_other(
         request,
         back,
         _("Secret saved. Use it in blueprints as !secret %(name)s.") % {"name": name},
@@ -168,7 +168,7 @@ def secret(request: ConsoleRequest) -> HttpResponse:
 def _confirm_deletion(request: ConsoleRequest, name: str) -> HttpResponse:
     back = reverse("console:blueprints")
     if name not in secrets.names():
-        return see(request, back, _("This secret doesn't exist."))
+        return see_other(request, back, _("This secret doesn't exist."))
     asks = _(
         "The value is deleted permanently. Existing objects keep working, but blueprints that use this "
         "secret can't create new objects."
@@ -179,7 +179,7 @@ def _confirm_deletion(request: ConsoleRequest, name: str) -> HttpResponse:
         "button": _("Delete"),
         "hidden": {"name": name, "forget": "1"},
     }
-    return show(
+    return render_page(
         request,
         "console/objects/ask.html",
         title=_("Delete this secret?"),
@@ -230,7 +230,7 @@ def _render_changed(request: ConsoleRequest, form: dict[str, Any], options: dict
         "now."
     )
     try:
-        return _render_plan(request, form, error=error, plan=plan_sent(form["text"], **options), status=409)
+        return _render_plan(request, form, error=error, plan=plan_upload(form["text"], **options), status=409)
     except BadBlueprint as bad:
         return _render_plan(request, form, faults=_locate_problems(bad, form["text"]), status=409)
     except NotAllowed as refused:
@@ -246,7 +246,7 @@ def _render_plan(
     status: int = 200,
     **context: Any,
 ) -> HttpResponse:
-    context["problems"] = [Problem(error)] if error else []
+    context["problems"] = [FormProblem(error)] if error else []
     if plan:
         context["plan"] = {
             "changes": [_change(change) for change in plan.effective[:_MAX_SHOWN]],
@@ -255,10 +255,10 @@ def _render_plan(
             "unchanged": plan.counts["unchanged"],
             "missing": plan.missing,
             "notes": plan.notes,
-            "state": plan.state if plan.effective and not plan.missing else "",
+            "state": plan.digest if plan.effective and not plan.missing else "",
         }
     context |= {"said": form, "everywhere": request.may("tenants.edit"), "here": current_tenant().name}
-    return show(
+    return render_page(
         request, "console/blueprints_plan.html", title=_("Import blueprint"), status=status, **context
     )
 
@@ -335,9 +335,9 @@ def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
                 "failed": not row.succeeded,
                 "messages": row.messages,
             }
-            for row in results()
+            for row in latest_results()
         ]
-    rows = EVENTS.page(Wish(filters={"kind": "blueprint.applied"}, size=20)).rows
+    rows = EVENTS.page(ListQuery(filters={"kind": "blueprint.applied"}, size=20)).rows
     return [
         {
             "at": row["at"],
@@ -350,10 +350,30 @@ def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
 
 
 PAGES = (
-    Page("blueprints/", blueprints, "blueprints", see="blueprints.see"),
-    Page("blueprints/plan", plan, "blueprints-plan", see="blueprints.apply", do="blueprints.apply"),
-    Page("blueprints/apply", apply, "blueprints-apply", see="", do="blueprints.apply"),
-    Page("blueprints/look", check_drift, "blueprints-look", see="", do="blueprints.apply"),
-    Page("blueprints/secret", secret, "blueprints-secret", see="blueprints.apply", do="blueprints.apply"),
-    Page("blueprints/export", download, "blueprints-export", see="blueprints.see"),
+    ConsolePage("blueprints/", blueprints, "blueprints", view_operation="blueprints.see"),
+    ConsolePage(
+        "blueprints/plan",
+        plan,
+        "blueprints-plan",
+        view_operation="blueprints.apply",
+        post_operation="blueprints.apply",
+    ),
+    ConsolePage(
+        "blueprints/apply", apply, "blueprints-apply", view_operation="", post_operation="blueprints.apply"
+    ),
+    ConsolePage(
+        "blueprints/look",
+        check_drift,
+        "blueprints-look",
+        view_operation="",
+        post_operation="blueprints.apply",
+    ),
+    ConsolePage(
+        "blueprints/secret",
+        secret,
+        "blueprints-secret",
+        view_operation="blueprints.apply",
+        post_operation="blueprints.apply",
+    ),
+    ConsolePage("blueprints/export", download, "blueprints-export", view_operation="blueprints.see"),
 )

@@ -18,12 +18,12 @@ from idp.accounts.roles import operations_of
 from idp.foundation.colors import DARK, LIGHT, contrast
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
-from idp.tenancy.tenants import asked_for, leads_to, may_send_from
-from web.console.frame import Page, see, show
-from web.console.objects.form_errors import CHANGED_MEANWHILE, of_errors
+from idp.tenancy.tenants import approved_domains, may_send_from, pending_domains
+from web.console.frame import ConsolePage, render_page, see_other
+from web.console.objects.form_errors import CHANGED_MEANWHILE, problems_from_errors
 from web.console.objects.history import history
 from web.console.requests import ConsoleRequest
-from web.middleware.headers import policy
+from web.middleware.headers import content_security_policy
 
 PICTURES = {
     "image/png": b"\x89PNG",
@@ -45,10 +45,10 @@ _TITLES = {
 
 def branding(request: ConsoleRequest) -> HttpResponse:
     """Render the branding form; a POST is saved as a document, like every other change of the tenant."""
-    known = edit.current("tenant", current_tenant().name)
+    known = edit.load("tenant", current_tenant().name)
     if known is None:
         raise Http404
-    document, errors, etag, status = known.document, dict[str, list[str]](), known.etag, 200
+    document, errors, etag, status = known.document, dict[str, list[str]](), known.digest, 200
     if request.method == "POST":
         document, errors = _read_form(request, known.document)
         etag = request.POST.get("etag", "")
@@ -56,30 +56,32 @@ def branding(request: ConsoleRequest) -> HttpResponse:
         if not errors:
             try:
                 saved = edit.save("tenant", document, by=by, expect=etag, new=False, rights=rights)
-            except edit.Refused as refused:
+            except edit.InvalidObject as refused:
                 errors = _by_field(refused.errors)
-            except edit.Moved:
+            except edit.EditConflict:
                 errors = {"": [str(CHANGED_MEANWHILE)]}
-                etag = known.etag
+                etag = known.digest
             else:
                 changed = ", ".join(each.key for each in saved.keys)
                 message = _("Changes saved. (%(keys)s)") if changed else _("No changes to save.")
-                return see(request, reverse("console:branding"), message % {"keys": changed})
+                return see_other(request, reverse("console:branding"), message % {"keys": changed})
         status = 409 if "" in errors else 400
     context = {
         "said": {**document, **{name: "\n".join(document.get(name, ())) for name in _LIST_FIELDS}},
         "errors": errors,
-        "problems": of_errors(errors, _TITLES),
+        "problems": problems_from_errors(errors, _TITLES),
         "etag": etag,
         "may_edit": request.may("branding.edit"),
         "host": request.get_host(),
         "logo_url": known.document["logo"],
-        "waiting": asked_for(current_tenant()),
+        "waiting": pending_domains(current_tenant()),
         "replies_only": bool(known.document["mail_from"]) and not may_send_from(current_tenant()),
         "history": history(request, {"area": "tenant", "target": current_tenant().name}),
     }
-    response = show(request, "console/branding.html", title=_("Branding & domains"), status=status, **context)
-    response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")
+    response = render_page(
+        request, "console/branding.html", title=_("Branding & domains"), status=status, **context
+    )
+    response.headers["Content-Security-Policy"] = content_security_policy(request, frame_src="'self'")
     return response
 
 
@@ -90,8 +92,8 @@ def preview(request: ConsoleRequest) -> HttpResponse:
     if request.method == "POST":
         document, errors = _read_form(request, {"logo": previewed.logo})
         try:
-            edit.checked("tenant", document)
-        except edit.Refused as refused:
+            edit.validate("tenant", document)
+        except edit.InvalidObject as refused:
             errors = {**errors, **refused.errors}
         error = " ".join(errors.get("accent", []) + errors.get("logo", []))
         previewed.title = document["title"] or previewed.title
@@ -107,7 +109,7 @@ def preview(request: ConsoleRequest) -> HttpResponse:
         "faint": min(ratios.values()) < 3,
     }
     response = render(request, "console/branding_preview.html", context)
-    response.headers["Content-Security-Policy"] = policy(
+    response.headers["Content-Security-Policy"] = content_security_policy(
         request, frame_ancestors="'self'", form_action="'none'"
     )
     return response
@@ -146,7 +148,7 @@ def _other_errors(
 ) -> dict[str, list[str]]:
     """Return the errors of the other fields, which are not validated once one field is wrong."""
     right = {key: value for key, value in document.items() if key not in errors}
-    return _by_field(edit.also_wrong("tenant", right, operations_of(request.person)))
+    return _by_field(edit.find_errors("tenant", right, operations_of(request.person)))
 
 
 def _logo(request: ConsoleRequest, known: str) -> tuple[str, str]:
@@ -169,7 +171,7 @@ def _logo(request: ConsoleRequest, known: str) -> tuple[str, str]:
 def _stays_reachable(request: ConsoleRequest, domains: list[str]) -> bool:
     """Return whether the host of this request would still lead to this tenant after the change."""
     if not request.may("tenants.edit"):
-        domains = [each for each in domains if each in leads_to(current_tenant())]
+        domains = [each for each in domains if each in approved_domains(current_tenant())]
     name = host_name(request.get_host()) or ""
     labels = name.split(".")
     return name in settings.DEFAULT_HOSTS or any(
@@ -186,6 +188,14 @@ def _by_field(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 
 PAGES = (
-    Page("branding/", branding, "branding", see="branding.see", do="branding.edit"),
-    Page("branding/preview", preview, "branding-preview", see="branding.see", do="branding.edit"),
+    ConsolePage(
+        "branding/", branding, "branding", view_operation="branding.see", post_operation="branding.edit"
+    ),
+    ConsolePage(
+        "branding/preview",
+        preview,
+        "branding-preview",
+        view_operation="branding.see",
+        post_operation="branding.edit",
+    ),
 )

@@ -12,7 +12,7 @@ from idp.devices import timeline as devices
 from idp.devices.service import topic_of
 from idp.oauth.clients import describe_scopes
 from web.administration.resources import RESOURCES
-from web.console.frame import Page, see, show
+from web.console.frame import ConsolePage, render_page, see_other
 from web.console.requests import ConsoleRequest
 
 _ENTRY_TITLES = {
@@ -44,7 +44,7 @@ _TONES = {"approved": "good", "redeemed": "good", "denied": "bad", "revoked": "b
 
 def device(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Render a device with its timeline."""
-    timeline = devices.story(pk)
+    timeline = devices.load_timeline(pk)
     if timeline is None:
         raise Http404
     state, tone = _STATES[timeline.state]
@@ -57,16 +57,16 @@ def device(request: ConsoleRequest, pk: int) -> HttpResponse:
         "entries": _timeline_entries(timeline),
         "goes_on": timeline.state in ("pending", "approved", "redeemed"),
         "events_url": f"{reverse('console:events')}?{urlencode({'topic': _event_topics(pk)})}",
-        "more_refreshes": timeline.refreshes - devices.SHOWN_REFRESHES,
+        "more_refreshes": timeline.refreshes - devices.MAX_REFRESHES,
         "back_url": reverse("console:devices"),
         "resource": RESOURCES["devices"],
     }
-    return show(request, "console/device.html", title=_title(timeline, pk), **context)
+    return render_page(request, "console/device.html", title=_title(timeline, pk), **context)
 
 
 def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Ask for confirmation, then deny the pending request or revoke the tokens of the device by POST."""
-    timeline, url = devices.story(pk), reverse("console:device", args=[pk])
+    timeline, url = devices.load_timeline(pk), reverse("console:device", args=[pk])
     if timeline is None:
         raise Http404
     if request.method != "POST" and timeline.can_end:
@@ -77,7 +77,7 @@ def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
             "button": _("Deny request") if pending else _("Revoke access"),
         }
         title = _("Deny this request?") if pending else _("Revoke access of this device?")
-        return show(
+        return render_page(
             request,
             "console/objects/ask.html",
             title=title,
@@ -86,14 +86,14 @@ def revoke(request: ConsoleRequest, pk: int) -> HttpResponse:
             **words,
         )
     done = request.method == "POST" and devices.end(pk, by=request.person)
-    return see(
+    return see_other(
         request,
         url,
         _("Access revoked.") if done else _("Nothing left to revoke."),
     )
 
 
-def _title(timeline: devices.Story, pk: int) -> str:
+def _title(timeline: devices.Timeline, pk: int) -> str:
     """Return the label of the device, or else its application, with the person who connected it."""
     name = (
         f"“{timeline.label}”"
@@ -108,7 +108,7 @@ def _event_topics(pk: int) -> str:
     return ",".join(devices.topics_of(pk) or (topic_of(pk),))
 
 
-def _timeline_entries(timeline: devices.Story) -> list[dict[str, Any]]:
+def _timeline_entries(timeline: devices.Timeline) -> list[dict[str, Any]]:
     return [
         {"title": _ENTRY_TITLES.get(each.what, each.what), "entry": each, "tone": _TONES.get(each.what, "")}
         for each in timeline.moments
@@ -116,6 +116,12 @@ def _timeline_entries(timeline: devices.Story) -> list[dict[str, Any]]:
 
 
 PAGES = (
-    Page("devices/<int:pk>/", device, "device", see="devices.see"),
-    Page("devices/<int:pk>/revoke", revoke, "device-revoke", see="devices.revoke", do="devices.revoke"),
+    ConsolePage("devices/<int:pk>/", device, "device", view_operation="devices.see"),
+    ConsolePage(
+        "devices/<int:pk>/revoke",
+        revoke,
+        "device-revoke",
+        view_operation="devices.revoke",
+        post_operation="devices.revoke",
+    ),
 )

@@ -16,11 +16,11 @@ from blueprints.objects import edit
 from flows.documents.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials
 from idp.devices.listings import DEVICES
-from idp.foundation.listing import Wish
+from idp.foundation.listing import ListQuery
 from idp.oauth.listings import APPLICATIONS
 from idp.tenancy.hosts import host_name
 from idp.tenancy.scope import current_tenant
-from web.console.frame import Page, see, show
+from web.console.frame import ConsolePage, render_page, see_other
 from web.console.requests import ConsoleRequest
 
 _DISMISSED_COOKIE = "foyer_first_steps"
@@ -101,9 +101,12 @@ def progress(request: ConsoleRequest) -> Progress:
     states = {
         "look": (branding, _has_branding()),
         "domain": (f"{branding}#domains", _has_a_domain(request)),
-        "factor": (f"{reverse(CREDENTIAL_SETUP)}?next={back}", bool(credentials.held(request.person))),
+        "factor": (
+            f"{reverse(CREDENTIAL_SETUP)}?next={back}",
+            bool(credentials.list_credentials(request.person)),
+        ),
         "application": (reverse("console:application-new"), _has_an_application()),
-        "device": (reverse("console:playground"), DEVICES.has(state="redeemed")),
+        "device": (reverse("console:playground"), DEVICES.exists(state="redeemed")),
     }
     return Progress(
         tuple(
@@ -113,7 +116,7 @@ def progress(request: ConsoleRequest) -> Progress:
     )
 
 
-def card(request: ConsoleRequest) -> Progress | None:
+def overview_card(request: ConsoleRequest) -> Progress | None:
     """Return the progress for the overview.
 
     None once the required steps are done, if the card is dismissed, or for a role that cannot do them.
@@ -127,7 +130,7 @@ def card(request: ConsoleRequest) -> Progress | None:
 
 def first_steps(request: ConsoleRequest) -> HttpResponse:
     """Render all steps, with the next one open."""
-    return show(
+    return render_page(
         request,
         "console/first_steps.html",
         title=_("Get started"),
@@ -139,10 +142,10 @@ def first_steps(request: ConsoleRequest) -> HttpResponse:
 def dismiss(request: ConsoleRequest) -> HttpResponse:
     """Hide the card in this browser, or show it again."""
     if "again" in request.POST:
-        response = see(request, reverse("console:first-steps"))
+        response = see_other(request, reverse("console:first-steps"))
         response.delete_cookie(_DISMISSED_COOKIE)
         return response
-    response = see(
+    response = see_other(
         request,
         reverse("console:overview"),
         _("Dismissed. You can find these steps again at /console/first-steps/."),
@@ -154,20 +157,28 @@ def dismiss(request: ConsoleRequest) -> HttpResponse:
 def _has_branding() -> bool:
     tenant = current_tenant()
     return (
-        tenant.title != _SHIPPED_TITLE or bool(tenant.logo) or tenant.accent != edit.blank("tenant")["accent"]
+        tenant.title != _SHIPPED_TITLE
+        or bool(tenant.logo)
+        or tenant.accent != edit.blank_document("tenant")["accent"]
     )
 
 
 def _has_an_application() -> bool:
-    return any(row["client_id"] != _SHIPPED_APPLICATION for row in APPLICATIONS.page(Wish(size=2)).rows)
+    return any(row["client_id"] != _SHIPPED_APPLICATION for row in APPLICATIONS.page(ListQuery(size=2)).rows)
 
 
 def _has_a_domain(request: ConsoleRequest) -> bool:
-    known = edit.current("tenant", current_tenant().name)
+    known = edit.load("tenant", current_tenant().name)
     return host_name(request.get_host()) not in _LOCAL_HOSTS or bool(known and known.document["domains"])
 
 
 PAGES = (
-    Page("first-steps/", first_steps, "first-steps", see="applications.edit"),
-    Page("first-steps/dismiss", dismiss, "first-steps-dismiss", see="", do="overview.see"),
+    ConsolePage("first-steps/", first_steps, "first-steps", view_operation="applications.edit"),
+    ConsolePage(
+        "first-steps/dismiss",
+        dismiss,
+        "first-steps-dismiss",
+        view_operation="",
+        post_operation="overview.see",
+    ),
 )

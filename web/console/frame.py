@@ -12,9 +12,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 
-from blueprints.objects.edit import NotThere
+from blueprints.objects.edit import ObjectNotFound
 from flows.documents.designations import AUTHENTICATION
-from idp.accounts.roles import NotAllowed, allowed, may, operations_of, role_titles
+from idp.accounts.roles import NotAllowed, may, operations_of, role_titles, roles_by_operation
 from web.console.navigation import navigation
 from web.console.requests import ConsoleRequest
 from web.pages.errors import method_not_allowed
@@ -24,30 +24,30 @@ _NOTICE_COOKIE = "foyer_told"
 
 
 @dataclass(frozen=True)
-class Page:
+class ConsolePage:
     """One address below ``/console/``.
 
-    ``see``: the operation that reading needs (idp/accounts/roles.py), "" if the address only accepts POST.
-    ``do``: the operation that a POST needs, "" if it accepts none.
+    ``view_operation``: the operation that reading needs (idp/accounts/roles.py), "" if the address only
+    accepts POST. ``post_operation``: the operation that a POST needs, "" if it accepts none.
     """
 
     path: str
     view: View
     name: str
-    see: str
-    do: str = ""
+    view_operation: str
+    post_operation: str = ""
 
     @property
     def methods(self) -> list[str]:
         """Return the allowed HTTP methods."""
-        return [*(["GET", "HEAD"] if self.see else []), *(["POST"] if self.do else [])]
+        return [*(["GET", "HEAD"] if self.view_operation else []), *(["POST"] if self.post_operation else [])]
 
     def pattern(self) -> URLPattern:
         """Return its URL pattern, with the view behind the access checks."""
         return path(self.path, _guard(self), name=self.name)
 
 
-def _guard(page: Page) -> View:
+def _guard(page: ConsolePage) -> View:
     """Wrap the view of a page in the checks of session, role and method, so that no page can omit them."""
 
     @wraps(page.view)
@@ -60,14 +60,14 @@ def _guard(page: Page) -> View:
         person = session.person
         request.person = person
         request.may = lambda operation: may(person, operation)
-        operation = page.do if request.method == "POST" else page.see
+        operation = page.post_operation if request.method == "POST" else page.view_operation
         if not may(person, operation):
             return _forbidden(request, operation)
         try:
             return page.view(request, *args, **kwargs)
         except NotAllowed as refused:
             return _forbidden(request, why=str(refused))
-        except NotThere:  # deleted since the page was rendered
+        except ObjectNotFound:  # deleted since the page was rendered
             raise Http404 from None
 
     return guarded
@@ -99,7 +99,9 @@ def _forbidden(request: ConsoleRequest, operation: str = "", why: str = "") -> H
     person.
     """
     roles = [
-        str(title) for role, title in role_titles().items() if operation and role in allowed()[operation]
+        str(title)
+        for role, title in role_titles().items()
+        if operation and role in roles_by_operation()[operation]
     ]
     back = request.get_full_path() if request.method == "GET" else reverse("console:overview")
     context = {
@@ -108,10 +110,12 @@ def _forbidden(request: ConsoleRequest, operation: str = "", why: str = "") -> H
         "why": why,
         "switch_url": f"{reverse(AUTHENTICATION)}?switch&next={quote(back, safe='/')}",
     }
-    return show(request, "console/forbidden.html", title=_("You don't have access"), status=403, **context)
+    return render_page(
+        request, "console/forbidden.html", title=_("You don't have access"), status=403, **context
+    )
 
 
-def show(
+def render_page(
     request: ConsoleRequest, template: str, *, title: Any, status: int = 200, **context: Any
 ) -> HttpResponse:
     """Render a page inside the frame: navigation, the signed-in person, and a notice of the last action.
@@ -137,7 +141,7 @@ def show(
     return response
 
 
-def see(request: ConsoleRequest, url: str, notice: Any = "") -> HttpResponse:
+def see_other(request: ConsoleRequest, url: str, notice: Any = "") -> HttpResponse:
     """Return a redirect (303) to ``url`` after a change; ``notice`` is shown there once."""
     response = _redirect(request, url)
     if notice:
@@ -145,7 +149,7 @@ def see(request: ConsoleRequest, url: str, notice: Any = "") -> HttpResponse:
     return response
 
 
-def by_htmx(request: ConsoleRequest, target: str = "") -> bool:
+def is_htmx_request(request: ConsoleRequest, target: str = "") -> bool:
     """Return whether htmx requests only one part of the page: the element with this id."""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target", "") == target
 

@@ -4,12 +4,12 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from idp.foundation.listing import Wish
+from idp.foundation.listing import ListQuery
 from idp.oauth.listings import KEYS
 from idp.tenancy.scope import current_tenant
 from web.administration.changes import rotate_keys
-from web.console.frame import Page, see, show
-from web.console.objects.form_errors import Problem
+from web.console.frame import ConsolePage, render_page, see_other
+from web.console.objects.form_errors import FormProblem
 from web.console.requests import ConsoleRequest
 
 
@@ -22,15 +22,15 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
     if request.method == "POST":
         if choice == "keep" or request.POST.get("name", "").strip() == current_tenant().name:
             kid = rotate_keys(request.person, keep_old=choice == "keep")
-            return see(
+            return see_other(
                 request,
                 reverse("console:keys"),
                 _("Key rotated. Tokens are now signed with %(kid)s.") % {"kid": kid},
             )
         error = _("Type %(name)s to confirm.") % {"name": current_tenant().name}
-    keys = KEYS.page(Wish(size=5)).rows
+    keys = KEYS.page(ListQuery(size=5)).rows
     name = current_tenant().name
-    problems = [Problem(error, "name", _("Type %(name)s to confirm") % {"name": name})] if error else []
+    problems = [FormProblem(error, "name", _("Type %(name)s to confirm") % {"name": name})] if error else []
     context = {
         "keys": keys,
         "chosen": choice,
@@ -39,7 +39,7 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
         "back": reverse("console:keys"),
         "name": name,
     }
-    return show(
+    return render_page(
         request,
         "console/keys_rotate.html",
         title=_("Rotate key"),
@@ -48,4 +48,8 @@ def rotate(request: ConsoleRequest) -> HttpResponse:
     )
 
 
-PAGES = (Page("keys/rotate", rotate, "keys-rotate", see="keys.rotate", do="keys.rotate"),)
+PAGES = (
+    ConsolePage(
+        "keys/rotate", rotate, "keys-rotate", view_operation="keys.rotate", post_operation="keys.rotate"
+    ),
+)

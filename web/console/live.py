@@ -8,12 +8,12 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from idp.events.feed import Wanted, recent
+from idp.events.feed import EventFilter, recent_events
 from idp.events.listings import AREAS
 from idp.events.statistics import SERIES
-from web.console.frame import Page, show
+from web.console.frame import ConsolePage, render_page
 from web.console.requests import ConsoleRequest
-from web.console.sentences import told
+from web.console.sentences import describe_event
 
 ROWS = 200
 _TITLES = {
@@ -36,22 +36,22 @@ class Chip:
 
 def live(request: ConsoleRequest) -> HttpResponse:
     """Render the newest events of the last day; the page then receives further ones from a stream."""
-    wanted = Wanted.asked(request.GET)
-    news = recent(wanted, ROWS)
+    wanted = EventFilter.from_query(request.GET)
+    news = recent_events(wanted, ROWS)
     query = wanted.as_query()
     context: dict[str, Any] = {
         "wanted": wanted,
         "areas": AREAS,
         "kinds": [(",".join(series.kinds), series.title) for series in SERIES],
         "chips": [_chip(wanted, name) for name in query],
-        "rows": [{**row, "told": told(row)} for row in news.rows],
+        "rows": [{**row, "told": describe_event(row)} for row in news.rows],
         "most": ROWS,
         "stream": "/events?" + urlencode({**query, "after": news.last, "newest": ROWS}),
     }
-    return show(request, "console/live.html", title=_("Live activity"), **context)
+    return render_page(request, "console/live.html", title=_("Live activity"), **context)
 
 
-def _chip(wanted: Wanted, name: str) -> Chip:
+def _chip(wanted: EventFilter, name: str) -> Chip:
     value = getattr(wanted, name)
     titles = dict(AREAS) if name == "area" else {",".join(series.kinds): series.title for series in SERIES}
     return Chip(
@@ -59,4 +59,4 @@ def _chip(wanted: Wanted, name: str) -> Chip:
     )
 
 
-PAGES = (Page("live/", live, "live", see="events.see"),)
+PAGES = (ConsolePage("live/", live, "live", view_operation="events.see"),)

@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from blueprints.objects import edit
-from idp.outbox.placeholders import FACE, Template, shipped
+from idp.outbox.placeholders import BRANDING_VARIABLES, MailContent, shipped_templates
 from idp.tenancy.scope import current_tenant
-from web.console.frame import Page, see, show
-from web.console.objects.form_errors import CHANGED_MEANWHILE, of_errors
+from web.console.frame import ConsolePage, render_page, see_other
+from web.console.objects.form_errors import CHANGED_MEANWHILE, problems_from_errors
 from web.console.objects.history import history
 from web.console.requests import ConsoleRequest
-from web.middleware.headers import policy
+from web.middleware.headers import content_security_policy
 
 _FIELDS = ("subject", "text", "html")
 _TITLES = {
@@ -39,9 +39,9 @@ def mails(request: ConsoleRequest) -> HttpResponse:
             "own": _customized(name),
             "subject": _current(name).subject,
         }
-        for name in shipped()
+        for name in shipped_templates()
     ]
-    return show(request, "console/mails.html", title=_("Email templates"), rows=rows)
+    return render_page(request, "console/mails.html", title=_("Email templates"), rows=rows)
 
 
 def mail(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -53,28 +53,28 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
         document, by = {"mail": name, **asdict(template)}, request.person.username
         try:
             edit.save("mail", document, by=by, expect=etag or None, new=not etag)
-        except edit.Refused as refused:
+        except edit.InvalidObject as refused:
             errors, status = (
                 {"" if key == "mail" else key: texts for key, texts in refused.errors.items()},
                 400,
             )
-        except (edit.Moved, edit.NotThere):
+        except (edit.EditConflict, edit.ObjectNotFound):
             errors, status = {"": [str(CHANGED_MEANWHILE)]}, 409
         else:
-            return see(request, reverse("console:mail", args=[name]), _("Changes saved."))
+            return see_other(request, reverse("console:mail", args=[name]), _("Changes saved."))
     context = {
         "name": name,
         "when": _WHEN.get(name, ""),
         "mail": template,
         "own": known,
         "errors": errors,
-        "problems": of_errors(errors, _TITLES),
-        "words": [(word, _sample_values(request)[word]) for word in sorted(default.words)],
+        "problems": problems_from_errors(errors, _TITLES),
+        "words": [(word, _sample_values(request)[word]) for word in sorted(default.variables)],
         "shown": _render_sample(request, template),
         "may_edit": request.may("branding.edit"),
         "history": history(request, {"area": "mail", "target": name}),
     }
-    response = show(
+    response = render_page(
         request,
         "console/mails_one.html",
         title=_title(name),
@@ -82,7 +82,7 @@ def mail(request: ConsoleRequest, name: str) -> HttpResponse:
         status=status,
         **context,
     )
-    response.headers["Content-Security-Policy"] = policy(request, frame_src="'self'")
+    response.headers["Content-Security-Policy"] = content_security_policy(request, frame_src="'self'")
     return response
 
 
@@ -97,7 +97,7 @@ def reset(request: ConsoleRequest, name: str) -> HttpResponse:
             "what": own.document["subject"],
             "button": _("Reset to default"),
         }
-        return show(
+        return render_page(
             request,
             "console/objects/ask.html",
             title=_("Reset this template?"),
@@ -107,9 +107,9 @@ def reset(request: ConsoleRequest, name: str) -> HttpResponse:
         )
     try:
         edit.delete("mail", name, by=request.person.username)
-    except edit.NotThere:
-        return see(request, url, _("This template already uses the default."))
-    return see(request, url, _("Reset to default."))
+    except edit.ObjectNotFound:
+        return see_other(request, url, _("This template already uses the default."))
+    return see_other(request, url, _("Reset to default."))
 
 
 @xframe_options_sameorigin
@@ -129,7 +129,7 @@ def preview(request: ConsoleRequest, name: str) -> HttpResponse:
     # Mail clients need inline styles. They are harmless here, because scripts and external resources are
     # blocked.
     response.headers["Content-Security-Policy"] = (
-        policy(
+        content_security_policy(
             request,
             style_src="'unsafe-inline'",
             script_src="'none'",
@@ -146,29 +146,29 @@ def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _default_template(name: str) -> Template:
-    if name not in shipped():
+def _default_template(name: str) -> MailContent:
+    if name not in shipped_templates():
         raise Http404
-    return shipped()[name]
+    return shipped_templates()[name]
 
 
-def _customized(name: str) -> edit.Current | None:
-    return edit.current("mail", name)
+def _customized(name: str) -> edit.CurrentObject | None:
+    return edit.load("mail", name)
 
 
-def _current(name: str) -> Template:
+def _current(name: str) -> MailContent:
     """Return the tenant's own template, or else the default one."""
     own = _customized(name)
-    return Template(**{part: own.document[part] for part in _FIELDS}) if own else shipped()[name]
+    return MailContent(**{part: own.document[part] for part in _FIELDS}) if own else shipped_templates()[name]
 
 
-def _read_form(request: ConsoleRequest) -> Template:
+def _read_form(request: ConsoleRequest) -> MailContent:
     values = {part: request.POST.get(part, "").replace("\0", "").replace("\r\n", "\n") for part in _FIELDS}
-    return replace(Template(**values), subject=values["subject"].strip())
+    return replace(MailContent(**values), subject=values["subject"].strip())
 
 
-def _render_sample(request: ConsoleRequest, template: Template) -> Template:
-    return template.filled(_sample_values(request))
+def _render_sample(request: ConsoleRequest, template: MailContent) -> MailContent:
+    return template.render(_sample_values(request))
 
 
 def _sample_values(request: ConsoleRequest) -> dict[str, str]:
@@ -180,13 +180,27 @@ def _sample_values(request: ConsoleRequest) -> dict[str, str]:
     face = {"tenant": owner.title, "accent": owner.accent, "accent_text": owner.accent_text}
     samples: dict[str, Any] = {"name": person.display_name, "minutes": "15", "code": "123 456"}
     samples["link"] = request.build_absolute_uri("/recover/one-time-link")
-    every = frozenset().union(*(each.words for each in shipped().values())) - FACE
+    every = frozenset().union(*(each.variables for each in shipped_templates().values())) - BRANDING_VARIABLES
     return {**{word: f"⟨{word}⟩" for word in every}, **samples, **face}
 
 
 PAGES = (
-    Page("mails/", mails, "mails", see="branding.see"),
-    Page("mails/<slug:name>", mail, "mail", see="branding.see", do="branding.edit"),
-    Page("mails/<slug:name>/shipped", reset, "mail-forget", see="branding.edit", do="branding.edit"),
-    Page("mails/<slug:name>/preview", preview, "mail-preview", see="branding.see", do="branding.edit"),
+    ConsolePage("mails/", mails, "mails", view_operation="branding.see"),
+    ConsolePage(
+        "mails/<slug:name>", mail, "mail", view_operation="branding.see", post_operation="branding.edit"
+    ),
+    ConsolePage(
+        "mails/<slug:name>/shipped",
+        reset,
+        "mail-forget",
+        view_operation="branding.edit",
+        post_operation="branding.edit",
+    ),
+    ConsolePage(
+        "mails/<slug:name>/preview",
+        preview,
+        "mail-preview",
+        view_operation="branding.see",
+        post_operation="branding.edit",
+    ),
 )

@@ -12,13 +12,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from flows.documents.designations import CREDENTIAL_SETUP
-from idp.devices.timeline import waiting
-from idp.events.statistics import SERIES, SPANS, Chart, Series, chart
-from web.administration.alerts import concerns
-from web.console.first_steps import card
-from web.console.frame import Page, show
+from idp.devices.timeline import pending_devices
+from idp.events.statistics import SERIES, SPANS, Chart, Series, build_chart
+from web.administration.alerts import find_alerts
+from web.console.first_steps import overview_card
+from web.console.frame import ConsolePage, render_page
 from web.console.requests import ConsoleRequest
-from web.console.sentences import address
+from web.console.sentences import console_url
 
 _HEIGHT = 48
 
@@ -53,7 +53,7 @@ class ChartView:
     @property
     def url(self) -> str:
         """Return the URL of the live feed, filtered by the events of this series."""
-        return f"{address('live')}?{urlencode({'kind': ','.join(self.series.kinds)})}"
+        return f"{console_url('live')}?{urlencode({'kind': ','.join(self.series.kinds)})}"
 
 
 @dataclass(frozen=True)
@@ -73,26 +73,26 @@ def overview(request: ConsoleRequest) -> HttpResponse:
     """Render the overview for every role, without what the role may not see."""
     may = request.may
     span = SPANS.get(request.GET.get("over", ""), SPANS["hour"])
-    counts = chart(span)
+    counts = build_chart(span)
     context: dict[str, Any] = {
         "span": span,
         "spans": SPANS.values(),
-        "charts": [build_chart(counts, series) for series in SERIES],
+        "charts": [chart_view(counts, series) for series in SERIES],
         "numbers": list(_table_rows(counts)),
         "series": SERIES,
-        "queue": waiting() if may("devices.see") else None,
+        "queue": pending_devices() if may("devices.see") else None,
         "alerts": list(_alerts(may)),
-        "first_steps": card(request),
+        "first_steps": overview_card(request),
     }
-    return show(request, "console/overview.html", title=_("Overview"), **context)
+    return render_page(request, "console/overview.html", title=_("Overview"), **context)
 
 
-def build_chart(counts: Chart, series: Series) -> ChartView:
+def chart_view(counts: Chart, series: Series) -> ChartView:
     """Return the chart of one series; each bar is four units wide with a gap of one."""
     found = counts.counts[series.name]
     highest = max(found)
     bars = []
-    for number, (count, at) in enumerate(zip(found, counts.moments(), strict=True)):
+    for number, (count, at) in enumerate(zip(found, counts.bucket_starts(), strict=True)):
         height = max(2, round(count * _HEIGHT / highest)) if count else 0
         bars.append(ChartBar(number * 5, _HEIGHT - height, height, count, at))
     return ChartView(series, sum(found), highest, len(found) * 5 - 1, tuple(bars))
@@ -101,13 +101,13 @@ def build_chart(counts: Chart, series: Series) -> ChartView:
 def _table_rows(counts: Chart) -> Iterator[tuple[datetime, list[int]]]:
     """Yield the chart as table rows: every bucket that has events, newest first."""
     columns = [counts.counts[series.name] for series in SERIES]
-    for at, row in reversed(list(zip(counts.moments(), zip(*columns, strict=True), strict=True))):
+    for at, row in reversed(list(zip(counts.bucket_starts(), zip(*columns, strict=True), strict=True))):
         if any(row):
             yield at, list(row)
 
 
 def _alerts(may: Any) -> Iterator[Alert]:
-    for name, found in concerns(may).items():
+    for name, found in find_alerts(may).items():
         yield from _ALERT_TEXTS[name](found)
 
 
@@ -117,7 +117,7 @@ def _without_second_factor(names: Sequence[str]) -> Iterator[Alert]:
         yield Alert(
             title,
             _("Ask them to set one up at %(address)s.") % {"address": reverse(CREDENTIAL_SETUP)},
-            address("people-one", name),
+            console_url("people-one", name),
         )
     if len(names) > 3:
         more = len(names) - 3
@@ -137,14 +137,14 @@ def _drifted(found: Sequence[Mapping[str, Any]]) -> Iterator[Alert]:
         )
         names = ", ".join(f"{each['kind']} {each['name']}" for each in found[:3] if each)
         yield Alert(
-            title % {"n": len(found)}, names + (" …" if len(found) > 3 else ""), address("blueprints")
+            title % {"n": len(found)}, names + (" …" if len(found) > 3 else ""), console_url("blueprints")
         )
 
 
 def _failing(found: Sequence[Any]) -> Iterator[Alert]:
     for each in found[:3]:
         title = _("Blueprint %(name)s could not be applied") % {"name": each.blueprint}
-        yield Alert(title, " ".join(map(str, each.messages[:1])), address("blueprints"), bad=True)
+        yield Alert(title, " ".join(map(str, each.messages[:1])), console_url("blueprints"), bad=True)
 
 
 def _retiring(found: Sequence[tuple[str, datetime]]) -> Iterator[Alert]:
@@ -153,7 +153,7 @@ def _retiring(found: Sequence[tuple[str, datetime]]) -> Iterator[Alert]:
         yield Alert(
             _("An old signing key is retiring"),
             _("Key %(kid)s… is valid until %(at)s UTC.") % words,
-            address("keys"),
+            console_url("keys"),
         )
 
 
@@ -165,7 +165,7 @@ def _undelivered(found: tuple[int, str]) -> Iterator[Alert]:
             "%(n)d emails could not be delivered this week",
             count,
         ) % {"n": count}
-        yield Alert(title, why, address("mails"), bad=True)
+        yield Alert(title, why, console_url("mails"), bad=True)
 
 
 _ALERT_TEXTS: Mapping[str, Callable[[Any], Iterator[Alert]]] = {
@@ -177,4 +177,4 @@ _ALERT_TEXTS: Mapping[str, Callable[[Any], Iterator[Alert]]] = {
 }
 
 
-PAGES = (Page("", overview, "overview", see="overview.see"),)
+PAGES = (ConsolePage("", overview, "overview", view_operation="overview.see"),)

@@ -6,24 +6,24 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from blueprints.objects.edit import Moved, Refused
+from blueprints.objects.edit import EditConflict, InvalidObject
 from flows.documents.designations import CREDENTIAL_SETUP
 from idp.accounts import credentials, recovery
 from idp.accounts.listings import SESSIONS
 from idp.accounts.people import by_username
-from idp.accounts.roles import NotAllowed, require_over, require_to_let_in
+from idp.accounts.roles import NotAllowed, require_authority_over, require_may_recover
 from idp.devices.listings import DEVICES, STATES
-from idp.events.feed import Wanted, recent
-from idp.foundation.listing import Listing, Wish
+from idp.events.feed import EventFilter, recent_events
+from idp.foundation.listing import Listing, ListQuery
 from idp.outbox.mail import TooManyMails
 from web.administration.changes import save
 from web.administration.resources import RESOURCES
-from web.console.frame import Page, by_htmx, see, show
-from web.console.objects.form_errors import Problem
-from web.console.objects.lists import url_of
+from web.console.frame import ConsolePage, is_htmx_request, render_page, see_other
+from web.console.objects.form_errors import FormProblem
+from web.console.objects.lists import object_url
 from web.console.requests import ConsoleRequest
-from web.console.sentences import told
-from web.console.shown_once import hand_over, handed_over, shown
+from web.console.sentences import describe_event
+from web.console.shown_once import clear_one_time_values, read_one_time_values, redirect_with_one_time_values
 
 _MAX_ROWS = 10
 _MAX_EVENTS = 15
@@ -44,19 +44,19 @@ def _render_help(request: ConsoleRequest, person: Any, error: str = "") -> HttpR
         "themselves": person.pk == request.person.pk,
         "credentials_url": reverse(CREDENTIAL_SETUP),
         "sessions": _first_rows(SESSIONS, {**filters, "alive": "yes"}) if may("sessions.see") else None,
-        "credentials": credentials.held(person),
+        "credentials": credentials.list_credentials(person),
         "devices": _devices(filters) if may("devices.see") else None,
         "events": _events(person.username) if may("events.see") else None,
-        "part": by_htmx(request, "help"),
+        "part": is_htmx_request(request, "help"),
         "roles": RESOURCES["people"].choices["role"](),
         "wrong": error,
-        "problems": [Problem(error, "role", _("Role"))] if error else [],
+        "problems": [FormProblem(error, "role", _("Role"))] if error else [],
         "back": reverse("console:person-help", args=[person.username]),
-        "person_url": url_of(RESOURCES["people"], person.username),
+        "person_url": object_url(RESOURCES["people"], person.username),
     }
     template = "console/person_help_parts.html" if context["part"] else "console/person_help.html"
     title = _("Help %(name)s") % {"name": person.display_name}
-    return show(request, template, title=title, status=400 if error else 200, **context)
+    return render_page(request, template, title=title, status=400 if error else 200, **context)
 
 
 def link(request: ConsoleRequest, key: str) -> HttpResponse:
@@ -64,23 +64,25 @@ def link(request: ConsoleRequest, key: str) -> HttpResponse:
     person = _person_to_help(request, key)
     about = f"recovery link of {person.pk}"
     if request.method == "POST":
-        token = recovery.make_link(person, by=request.person.username)
+        token = recovery.create_link(person, by=request.person.username)
         values = {"link": request.build_absolute_uri(reverse("recover", args=[token]))}
-        return hand_over(request, reverse("console:person-link", args=[person.username]), about, values)
-    values = handed_over(request, about)
+        return redirect_with_one_time_values(
+            request, reverse("console:person-link", args=[person.username]), about, values
+        )
+    values = read_one_time_values(request, about)
     context = {
         "target": person,
         "link": values.get("link", ""),
         "minutes": int(recovery.LIFETIME.total_seconds()) // 60,
-        "person_url": url_of(RESOURCES["people"], person.username),
+        "person_url": object_url(RESOURCES["people"], person.username),
     }
-    page = show(
+    page = render_page(
         request,
         "console/person_link.html",
         title=_("Recovery link for %(name)s") % {"name": person.display_name},
         **context,
     )
-    return shown(page, about) if values else page
+    return clear_one_time_values(page, about) if values else page
 
 
 def mail(request: ConsoleRequest, key: str) -> HttpResponse:
@@ -108,10 +110,10 @@ def reset(request: ConsoleRequest, key: str) -> HttpResponse:
     if "sure" not in request.POST:
         context = {
             "target": person,
-            "held": credentials.held(person),
-            "person_url": url_of(RESOURCES["people"], person.username),
+            "held": credentials.list_credentials(person),
+            "person_url": object_url(RESOURCES["people"], person.username),
         }
-        return show(
+        return render_page(
             request,
             "console/person_reset.html",
             title=_("Reset second factors of %(name)s") % {"name": person.username},
@@ -132,11 +134,11 @@ def role(request: ConsoleRequest, key: str) -> HttpResponse:
     document = {"person": person.username, "role": request.POST.get("role", "").replace("\0", "")}
     try:
         saved = save(RESOURCES["people"], document, request.person, new=False)
-    except Refused as refused:
+    except InvalidObject as refused:
         return _render_help(
             request, person, " ".join(text for texts in refused.errors.values() for text in texts)
         )
-    except Moved as moved:
+    except EditConflict as moved:
         return _back_to_person(request, person, str(moved))
     return _back_to_person(request, person, _("Role changed.") if saved.keys else _("No changes to save."))
 
@@ -151,20 +153,20 @@ def _person(key: str) -> Any:
 def _person_to_help(request: ConsoleRequest, key: str) -> Any:
     """Return the person; raises NotAllowed unless the signed-in person may help them."""
     person = _person(key)
-    require_to_let_in(request.person, person)
+    require_may_recover(request.person, person)
     return person
 
 
 def _below(request: ConsoleRequest, person: Any) -> bool:
     try:
-        require_over(request.person, person.role)
+        require_authority_over(request.person, person.role)
     except NotAllowed:
         return False
     return True
 
 
 def _first_rows(listing: Listing, filters: dict[str, str]) -> dict[str, Any]:
-    page = listing.page(Wish(filters=filters, size=_MAX_ROWS))
+    page = listing.page(ListQuery(filters=filters, size=_MAX_ROWS))
     return {"rows": page.rows, "total": page.total, "more": page.has_next}
 
 
@@ -175,17 +177,32 @@ def _devices(filters: dict[str, str]) -> dict[str, Any]:
 
 def _events(username: str) -> list[dict[str, Any]]:
     """Return the events of the last day that the person caused or that are about them, newest first."""
-    return [{**row, **told(row)} for row in recent(Wanted(person=username), _MAX_EVENTS).rows]
+    return [
+        {**row, **describe_event(row)}
+        for row in recent_events(EventFilter(person=username), _MAX_EVENTS).rows
+    ]
 
 
 def _back_to_person(request: ConsoleRequest, person: Any, notice: str) -> HttpResponse:
-    return see(request, reverse("console:person-help", args=[person.username]), notice)
+    return see_other(request, reverse("console:person-help", args=[person.username]), notice)
 
 
 PAGES = (
-    Page("people/help/<path:key>", person_help, "person-help", see="people.see"),
-    Page("people/link/<path:key>", link, "person-link", see="people.help", do="people.help"),
-    Page("people/mail/<path:key>", mail, "person-mail", see="", do="people.help"),
-    Page("people/reset/<path:key>", reset, "person-reset", see="", do="people.help"),
-    Page("people/role/<path:key>", role, "person-role", see="", do="people.roles"),
+    ConsolePage("people/help/<path:key>", person_help, "person-help", view_operation="people.see"),
+    ConsolePage(
+        "people/link/<path:key>",
+        link,
+        "person-link",
+        view_operation="people.help",
+        post_operation="people.help",
+    ),
+    ConsolePage(
+        "people/mail/<path:key>", mail, "person-mail", view_operation="", post_operation="people.help"
+    ),
+    ConsolePage(
+        "people/reset/<path:key>", reset, "person-reset", view_operation="", post_operation="people.help"
+    ),
+    ConsolePage(
+        "people/role/<path:key>", role, "person-role", view_operation="", post_operation="people.roles"
+    ),
 )

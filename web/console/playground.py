@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from idp.foundation import qr
-from idp.oauth.clients import describe_scopes, with_grants
+from idp.oauth.clients import describe_scopes, find_by_grants
 from idp.oauth.discovery import DEVICE_CODE, metadata
 from idp.oauth.scopes import STANDARD_SCOPES
 from web.console.explanations import explanations
-from web.console.frame import Page, show
+from web.console.frame import ConsolePage, render_page
 from web.console.requests import ConsoleRequest
-from web.pages.oauth import issuer_of
+from web.pages.oauth import get_issuer
 
 # The clients that the page can simulate, by the grant that they need. web/static/web/console/playground.js
 # has the same table.
@@ -25,9 +25,9 @@ _CODE = re.compile(r"\A[A-Z]{4}(-[A-Z]{4}){1,2}\Z")
 
 def playground(request: ConsoleRequest) -> HttpResponse:
     """Render the page; afterwards the browser itself calls the endpoints of the protocol."""
-    issuer = issuer_of(request)
+    issuer = get_issuer(request)
     selected = request.GET.get("application", "").replace("\0", "")
-    rows = with_grants(_CLIENTS, besides=selected)
+    rows = find_by_grants(_CLIENTS, include=selected)
     scopes = {each["name"]: each for each in describe_scopes({scope for row in rows for scope in row.scopes})}
     applications = [_describe(row, scopes) for row in rows]
     facts = {
@@ -43,7 +43,7 @@ def playground(request: ConsoleRequest) -> HttpResponse:
         "chosen": selected,
         "issuer": issuer,
     }
-    return show(request, "console/playground.html", title=_("Playground"), **context)
+    return render_page(request, "console/playground.html", title=_("Playground"), **context)
 
 
 def qr_code(request: ConsoleRequest) -> HttpResponse:
@@ -51,7 +51,9 @@ def qr_code(request: ConsoleRequest) -> HttpResponse:
     code = request.GET.get("code", "")
     if not _CODE.match(code):
         raise Http404
-    return HttpResponse(qr.svg(f"{issuer_of(request)}/device?user_code={code}"), content_type="image/svg+xml")
+    return HttpResponse(
+        qr.svg(f"{get_issuer(request)}/device?user_code={code}"), content_type="image/svg+xml"
+    )
 
 
 def _describe(row: Any, descriptions: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -99,6 +101,6 @@ def _texts() -> dict[str, str]:
 
 
 PAGES = (
-    Page("playground/", playground, "playground", see="playground.use"),
-    Page("playground/qr", qr_code, "playground-qr", see="playground.use"),
+    ConsolePage("playground/", playground, "playground", view_operation="playground.use"),
+    ConsolePage("playground/qr", qr_code, "playground-qr", view_operation="playground.use"),
 )

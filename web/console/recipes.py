@@ -9,18 +9,18 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from blueprints.objects import edit, recipes
-from blueprints.objects.recipes import RECIPES, Answers, Recipe
+from blueprints.objects.recipes import RECIPES, Recipe, RecipeInput
 from idp.accounts.people import group_names
 from idp.accounts.roles import operations_of
-from idp.oauth.clients import NotRenewed, renew_secret
-from idp.oauth.snippets import snippets
+from idp.oauth.clients import SecretRotationConflict, rotate_secret
+from idp.oauth.snippets import build_snippets
 from web.administration.resources import RESOURCES
-from web.console.frame import Page, show
-from web.console.objects.form_errors import Problem, of_form
+from web.console.frame import ConsolePage, render_page
+from web.console.objects.form_errors import FormProblem, form_problems
 from web.console.objects.forms import SchemaForm
 from web.console.requests import ConsoleRequest
-from web.console.shown_once import hand_over, handed_over, shown
-from web.pages.oauth import issuer_of
+from web.console.shown_once import clear_one_time_values, read_one_time_values, redirect_with_one_time_values
+from web.pages.oauth import get_issuer
 
 _APPLICATIONS = RESOURCES["applications"]
 _ICONS = {  # SVG paths in a view box of 24 by 24
@@ -35,7 +35,7 @@ def choose(request: ConsoleRequest) -> HttpResponse:
     """Render the choice of a recipe."""
     shown = [(recipe, _ICONS[recipe.name]) for recipe in RECIPES.values()]
     context: dict[str, Any] = {"recipes": shown, "back_url": _list_url(), "resource": _APPLICATIONS}
-    return show(request, "console/recipes.html", title=_("Create application"), **context)
+    return render_page(request, "console/recipes.html", title=_("Create application"), **context)
 
 
 def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
@@ -51,14 +51,14 @@ def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
     if request.method == "POST":
         answers = form.read(request.POST)
         try:
-            created = recipes.make(
-                recipe, Answers.model_validate(answers), by=person.username, rights=operations_of(person)
+            created = recipes.create_application(
+                recipe, RecipeInput.model_validate(answers), by=person.username, rights=operations_of(person)
             )
         except ValidationError as invalid:
-            form.refuse(invalid)
+            form.add_errors(invalid)
             status = 400
-        except edit.Refused as refused:
-            form.refuse(refused.errors)
+        except edit.InvalidObject as refused:
+            form.add_errors(refused.errors)
             status = 400
         else:
             notice = _("Created %(title)s. Copy a program below or try it in the playground.") % {
@@ -71,8 +71,8 @@ def ask(request: ConsoleRequest, kind: str) -> HttpResponse:
         "back_url": reverse("console:application-new"),
         "cancel_url": _list_url(),
     }
-    context["problems"] = of_form(form)
-    return show(request, "console/recipe.html", title=recipe.title, status=status, **context)
+    context["problems"] = form_problems(form)
+    return render_page(request, "console/recipe.html", title=recipe.title, status=status, **context)
 
 
 def setup(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -80,10 +80,10 @@ def setup(request: ConsoleRequest, name: str) -> HttpResponse:
 
     A secret that was just created is included once.
     """
-    row = _APPLICATIONS.listing.one(name)
+    row = _APPLICATIONS.listing.get(name)
     if row is None:
         raise Http404
-    issuer, values = issuer_of(request), handed_over(request, f"application {name}")
+    issuer, values = get_issuer(request), read_one_time_values(request, f"application {name}")
     context: dict[str, Any] = {
         "application": row,
         "issuer": issuer,
@@ -94,8 +94,8 @@ def setup(request: ConsoleRequest, name: str) -> HttpResponse:
         "back_url": _list_url(),
         "resource": _APPLICATIONS,
     }
-    page = show(request, "console/application_setup.html", title=row.title, **context)
-    return shown(page, f"application {name}") if values else page
+    page = render_page(request, "console/application_setup.html", title=row.title, **context)
+    return clear_one_time_values(page, f"application {name}") if values else page
 
 
 def secret(request: ConsoleRequest, name: str) -> HttpResponse:
@@ -103,14 +103,14 @@ def secret(request: ConsoleRequest, name: str) -> HttpResponse:
 
     The old secret no longer works.
     """
-    row = _APPLICATIONS.listing.one(name)
+    row = _APPLICATIONS.listing.get(name)
     if row is None or not row.confidential:
         raise Http404
     error = ""
     if request.method == "POST":
         try:
-            renewed = renew_secret(name, by=request.person)
-        except NotRenewed as refused:
+            renewed = rotate_secret(name, by=request.person)
+        except SecretRotationConflict as refused:
             error = str(refused)
         else:
             return _redirect_to_setup(
@@ -118,10 +118,10 @@ def secret(request: ConsoleRequest, name: str) -> HttpResponse:
             )
     context = {
         "application": row,
-        "problems": [Problem(error)] if error else [],
+        "problems": [FormProblem(error)] if error else [],
         "back_url": reverse("console:application-setup", args=[name]),
     }
-    return show(
+    return render_page(
         request,
         "console/application_secret.html",
         title=_("Rotate secret"),
@@ -133,13 +133,15 @@ def secret(request: ConsoleRequest, name: str) -> HttpResponse:
 def _redirect_to_setup(request: ConsoleRequest, name: str, new_secret: str, notice: str) -> HttpResponse:
     """Redirect to the setup page of the application, with a notice and the secret if there is one."""
     url = reverse("console:application-setup", args=[name])
-    return hand_over(request, url, f"application {name}", {"secret": new_secret, "notice": notice})
+    return redirect_with_one_time_values(
+        request, url, f"application {name}", {"secret": new_secret, "notice": notice}
+    )
 
 
 def _programs(row: Any, issuer: str, shown_secret: str) -> list[tuple[str, list[Any]]]:
     """Return the example programs, grouped by the kind of program."""
     found: dict[str, list[Any]] = {}
-    for snippet in snippets(row, issuer, shown_secret):
+    for snippet in build_snippets(row, issuer, shown_secret):
         found.setdefault(snippet.program, []).append(snippet)
     return list(found.items())
 
@@ -150,11 +152,11 @@ def _form(recipe: Recipe, rights: Collection[str]) -> SchemaForm:
         "scopes": lambda: recipes.scopes_for(recipe, rights),
     }
     return SchemaForm(
-        Answers,
-        {"scopes": ["profile"] if recipe.person else []},
+        RecipeInput,
+        {"scopes": ["profile"] if recipe.for_people else []},
         choices=choices,
-        leave_out=recipe.left_out,
-        begins=True,
+        exclude=recipe.excluded_questions,
+        is_new=True,
     )
 
 
@@ -163,20 +165,22 @@ def _list_url() -> str:
 
 
 PAGES = (
-    Page("applications/new", choose, "application-new", see="applications.edit"),
-    Page(
+    ConsolePage("applications/new", choose, "application-new", view_operation="applications.edit"),
+    ConsolePage(
         "applications/new/<slug:kind>",
         ask,
         "application-recipe",
-        see="applications.edit",
-        do="applications.edit",
+        view_operation="applications.edit",
+        post_operation="applications.edit",
     ),
-    Page("applications/setup/<slug:name>", setup, "application-setup", see="applications.see"),
-    Page(
+    ConsolePage(
+        "applications/setup/<slug:name>", setup, "application-setup", view_operation="applications.see"
+    ),
+    ConsolePage(
         "applications/secret/<slug:name>",
         secret,
         "application-secret",
-        see="applications.edit",
-        do="applications.edit",
+        view_operation="applications.edit",
+        post_operation="applications.edit",
     ),
 )

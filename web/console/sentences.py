@@ -17,7 +17,7 @@ _MACHINES = {"blueprint", "seed"}
 _KEY_NAMES = {"is_active": "active", "secret_hash": "secret"}
 _BAD_ENDS = ("_failed", "_refused", "throttled", "_lengthened", ".denied", ".broken", ".refused")
 
-_SAID = {
+_SENTENCES = {
     "session.started": gettext_noop("{who} signed in"),
     "session.ended": gettext_noop("{whom} was signed out"),
     "session.ended by another": gettext_noop("{who} signed {whom} out"),
@@ -102,7 +102,7 @@ _PLACEHOLDERS: dict[str, Callable[[Mapping[str, Any]], SentencePart]] = {
 }
 
 
-def told(row: Mapping[str, Any]) -> dict[str, Any]:
+def describe_event(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return an event as JSON for display.
 
     ``tone``: good, bad or "". ``parts``: the parts of its sentence. ``about``: the object that it is about.
@@ -141,7 +141,11 @@ def subject_link(row: Mapping[str, Any]) -> SentencePart:
 def _sentence(row: Mapping[str, Any]) -> Iterator[SentencePart]:
     stage, kind = row["data"].get("stage", ""), row["kind"]
     by = "by another" if row["actor"] and row["target"] and row["actor"] != row["target"] else ""
-    sentence = _SAID.get(f"{kind} {stage}") or _SAID.get(f"{kind} {by}") or _SAID.get(kind, _DEFAULT_SENTENCE)
+    sentence = (
+        _SENTENCES.get(f"{kind} {stage}")
+        or _SENTENCES.get(f"{kind} {by}")
+        or _SENTENCES.get(kind, _DEFAULT_SENTENCE)
+    )
     for text, word, *_rest in Formatter().parse(_(sentence)):
         if text:
             yield [text]
@@ -164,12 +168,12 @@ def _origin(row: Mapping[str, Any]) -> Iterator[SentencePart]:
 
 
 def _link(text: str, name: str, key: str) -> SentencePart:
-    url = address(name, key)
+    url = console_url(name, key)
     return [text, url] if url else [text]
 
 
 @lru_cache(maxsize=4096)
-def address(name: str, *key: str) -> str:
+def console_url(name: str, *key: str) -> str:
     """Return the URL of a page of the console; "" if there is none for these keys."""
     try:
         return reverse(f"console:{name}", args=key)

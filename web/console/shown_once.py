@@ -11,18 +11,20 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from idp.foundation.sealing import Unsealable, mac, seal, unseal
-from web.console.frame import see
+from web.console.frame import see_other
 from web.console.requests import ConsoleRequest
 
 _SECONDS = 60
 
 
-def hand_over(request: ConsoleRequest, url: str, about: str, values: Mapping[str, str]) -> HttpResponse:
+def redirect_with_one_time_values(
+    request: ConsoleRequest, url: str, about: str, values: Mapping[str, str]
+) -> HttpResponse:
     """Return a redirect to the page that shows these values: to this session, within a minute, once.
 
     ``about``: the subject of the page.
     """
-    response = see(request, url)
+    response = see_other(request, url)
     payload = {
         "session": _session(request),
         "about": about,
@@ -34,7 +36,7 @@ def hand_over(request: ConsoleRequest, url: str, about: str, values: Mapping[str
     return response
 
 
-def handed_over(request: ConsoleRequest, about: str) -> dict[str, str]:
+def read_one_time_values(request: ConsoleRequest, about: str) -> dict[str, str]:
     """Return the values for the page about this subject; {} if there are none or they were already shown."""
     try:
         payload = json.loads(unseal(request.COOKIES.get(_cookie(about), "")))
@@ -47,7 +49,7 @@ def handed_over(request: ConsoleRequest, about: str) -> dict[str, str]:
     return dict(payload["values"]) if matches and payload["until"] > _now() else {}
 
 
-def shown(response: HttpResponse, about: str) -> HttpResponse:
+def clear_one_time_values(response: HttpResponse, about: str) -> HttpResponse:
     """Return the response with the cookie deleted, so that a reload does not show the values again."""
     response.delete_cookie(_cookie(about))
     return response

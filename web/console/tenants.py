@@ -8,18 +8,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from blueprints.objects import edit
-from blueprints.objects.new_tenants import Wanted, link_for, make, problems_of
+from blueprints.objects.new_tenants import TenantSpec, check_spec, create_recovery_token, create_tenant
 from idp.accounts.people import administrators
 from idp.accounts.roles import operations_of
 from idp.events.changes import decide_domain
 from idp.oauth.tenants import TENANTS
 from idp.tenancy.scope import tenant_scope
-from web.console.frame import Page, see, show
-from web.console.objects.form_errors import of_errors
-from web.console.objects.history import history_elsewhere
+from web.console.frame import ConsolePage, render_page, see_other
+from web.console.objects.form_errors import problems_from_errors
+from web.console.objects.history import history_of_other_tenant
 from web.console.requests import ConsoleRequest
-from web.console.shown_once import hand_over, handed_over, shown
-from web.pages.oauth import site_of
+from web.console.shown_once import clear_one_time_values, read_one_time_values, redirect_with_one_time_values
+from web.pages.oauth import tenant_origin
 
 _FIELDS = {
     "title": ("title", gettext_lazy("Display name")),
@@ -45,10 +45,10 @@ def new(request: ConsoleRequest) -> HttpResponse:
         for name in ("name", "title", "domain", "administrator")
         if not values[name]
     }:
-        return _render_form(request, values, {**problems_of(Wanted(**values)), **missing})
+        return _render_form(request, values, {**check_spec(TenantSpec(**values)), **missing})
     try:
-        created = make(Wanted(**values), by=request.person.username)
-    except edit.Refused as refused:
+        created = create_tenant(TenantSpec(**values), by=request.person.username)
+    except edit.InvalidObject as refused:
         return _render_form(request, values, refused.errors)
     return _redirect_to_link(
         request,
@@ -65,10 +65,10 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
 
     Its domains can be changed here, so that they can be fixed even if its own console is no longer reachable.
     """
-    row = TENANTS.one(name)
+    row = TENANTS.get(name)
     if row is None:
         raise Http404
-    errors, details = dict[str, list[str]](), TENANTS.told(row)
+    errors, details = dict[str, list[str]](), TENANTS.as_json(row)
     domains = details["domains"]
     if request.method == "POST":
         domains = _lines(request.POST.get("domains", ""))
@@ -77,26 +77,26 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
         try:
             with tenant_scope(row):
                 edit.save("tenant", values, by=request.person.username, new=False, rights=rights)
-        except (edit.Refused, edit.Moved) as refused:
+        except (edit.InvalidObject, edit.EditConflict) as refused:
             errors = {"domains": [str(refused).removeprefix("domains: ")]}
         else:
-            return see(request, reverse("console:tenant", args=[row.name]), _("Domains saved."))
+            return see_other(request, reverse("console:tenant", args=[row.name]), _("Domains saved."))
     with tenant_scope(row):
         people = administrators()
-        events = history_elsewhere(request, {"area": "tenant", "target": row.name})
+        events = history_of_other_tenant(request, {"area": "tenant", "target": row.name})
     host = next((each for each in details["domains"] if not each.startswith("*")), "")
     context = {
         "told": details,
         "domains": "\n".join(domains),
         "errors": errors,
-        "problems": of_errors(errors, _DOMAINS),
+        "problems": problems_from_errors(errors, _DOMAINS),
         "administrators": people,
         "history": events,
-        "console_url": site_of(request, host) + reverse("console:overview") if host else "",
+        "console_url": tenant_origin(request, host) + reverse("console:overview") if host else "",
         "may_edit": request.may("tenants.edit"),
         "back": reverse("console:tenants"),
     }
-    return show(
+    return render_page(
         request, "console/tenants_one.html", title=details["title"], status=400 if errors else 200, **context
     )
 
@@ -107,14 +107,14 @@ def _lines(text: str) -> list[str]:
 
 def domain(request: ConsoleRequest, name: str) -> HttpResponse:
     """Approve or reject a domain that this tenant has requested."""
-    row = TENANTS.one(name)
+    row = TENANTS.get(name)
     requested, approve = request.POST.get("domain", ""), request.POST.get("decision") == "approve"
-    if row is None or requested not in TENANTS.told(row)["asked"]:
+    if row is None or requested not in TENANTS.as_json(row)["asked"]:
         raise Http404
     with tenant_scope(row):
         decide_domain(requested, approve=approve, by=request.person.username)
     notice = _("Approved %(domain)s for %(name)s.") if approve else _("Rejected %(domain)s for %(name)s.")
-    return see(
+    return see_other(
         request, reverse("console:tenant", args=[row.name]), notice % {"domain": requested, "name": row.name}
     )
 
@@ -124,20 +124,20 @@ def link(request: ConsoleRequest, name: str) -> HttpResponse:
 
     It redirects to the page that shows the link once.
     """
-    row = TENANTS.one(name)
+    row = TENANTS.get(name)
     if row is None:
         raise Http404
     if request.method != "POST":
         return _link_page(request, row.name)
-    domains = [each for each in TENANTS.told(row)["domains"] if not each.startswith("*")]
+    domains = [each for each in TENANTS.as_json(row)["domains"] if not each.startswith("*")]
     if not domains:
-        return see(
+        return see_other(
             request,
             reverse("console:tenant", args=[row.name]),
             _("Add a domain first: the link needs one."),
         )
     username = request.POST.get("username", "").replace("\0", "")
-    token = link_for(row.name, username, by=request.person)
+    token = create_recovery_token(row.name, username, by=request.person)
     if not token:
         raise Http404
     return _redirect_to_link(
@@ -150,9 +150,9 @@ def _render_form(request: ConsoleRequest, values: dict[str, str], errors: Any) -
         "said": values,
         "errors": errors,
         "back": reverse("console:tenants"),
-        "problems": of_errors(errors, _FIELDS),
+        "problems": problems_from_errors(errors, _FIELDS),
     }
-    return show(
+    return render_page(
         request,
         "console/tenants_new.html",
         title=_("Create tenant"),
@@ -165,28 +165,50 @@ def _redirect_to_link(
     request: ConsoleRequest, name: str, username: str, domain: str, token: str, title: str
 ) -> HttpResponse:
     values = {
-        "link": site_of(request, domain) + reverse("recover", args=[token]),
+        "link": tenant_origin(request, domain) + reverse("recover", args=[token]),
         "username": username,
         "title": title,
     }
-    return hand_over(request, reverse("console:tenant-link", args=[name]), f"tenant {name}", values)
+    return redirect_with_one_time_values(
+        request, reverse("console:tenant-link", args=[name]), f"tenant {name}", values
+    )
 
 
 def _link_page(request: ConsoleRequest, name: str) -> HttpResponse:
-    created = handed_over(request, f"tenant {name}")
+    created = read_one_time_values(request, f"tenant {name}")
     context: dict[str, Any] = {
         "title": _("Setup link"),
         **created,
         "name": name,
         "tenant_url": reverse("console:tenant", args=[name]),
     }
-    page = show(request, "console/tenants_link.html", **context)
-    return shown(page, f"tenant {name}") if created else page
+    page = render_page(request, "console/tenants_link.html", **context)
+    return clear_one_time_values(page, f"tenant {name}") if created else page
 
 
 PAGES = (
-    Page("tenants/new", new, "tenant-new", see="tenants.edit", do="tenants.edit"),
-    Page("tenants/one/<slug:name>", tenant, "tenant", see="tenants.see", do="tenants.edit"),
-    Page("tenants/domain/<slug:name>", domain, "tenant-domain", see="", do="tenants.edit"),
-    Page("tenants/link/<slug:name>", link, "tenant-link", see="tenants.edit", do="tenants.edit"),
+    ConsolePage(
+        "tenants/new", new, "tenant-new", view_operation="tenants.edit", post_operation="tenants.edit"
+    ),
+    ConsolePage(
+        "tenants/one/<slug:name>",
+        tenant,
+        "tenant",
+        view_operation="tenants.see",
+        post_operation="tenants.edit",
+    ),
+    ConsolePage(
+        "tenants/domain/<slug:name>",
+        domain,
+        "tenant-domain",
+        view_operation="",
+        post_operation="tenants.edit",
+    ),
+    ConsolePage(
+        "tenants/link/<slug:name>",
+        link,
+        "tenant-link",
+        view_operation="tenants.edit",
+        post_operation="tenants.edit",
+    ),
 )

@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 from idp.accounts import sessions
 from idp.accounts.known_browsers import LIFETIME, KnownBrowser
 from idp.events.origin import current_origin
-from idp.foundation.sealing import mac, macs, new_token, same
+from idp.foundation.sealing import constant_time_equal, mac, macs, new_token
 
 _NONCE, _SESSION, _KNOWN = "foyer_browser", "foyer_session", "foyer_known"
 
@@ -25,7 +25,7 @@ class Browser:
         self.request = request
         self.address: str = request.META.get("REMOTE_ADDR", "")
         self.agent: str = current_origin().agent
-        self.to_set: dict[str, str] = {}
+        self.pending_cookies: dict[str, str] = {}
 
     @cached_property
     def nonce(self) -> str:
@@ -35,43 +35,47 @@ class Browser:
         """
         cookie = self._cookie(_NONCE)
         known, signature = cookie[:64], cookie[64:]
-        if not any(same(signature, expected) for expected in macs("browser", known)):
+        if not any(constant_time_equal(signature, expected) for expected in macs("browser", known)):
             known = new_token()
-            self.to_set[_NONCE] = known + mac("browser", known)
+            self.pending_cookies[_NONCE] = known + mac("browser", known)
         return f"browser:{known}"
 
     @cached_property
-    def known(self) -> KnownBrowser:
+    def known_browser(self) -> KnownBrowser:
         """Return the people who signed in here before."""
         return KnownBrowser.read(self._cookie(_KNOWN))
 
     @cached_property
     def session(self) -> Any:
         """Return the active session, or None."""
-        return sessions.find(self._cookie(_SESSION))
+        return sessions.find_by_key(self._cookie(_SESSION))
 
-    def committed(self, results: list[Any]) -> None:
+    def on_commit(self, results: list[Any]) -> None:
         """Take over a session that a step has started, and drop one that it has ended."""
         for result in results:
-            if isinstance(result, sessions.Opened):
-                self.to_set[_SESSION], self.to_set[_KNOWN] = (
+            if isinstance(result, sessions.IssuedSession):
+                self.pending_cookies[_SESSION], self.pending_cookies[_KNOWN] = (
                     result.key,
-                    self.known.after_sign_in(result.person),
+                    self.known_browser.after_sign_in(result.person),
                 )
-                self.session = sessions.alive(result.session)
-            elif isinstance(result, sessions.Closed) and self.session and self.session.pk == result.session:
-                self.to_set[_SESSION], self.session = "", None
+                self.session = sessions.find_by_id(result.session)
+            elif (
+                isinstance(result, sessions.EndedSession)
+                and self.session
+                and self.session.pk == result.session
+            ):
+                self.pending_cookies[_SESSION], self.session = "", None
 
     def sign_out(self) -> None:
         """End the session and delete its cookie."""
         if self.session:
             sessions.end(self.session.pk, why="signed out")
             self.session = None
-        self.to_set[_SESSION] = ""
+        self.pending_cookies[_SESSION] = ""
 
-    def write(self, response: HttpResponse) -> None:
+    def set_cookies(self, response: HttpResponse) -> None:
         """Set the cookies that have changed."""
-        for name, value in self.to_set.items():
+        for name, value in self.pending_cookies.items():
             max_ages = {_NONCE: None, _KNOWN: int(LIFETIME.total_seconds())}
             max_age = max_ages.get(name, settings.SESSION_LIFETIME) if value else 0
             response.set_cookie(name, value, max_age=max_age)
@@ -96,5 +100,5 @@ class BrowserMiddleware:
         browser = Browser(request)
         request.browser = browser
         response = self.get_response(request)
-        browser.write(response)
+        browser.set_cookies(response)
         return response

@@ -20,7 +20,7 @@ _POLICY = {
 }
 
 
-def policy(request: HttpRequest, **overrides: str) -> str:
+def content_security_policy(request: HttpRequest, **overrides: str) -> str:
     """Return the Content-Security-Policy of a response.
 
     A page that needs another one passes the directives that differ: ``frame_src="'self'"``.
@@ -52,7 +52,7 @@ class HeadersMiddleware:
         request.csp_nonce = nonce
         response = self.get_response(request)
         for name, value in {
-            "Content-Security-Policy": policy(request),
+            "Content-Security-Policy": content_security_policy(request),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "same-origin",

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 
-from idp.events.origin import LONGEST_AGENT, Origin, origin_of
-from idp.foundation.text import cleaned
+from idp.events.origin import MAX_AGENT_LENGTH, Origin, origin_scope
+from idp.foundation.text import clean_line
 from idp.runtime.logs import route_of
 
 log = logging.getLogger("web.requests")
@@ -27,11 +27,11 @@ class OriginMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         origin = Origin(
             address=request.META.get("REMOTE_ADDR", ""),
-            agent=cleaned(request.headers.get("user-agent", ""), LONGEST_AGENT),
+            agent=clean_line(request.headers.get("user-agent", ""), MAX_AGENT_LENGTH),
             request_id=uuid4().hex,
         )
         started = time.perf_counter()
-        with origin_of(origin):
+        with origin_scope(origin):
             response = self.get_response(request)
             response["X-Request-ID"] = origin.request_id
             probe = request.path in PROBES  # requested every few seconds

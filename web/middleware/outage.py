@@ -11,11 +11,11 @@ from idp.accounts.hashers import Overloaded
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 5
-JSON = (
+JSON_BODY = (
     b'{"error": "temporarily_unavailable", "error_description": "The server is temporarily unavailable. '
     b'Try again in a moment."}'
 )
-HEADERS = [(b"retry-after", str(RETRY_SECONDS).encode())]
+RETRY_HEADERS = [(b"retry-after", str(RETRY_SECONDS).encode())]
 _READ_ONLY = "25006"  # SQLSTATE of a database server that became a standby
 
 
@@ -29,7 +29,7 @@ def is_outage(error: BaseException | None) -> bool:
     return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) == _READ_ONLY
 
 
-def report(error: BaseException, route: str) -> None:
+def log_outage(error: BaseException, route: str) -> None:
     """Log one line instead of a traceback.
 
     The first line of the database's message contains no values of the statement.
@@ -41,13 +41,13 @@ def report(error: BaseException, route: str) -> None:
     )
 
 
-def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) -> HttpResponse:
+def unavailable_response(request: HttpRequest, error: BaseException, *, as_json: bool) -> HttpResponse:
     """Return the 503 for a program or a person, and log the reason."""
     match = request.resolver_match
-    report(error, f"/{match.route}" if match else "-")
+    log_outage(error, f"/{match.route}" if match else "-")
     response: HttpResponse
     if as_json:
-        response = HttpResponse(JSON, content_type="application/json", status=503)
+        response = HttpResponse(JSON_BODY, content_type="application/json", status=503)
     else:
         context = {"title": _("Temporarily unavailable"), "message": _("Please try again in a moment.")}
         response = render(request, "pages/error.html", context, status=503)
@@ -57,12 +57,12 @@ def unavailable(request: HttpRequest, error: BaseException, *, as_json: bool) ->
     return response
 
 
-def of_program(path: str) -> bool:
+def is_program_path(path: str) -> bool:
     """Return whether a program requests this path and reads errors as JSON."""
-    return _normalized(path).startswith("/api/") or of_protocol(path)
+    return _normalized(path).startswith("/api/") or is_protocol_path(path)
 
 
-def of_protocol(path: str) -> bool:
+def is_protocol_path(path: str) -> bool:
     """Return whether a program of the protocol meant this path.
 
     It may be written in capitals, or with an extra slash after the issuer.

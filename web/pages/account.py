@@ -11,8 +11,8 @@ from flows.documents.designations import AUTHENTICATION, CREDENTIAL_SETUP, DEVIC
 from idp.accounts import credentials, recovery, recovery_codes, sessions
 from idp.accounts.roles import may
 from web.middleware.browser import BrowserRequest
-from web.pages.errors import pages
-from web.pages.proving import freshly_proved, see
+from web.pages.errors import allow_methods
+from web.pages.reauthentication import require_recent_proof, see_other
 
 _REMOVAL_TEXTS = {
     credentials.TOTP: (
@@ -29,15 +29,15 @@ _DONE_TEXTS = {
 }
 
 
-@pages("GET", "HEAD")
+@allow_methods("GET", "HEAD")
 def home(request: BrowserRequest) -> HttpResponse:
     """Show who is signed in, their sign-in methods, and the link to connect a device."""
     session = request.browser.session
     context = {
         "title": _("Welcome"),
         "person": session and session.person,
-        "held": credentials.held(session.person) if session else [],
-        "few": recovery_codes.FEW,
+        "held": credentials.list_credentials(session.person) if session else [],
+        "few": recovery_codes.LOW_COUNT,
         "credentials_url": reverse(CREDENTIAL_SETUP),
         "sign_in_url": reverse(AUTHENTICATION),
         "device_url": reverse(DEVICE_CODE),
@@ -47,24 +47,26 @@ def home(request: BrowserRequest) -> HttpResponse:
     return render(request, "pages/home.html", context)
 
 
-@pages("GET", "HEAD", "POST")
-@freshly_proved
+@allow_methods("GET", "HEAD", "POST")
+@require_recent_proof
 def remove_credential(request: BrowserRequest, pk: int) -> HttpResponse:
     """Ask for confirmation, and remove a credential of the person by POST."""
     session = request.browser.session
     if request.method == "POST":
         credentials.remove(pk, of=session.person_id, by=session.person.username)
         return redirect("home")
-    return _confirm_removal(request, pk, credentials.held(session.person))
+    return _confirm_removal(request, pk, credentials.list_credentials(session.person))
 
 
-def _confirm_removal(request: BrowserRequest, pk: int, held: list[credentials.Held]) -> HttpResponse:
+def _confirm_removal(
+    request: BrowserRequest, pk: int, held: list[credentials.CredentialSummary]
+) -> HttpResponse:
     kind = next((each.kind for each in held if each.pk == pk), None)
     if kind is None:
         return redirect("home")
     title, description = _REMOVAL_TEXTS.get(kind, (_("Remove this?"), _("It will stop working.")))
     # used-up recovery codes do not count as a remaining sign-in method
-    left = [each for each in held if each.pk != pk and each.left != 0]
+    left = [each for each in held if each.pk != pk and each.codes_left != 0]
     last = " " + _("Your account will be protected by your password only.") if not left else ""
     texts = {"title": title, "description": f"{description}{last}", "submit": _("Remove")}
     return render(
@@ -83,13 +85,13 @@ def _new_password() -> forms.Field:
     )
 
 
-class NewPassword(forms.Form):
+class RecoveryPasswordForm(forms.Form):
     """The form behind a recovery link."""
 
     password = _new_password()
 
 
-class OwnPassword(forms.Form):
+class ChangePasswordForm(forms.Form):
     """The form of a signed-in person.
 
     The name of the field differs from the one of the current password, which confirms the person's identity.
@@ -98,11 +100,14 @@ class OwnPassword(forms.Form):
     new_password = _new_password()
 
 
-@pages("GET", "HEAD", "POST")
-@freshly_proved
+@allow_methods("GET", "HEAD", "POST")
+@require_recent_proof
 def password(request: BrowserRequest) -> HttpResponse:
     """Set the person's own password by POST. They stay signed in here and nowhere else."""
-    session, form = request.browser.session, OwnPassword(request.POST if request.method == "POST" else None)
+    session, form = (
+        request.browser.session,
+        ChangePasswordForm(request.POST if request.method == "POST" else None),
+    )
     if form.is_valid():
         try:
             opened = credentials.change_own_password(
@@ -111,8 +116,8 @@ def password(request: BrowserRequest) -> HttpResponse:
         except ValidationError as weak:
             form.add_error("new_password", weak)
         else:
-            request.browser.committed([opened])
-            return see(reverse("done", args=["password-changed"]))
+            request.browser.on_commit([opened])
+            return see_other(reverse("done", args=["password-changed"]))
     description = _(
         "You stay signed in here. All other sessions are signed out, and your devices must be connected "
         "again."
@@ -128,16 +133,16 @@ def password(request: BrowserRequest) -> HttpResponse:
     return render(request, "pages/form.html", context)
 
 
-@pages("GET", "HEAD", "POST")
-@freshly_proved
+@allow_methods("GET", "HEAD", "POST")
+@require_recent_proof
 def sign_out_elsewhere(request: BrowserRequest) -> HttpResponse:
     """End by POST all other sessions and all devices of the person. This browser stays signed in."""
     session = request.browser.session
     if request.method == "POST":
-        request.browser.committed(
+        request.browser.on_commit(
             [sessions.end_elsewhere(session.person, session.pk, why="signed out everywhere")]
         )
-        return see(reverse("done", args=["signed-out"]))
+        return see_other(reverse("done", args=["signed-out"]))
     description = _(
         "You stay signed in here. All other sessions are signed out, and your devices must be connected "
         "again."
@@ -152,7 +157,7 @@ def sign_out_elsewhere(request: BrowserRequest) -> HttpResponse:
     )
 
 
-@pages("GET", "HEAD")
+@allow_methods("GET", "HEAD")
 def done(request: BrowserRequest, what: str) -> HttpResponse:
     """Show what was done, at its own URL, so that a reload posts nothing again."""
     if what not in _DONE_TEXTS:
@@ -163,13 +168,13 @@ def done(request: BrowserRequest, what: str) -> HttpResponse:
     return render(request, "pages/message.html", context)
 
 
-@pages("GET", "HEAD", "POST")
+@allow_methods("GET", "HEAD", "POST")
 def recover(request: BrowserRequest, token: str) -> HttpResponse:
     """Set a new password by POST. Opening the link changes nothing."""
-    person = recovery.holder(token)
+    person = recovery.find_holder(token)
     if person is None:
         return _link_expired(request)
-    form = NewPassword(request.POST if request.method == "POST" else None)
+    form = RecoveryPasswordForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
             if not recovery.redeem(token, form.cleaned_data["password"]):
@@ -177,7 +182,7 @@ def recover(request: BrowserRequest, token: str) -> HttpResponse:
         except ValidationError as weak:
             form.add_error("password", weak)
         else:
-            return see(reverse("done", args=["password-set"]))
+            return see_other(reverse("done", args=["password-set"]))
     description = _("For %(name)s. All sessions of this account will be signed out.") % {
         "name": person.username
     }

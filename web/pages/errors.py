@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
 from flows.documents.designations import DEVICE_CODE
-from flows.engine.executor import NoFlow, NoSuchRun, OutOfDate
+from flows.engine.executor import NoFlow, NoSuchRun, PageOutOfDate
 from flows.engine.run_limits import TooManyRuns
 from idp.foundation.errors import DomainError
 from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
-from web.middleware.outage import is_outage, of_program, of_protocol, unavailable
+from web.middleware.outage import is_outage, is_program_path, is_protocol_path, unavailable_response
 
 View = Callable[..., HttpResponse]
 
@@ -32,7 +32,7 @@ ENGINE_ERRORS: dict[type[DomainError], tuple[Any, Any]] = {
         _("This isn't set up yet"),
         _("An administrator needs to publish a flow first."),
     ),
-    OutOfDate: (_("This page is out of date"), _("Go back, reload it and try again.")),
+    PageOutOfDate: (_("This page is out of date"), _("Go back, reload it and try again.")),
     TooManyRuns: (
         _("Too many sign-ins"),
         _("Too many sign-ins are in progress from your network. Try again in a few minutes."),
@@ -41,7 +41,7 @@ ENGINE_ERRORS: dict[type[DomainError], tuple[Any, Any]] = {
 BODY_ERRORS = (RequestDataTooBig, UnreadablePostError)
 
 
-def protocol(*methods: str) -> Callable[[View], View]:
+def protocol_endpoint(*methods: str) -> Callable[[View], View]:
     """Return a decorator for an endpoint of the protocol.
 
     The endpoint accepts only these methods, responds to errors as JSON with the right code, and is never
@@ -69,7 +69,7 @@ def protocol(*methods: str) -> Callable[[View], View]:
     return wrap
 
 
-def page_errors(view: View) -> View:
+def render_engine_errors(view: View) -> View:
     """Show errors of the engine as a page."""
 
     @wraps(view)
@@ -91,7 +91,7 @@ def page_errors(view: View) -> View:
     return page
 
 
-def engine_json(error: DomainError) -> JsonResponse:
+def engine_error_response(error: DomainError) -> JsonResponse:
     """Return an error of the engine for a JSON client."""
     message = str(ENGINE_ERRORS[type(error)][1])
     response = JsonResponse({"error": error.code, "error_description": message}, status=error.status)
@@ -100,7 +100,7 @@ def engine_json(error: DomainError) -> JsonResponse:
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Return 400, or 413 for a body that is too large."""
-    if of_protocol(request.path):
+    if is_protocol_path(request.path):
         return _error_json(400, "invalid_request", "The request is malformed.")
     if isinstance(exception, RequestDataTooBig):
         return _error_page(request, 413, _("Request too large"), _("Send less and try again."))
@@ -109,7 +109,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Return 403."""
-    if of_protocol(request.path):
+    if is_protocol_path(request.path):
         return _error_json(403, "access_denied", "The request was denied.")
     return _error_page(request, 403, _("You don't have access"), _("Ask an administrator for access."))
 
@@ -126,14 +126,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Return 404."""
-    if of_protocol(request.path):
+    if is_protocol_path(request.path):
         return _error_json(404, "invalid_request", "Not found: check the address.")
     return _error_page(request, 404, _("Page not found"), _("Check the address."))
 
 
 def unknown_host(request: HttpRequest) -> HttpResponse:
     """Return 404 for a host name that no tenant has, without a design and without any part of the request."""
-    if of_program(request.path):
+    if is_program_path(request.path):
         return _error_json(404, "invalid_request", "Nothing is served under this host name.")
     return HttpResponseNotFound("Nothing is served under this host name.\n", content_type="text/plain")
 
@@ -145,8 +145,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     error = sys.exception()
     if error is not None and is_outage(error):
-        return unavailable(request, error, as_json=of_program(request.path))
-    if of_program(request.path):
+        return unavailable_response(request, error, as_json=is_program_path(request.path))
+    if is_program_path(request.path):
         return _error_json(500, "server_error", "The error was logged. Try again in a moment.")
     return _error_page(
         request, 500, _("Something went wrong"), _("The error was logged. Please try again in a moment.")
@@ -160,7 +160,7 @@ def method_not_allowed(request: HttpRequest, *allowed: str) -> HttpResponse:
     return response
 
 
-def pages(*methods: str) -> Callable[[View], View]:
+def allow_methods(*methods: str) -> Callable[[View], View]:
     """Return a decorator that allows only these methods and shows a page for the others."""
 
     def wrap(view: View) -> View:

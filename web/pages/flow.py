@@ -13,17 +13,17 @@ from django.views.decorators.csrf import csrf_exempt
 from flows.documents.designations import CREDENTIAL_SETUP, LOGOUT
 from flows.engine import executor
 from flows.engine.executor import Answer, NoFlow
-from flows.engine.page import Page
+from flows.engine.page import RunPage
 from flows.engine.run_limits import TooManyRuns
 from idp.foundation.sealing import Sealed
 from web.middleware.browser import BrowserRequest
-from web.pages.errors import page_errors, pages
-from web.pages.proving import see
-from web.pages.rendering import next_minute
+from web.pages.errors import allow_methods, render_engine_errors
+from web.pages.reauthentication import see_other
+from web.pages.rendering import round_up_to_minute
 
 
-@pages("GET", "HEAD", "POST")
-@page_errors
+@allow_methods("GET", "HEAD", "POST")
+@render_engine_errors
 def begin(request: BrowserRequest, designation: str) -> HttpResponse:
     """Start the tenant's flow for this purpose.
 
@@ -41,51 +41,53 @@ def begin(request: BrowserRequest, designation: str) -> HttpResponse:
     browser, posted = request.browser, request.method == "POST"
     try:
         run = executor.start(
-            designation, browser, hints=hints, anew="switch" in request.GET, may_write=posted
+            designation, browser, hints=hints, ignore_session="switch" in request.GET, may_write=posted
         )
     except (NoFlow, TooManyRuns):
         if designation != LOGOUT or not posted:
             raise
         # without a flow for it, or with too many runs from the network, a person can still sign out
         browser.sign_out()
-        return see(reverse("home"))
-    return see(reverse("flow", args=[run]))
+        return see_other(reverse("home"))
+    return see_other(reverse("flow", args=[run]))
 
 
-@pages("GET", "HEAD")
-def as_typed(request: BrowserRequest, designation: str) -> HttpResponse:
+@allow_methods("GET", "HEAD")
+def redirect_to_canonical(request: BrowserRequest, designation: str) -> HttpResponse:
     """Redirect ``/Device/`` to ``/device`` and keep the query string.
 
     A ``user_code`` in it need not be typed again.
     """
     query = request.META.get("QUERY_STRING", "")
-    return see(reverse(designation) + (f"?{query}" if query else ""))
+    return see_other(reverse(designation) + (f"?{query}" if query else ""))
 
 
 @csrf_exempt  # the engine checks its own token, see flow()
-@pages("POST")
-@page_errors
+@allow_methods("POST")
+@render_engine_errors
 def restart(request: BrowserRequest, run: str) -> HttpResponse:
     """Start a run's flow again, with what is known of the person (``keep``) or from scratch."""
-    again = executor.restart(run, request.browser, request.POST.get("token", ""), keep="keep" in request.POST)
-    return see(reverse("flow", args=[again]))
+    again = executor.restart(
+        run, request.browser, request.POST.get("token", ""), keep_facts="keep" in request.POST
+    )
+    return see_other(reverse("flow", args=[again]))
 
 
 @csrf_exempt  # the engine checks its own token, which stays valid after a sign-in in another tab
-@pages("GET", "HEAD", "POST")
-@page_errors
+@allow_methods("GET", "HEAD", "POST")
+@render_engine_errors
 def flow(request: BrowserRequest, run: str) -> HttpResponse:
     """Show a run's current question by GET, and submit an answer by POST."""
     browser = request.browser
     if request.method != "POST":
-        return rendered(request, executor.look(run, browser))
+        return render_run(request, executor.get_page(run, browser))
     answer = Answer(request.POST.get("step", ""), request.POST.get("token", ""), _fields(request.POST))
-    page = executor.answer(run, browser, answer)
+    page = executor.submit_answer(run, browser, answer)
     if page.kind in ("leave", "finished"):
         return _leave(request, page)
     if page.message or (page.form and page.form.errors):
-        return rendered(request, page)
-    return see(reverse("flow", args=[run]))
+        return render_run(request, page)
+    return see_other(reverse("flow", args=[run]))
 
 
 def _is_embedded_by_other_site(request: BrowserRequest) -> bool:
@@ -119,7 +121,7 @@ def _fields(posted: QueryDict) -> QueryDict:
     return cleaned
 
 
-def rendered(request: BrowserRequest, page: Page) -> HttpResponse:
+def render_run(request: BrowserRequest, page: RunPage) -> HttpResponse:
     """Return a run's page as HTML."""
     if page.kind in ("leave", "finished"):
         return _leave(request, page)
@@ -148,24 +150,24 @@ def rendered(request: BrowserRequest, page: Page) -> HttpResponse:
         "switch_url": switch,
         "ended": page.kind == "last",
     }
-    context["retry_at"] = page.retry_at and next_minute(page.retry_at)
+    context["retry_at"] = page.retry_at and round_up_to_minute(page.retry_at)
     response = render(request, page.template, context, status=429 if page.retry_at else 200)
     if page.retry_at:
         response["Retry-After"] = str(max(1, int((page.retry_at - timezone.now()).total_seconds()) + 1))
     return response
 
 
-def _set_up_link(page: Page) -> dict[str, str]:
+def _set_up_link(page: RunPage) -> dict[str, str]:
     """Return the link where the person sets up what they lack and from there returns to the beginning."""
     back = f"?next={quote(page.again)}" if page.again else ""
     return {"set_up": page.set_up, "set_up_url": reverse(CREDENTIAL_SETUP) + back} if page.set_up else {}
 
 
-def _leave(request: BrowserRequest, page: Page) -> HttpResponse:
+def _leave(request: BrowserRequest, page: RunPage) -> HttpResponse:
     """Return the redirect after a completed run.
 
     Another site is reached from a page, because browsers apply ``form-action`` to the redirects after a form.
     """
     if page.url.startswith("http"):
         return render(request, "pages/flow/leave.html", {"url": page.url, "host": urlsplit(page.url).netloc})
-    return see(page.url or page.next or reverse("home"))
+    return see_other(page.url or page.next or reverse("home"))

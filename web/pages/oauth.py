@@ -10,7 +10,7 @@ from idp.oauth.discovery import metadata
 from idp.oauth.errors import MissingToken
 from idp.oauth.forms import Form, parse_form
 from idp.oauth.grant import exchange
-from web.pages.errors import protocol
+from web.pages.errors import protocol_endpoint
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 # Each host has its own documents, and a proxy may forward the host in a header: shared caches must not store
@@ -18,7 +18,7 @@ _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _DOCUMENT = {"Cache-Control": "private, max-age=300", "Access-Control-Allow-Origin": "*"}
 
 
-def issuer_of(request: HttpRequest) -> str:
+def get_issuer(request: HttpRequest) -> str:
     """Return the scheme and host under which the client reached this tenant.
 
     It is byte for byte the ``iss`` of the tokens (K4), the same one for all spellings of the host
@@ -27,27 +27,27 @@ def issuer_of(request: HttpRequest) -> str:
     return f"{request.scheme}://{request.get_host()}"
 
 
-def site_of(request: HttpRequest, domain: str) -> str:
+def tenant_origin(request: HttpRequest, domain: str) -> str:
     """Return the scheme and host of another tenant, with the port at which this one was reached."""
     port = re.search(r":\d+\Z", request.get_host())
     return f"{request.scheme}://{domain}{port[0] if port else ''}"
 
 
-@protocol("POST")
+@protocol_endpoint("POST")
 def device(request: HttpRequest) -> HttpResponse:
     """Serve the device authorization endpoint (RFC 8628 section 3.1)."""
-    answer = authorize_device(request.headers.get("Authorization", ""), _form(request), issuer_of(request))
+    answer = authorize_device(request.headers.get("Authorization", ""), _form(request), get_issuer(request))
     return JsonResponse(answer, headers=_NO_STORE)
 
 
-@protocol("POST")
+@protocol_endpoint("POST")
 def token(request: HttpRequest) -> HttpResponse:
     """Serve the token endpoint (RFC 6749 section 3.2)."""
-    answer = exchange(request.headers.get("Authorization", ""), _form(request), issuer_of(request))
+    answer = exchange(request.headers.get("Authorization", ""), _form(request), get_issuer(request))
     return JsonResponse(answer.as_json(), headers=_NO_STORE)
 
 
-@protocol("GET", "POST")
+@protocol_endpoint("GET", "POST")
 def user_info(request: HttpRequest) -> HttpResponse:
     """Serve the UserInfo endpoint (OpenID Connect Core section 5.3).
 
@@ -56,19 +56,19 @@ def user_info(request: HttpRequest) -> HttpResponse:
     scheme, _, access_token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not access_token.strip():
         raise MissingToken
-    return JsonResponse(userinfo.claims_for(access_token.strip(), issuer_of(request)), headers=_NO_STORE)
+    return JsonResponse(userinfo.claims_for(access_token.strip(), get_issuer(request)), headers=_NO_STORE)
 
 
-@protocol("GET", "HEAD")
+@protocol_endpoint("GET", "HEAD")
 def jwks(request: HttpRequest) -> HttpResponse:
     """Serve the JWK Set (RFC 7517 section 5)."""
-    return JsonResponse(keys.published(), headers=_DOCUMENT)
+    return JsonResponse(keys.key_set(), headers=_DOCUMENT)
 
 
-@protocol("GET", "HEAD")
+@protocol_endpoint("GET", "HEAD")
 def discovery(request: HttpRequest) -> HttpResponse:
     """Serve both well-known documents (OpenID Connect Discovery section 4, RFC 8414 section 3)."""
-    return JsonResponse(metadata(issuer_of(request)), headers=_DOCUMENT)
+    return JsonResponse(metadata(get_issuer(request)), headers=_DOCUMENT)
 
 
 def _form(request: HttpRequest) -> Form:

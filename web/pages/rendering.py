@@ -11,7 +11,7 @@ class FormRenderer(TemplatesSetting):
     field_template_name = "django/forms/field.html"
 
 
-def next_minute(at: datetime) -> datetime:
+def round_up_to_minute(at: datetime) -> datetime:
     """Return the first full minute that is not before ``at``.
 
     People's clocks show no seconds, and no one should return too early.

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idp.events.bus import newest
-from idp.events.feed import News, Wanted, numbers_before, since
+from idp.events.bus import newest_id
+from idp.events.feed import EventFilter, FeedPage, events_since, ids_before
 from idp.events.notify import WakeUp
 from idp.tenancy.scope import current_tenant
-from web.console.sentences import told
+from web.console.sentences import describe_event
 from web.server.hub import Hub
 
 HEARTBEAT_SECONDS = 15
@@ -29,41 +29,43 @@ Batch = list[tuple[int, str, Any]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class FeedRequest:
     """What a listener subscribes to.
 
-    ``wanted``: the filter. ``after``: the number of the event to continue after, None for the newest.
+    ``filter``: the filter. ``after``: the number of the event to continue after, None for the newest.
     ``newest``: how many events the listener can show. If more happen at once, it receives the newest of them
     and the number of those left out. 0 means every single event.
     """
 
-    wanted: Wanted
+    filter: EventFilter
     after: int | None = None
     newest: int = 0
 
     @classmethod
-    def read(cls, query: Mapping[str, str], last_event_id: str) -> "Asked":
+    def from_request(cls, query: Mapping[str, str], last_event_id: str) -> "FeedRequest":
         """Return the subscription that a query string and a ``Last-Event-ID`` header describe.
 
         The header comes from a browser that reconnects. It takes precedence over the query string, because it
         is newer.
         """
         after = _number(last_event_id, _number(query.get("after", ""), None))
-        return cls(Wanted.asked(query), after, min(_number(query.get("newest", ""), 0) or 0, _BATCH))
+        return cls(
+            EventFilter.from_query(query), after, min(_number(query.get("newest", ""), 0) or 0, _BATCH)
+        )
 
 
-def begin(request: Asked) -> tuple[int, int, list[int]]:
+def find_start(request: FeedRequest) -> tuple[int, int, list[int]]:
     """Return the tenant's key, the number to start after, and the known numbers before it.
 
     Events with a known number are not sent again.
     """
-    end = newest()
+    end = newest_id()
     last = end if request.after is None else min(request.after, end)
-    return current_tenant().pk, last, numbers_before(last)
+    return current_tenant().pk, last, ids_before(last)
 
 
-async def stream(
-    hub: Hub, read: Read, request: Asked, tenant_id: int, last: int, known_before: list[int]
+async def stream_batches(
+    hub: Hub, read: Read, request: FeedRequest, tenant_id: int, last: int, known_before: list[int]
 ) -> AsyncIterator[Batch]:
     """Yield batches of events until the listener loses the permission or the server stops.
 
@@ -77,14 +79,14 @@ async def stream(
             if news is None:  # signed out, or the permission was removed
                 return
             last, rows = news.last, [row for row in news.rows if row["id"] not in known]
-            if news.left_out:
+            if news.skipped:
                 known.clear()  # the events left out are older than all known numbers and are not sent again
             known.extend(row["id"] for row in rows)
             if rows:
                 yield _batch(rows, news)
             if len(news.rows) >= _BATCH:
                 continue
-            wake_ups = await _wait_for_wake_ups(queue, request.wanted, started)
+            wake_ups = await _wait_for_wake_ups(queue, request.filter, started)
             if wake_ups is None:
                 return
             if not wake_ups:
@@ -94,17 +96,19 @@ async def stream(
             )
 
 
-def _read_events(last: int, request: Asked, late: set[int]) -> News:
+def _read_events(last: int, request: FeedRequest, late: set[int]) -> FeedPage:
     """Read events and render their sentences in a thread, so that the event loop only sends.
 
     ``late``: numbers below ``last`` that were committed after it. PostgreSQL may commit a smaller number
     after a larger one.
     """
-    news = since(last, request.wanted, late, request.newest or _BATCH, newest_only=bool(request.newest))
-    return News([{**row, "told": told(row)} for row in news.rows], news.last, news.left_out)
+    news = events_since(
+        last, request.filter, late, request.newest or _BATCH, newest_only=bool(request.newest)
+    )
+    return FeedPage([{**row, "told": describe_event(row)} for row in news.rows], news.last, news.skipped)
 
 
-def _batch(rows: list[dict[str, Any]], news: News) -> Batch:
+def _batch(rows: list[dict[str, Any]], news: FeedPage) -> Batch:
     """Return the rows as messages, preceded by a note of how many were left out.
 
     The last message carries ``last`` as its number, so that a client that reconnects does not read events
@@ -112,12 +116,12 @@ def _batch(rows: list[dict[str, Any]], news: News) -> Batch:
     """
     numbers = [row["id"] for row in rows]
     numbers[-1] = max(news.last, numbers[-1])
-    left_out: Batch = [(0, "left-out", {"count": news.left_out})] if news.left_out else []
+    left_out: Batch = [(0, "left-out", {"count": news.skipped})] if news.skipped else []
     return [*left_out, *((number, "event", row) for number, row in zip(numbers, rows, strict=True))]
 
 
 async def _wait_for_wake_ups(
-    queue: "asyncio.Queue[WakeUp | None]", event_filter: Wanted, started: float
+    queue: "asyncio.Queue[WakeUp | None]", event_filter: EventFilter, started: float
 ) -> list[WakeUp] | None:
     """Wait for a wake-up that may match, pause, and return everything that arrived.
 
@@ -125,7 +129,7 @@ async def _wait_for_wake_ups(
     """
     end = time.monotonic() + HEARTBEAT_SECONDS
     first: WakeUp | None = None
-    while first is None or not event_filter.may_want(first.kind):
+    while first is None or not event_filter.may_match(first.kind):
         try:
             first = await asyncio.wait_for(queue.get(), max(0.01, end - time.monotonic()))
         except TimeoutError:

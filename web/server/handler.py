@@ -24,11 +24,11 @@ from django.core.handlers.base import BaseHandler
 from django.http import HttpResponse
 from django.urls import set_script_prefix
 
-from web.server.threads import Threads
+from web.server.threads import DatabaseThreadPool
 
-THREADS = 16
+MAX_THREADS = 16
 HASHING_THREADS = 12  # of these, for requests that may hash a password
-WAITING = 500  # requests that wait for a thread
+MAX_WAITING = 500  # requests that wait for a thread
 # for blueprints that are uploaded as a file
 LARGE_BODY_BYTES = {"/console/blueprints/plan": 1024 * 1024, "/console/blueprints/apply": 1024 * 1024}
 _SESSION = b"foyer_session="  # the cookie of web/middleware/browser.py, matched with and without its prefix
@@ -42,16 +42,16 @@ _TOO_SLOW = b'{"error": "invalid_request", "error_description": "The request bod
 
 
 class PooledHandler(BaseHandler):
-    """A Django handler that serves at most ``THREADS`` requests at once, each on a pooled thread.
+    """A Django handler that serves at most ``MAX_THREADS`` requests at once, each on a pooled thread.
 
-    Each thread has its own long-lived database connection. ``WAITING`` more requests wait for a thread. Any
-    request beyond that gets a 503 with ``Retry-After``, because it would only wait longer.
+    Each thread has its own long-lived database connection. ``MAX_WAITING`` more requests wait for a thread.
+    Any request beyond that gets a 503 with ``Retry-After``, because it would only wait longer.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.load_middleware()
-        self._threads = Threads(THREADS, "web")
+        self._threads = DatabaseThreadPool(MAX_THREADS, "web")
         self._hashing_slots = asyncio.Semaphore(HASHING_THREADS)
         self._pending = 0
 
@@ -68,14 +68,14 @@ class PooledHandler(BaseHandler):
             return await _send_error(send, 413, _TOO_LARGE)
         if body is None:
             return None
-        if self._pending >= THREADS + WAITING:
+        if self._pending >= MAX_THREADS + MAX_WAITING:
             return await _send_error(send, 503, _BUSY, [(b"retry-after", b"5")])
         self._pending += 1
         try:
             async with self._hashing_slots if _may_hash_password(scope) else nullcontext():
                 context = contextvars.copy_context()
                 future = asyncio.get_running_loop().run_in_executor(
-                    self._threads, context.run, self._answer, scope, body
+                    self._threads, context.run, self._respond, scope, body
                 )
                 status, headers, content = await future
         finally:
@@ -84,7 +84,7 @@ class PooledHandler(BaseHandler):
         await send({"type": "http.response.body", "body": content})
         return None
 
-    def _answer(self, scope: Any, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    def _respond(self, scope: Any, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Serve one request in a thread of the pool and return status, headers and body."""
         set_script_prefix("/")
         signals.request_started.send(sender=self.__class__, scope=scope)

@@ -12,8 +12,8 @@ from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from idp.oauth.tenants import keys_open
-from web.server.threads import Threads
+from idp.oauth.tenants import can_decrypt_keys
+from web.server.threads import DatabaseThreadPool
 
 log = logging.getLogger(__name__)
 _SECONDS = 2.0
@@ -31,7 +31,7 @@ class Health:
     def __init__(self, app: Any) -> None:
         self.app = app
         self.stopping = False
-        self._threads = Threads(2, "health", _LOCK_SECONDS)
+        self._threads = DatabaseThreadPool(2, "health", _LOCK_SECONDS)
         self._migrated = False
         self._database_file = _database_file()
         self._check: asyncio.Task[dict[str, Any]] | None = None
@@ -82,7 +82,7 @@ class Health:
                 self._migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
                 if not self._migrated:
                     return ["not_migrated"]
-            return [] if keys_open() else ["secret_key_changed"]
+            return [] if can_decrypt_keys() else ["secret_key_changed"]
         except (DatabaseError, InterfaceError) as error:
             log.warning("not ready", extra={"why": str(error).split("\n")[0][:200]})
             connection.close()

@@ -17,10 +17,10 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from idp.events import notify
-from idp.events.bus import latest, newer
+from idp.events.bus import events_after, newest_id_of_all_tenants
 from idp.events.notify import WakeUp
 from web.middleware.outage import is_outage
-from web.server.threads import Threads
+from web.server.threads import DatabaseThreadPool
 
 log = logging.getLogger(__name__)
 _MAX_SEEN = 10_000
@@ -39,14 +39,14 @@ class Hub:
         self._listeners: dict[tuple[int, str], set[asyncio.Queue[WakeUp | None]]] = {}
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
-        self._readers: Threads | None = None
+        self._readers: DatabaseThreadPool | None = None
 
     async def start(self) -> None:
         """Start to receive wake-ups; call it from the running event loop."""
-        self._readers = Threads(4, "hub")
+        self._readers = DatabaseThreadPool(4, "hub")
         self._seen.clear()
         notify.attach(asyncio.get_running_loop())
-        self._position = await self.read(latest)
+        self._position = await self.run_in_thread(newest_id_of_all_tenants)
         self._tasks = [
             asyncio.create_task(self._receive_from_layer()),
             asyncio.create_task(self._poll_events()),
@@ -69,7 +69,7 @@ class Hub:
             readers, self._readers = self._readers, None
             await asyncio.to_thread(readers.close)
 
-    async def read(self, function: Any, *arguments: Any) -> Any:
+    async def run_in_thread(self, function: Any, *arguments: Any) -> Any:
         """Run a database read in a thread of the hub and return its result."""
         return await asyncio.get_running_loop().run_in_executor(
             self._readers, _call_on_fresh_connection, function, *arguments
@@ -93,7 +93,7 @@ class Hub:
                 if not queues:
                     del self._listeners[tenant_id, topic]
 
-    def count(self) -> int:
+    def listener_count(self) -> int:
         """Return the number of current listeners."""
         return len({queue for queues in self._listeners.values() for queue in queues})
 
@@ -134,7 +134,7 @@ class Hub:
         while True:
             await asyncio.sleep(settings.EVENT_LOOK_SECONDS)
             try:
-                self._position, found = await self.read(newer, self._position)
+                self._position, found = await self.run_in_thread(events_after, self._position)
             except asyncio.CancelledError:
                 raise
             except Exception as error:

@@ -20,7 +20,7 @@ from idp.ratelimit.budgets import address_key
 MAX_LINE_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEAD_LINES = 100
-HEAD_SECONDS = 15
+MAX_HEAD_SECONDS = 15
 MAX_PIPELINED = 16  # requests of one connection that wait for an earlier response
 _CHUNK_BYTES = 4096  # parsed at once, so a limit is exceeded by at most this much
 # how long a refused client is read from: closing immediately would lose the response
@@ -40,15 +40,15 @@ _ERRORS = {
 }
 
 
-class Places:
+class ConnectionSlots:
     """The open connections: limited in total and per address, unless the address is a trusted proxy's."""
 
-    def __init__(self, in_all: int, per_address: int, trusted: Iterable[addresses.Network]) -> None:
-        self.in_all, self.per_address, self.trusted = in_all, per_address, tuple(trusted)
+    def __init__(self, total: int, per_address: int, trusted: Iterable[addresses.Network]) -> None:
+        self.in_all, self.per_address, self.trusted = total, per_address, tuple(trusted)
         self._keys: dict[Any, str] = {}
         self._count: Counter[str] = Counter()
 
-    def take(self, transport: Any) -> bool:
+    def acquire(self, transport: Any) -> bool:
         """Reserve a slot for this connection and return whether one was free.
 
         :meth:`leave` releases it.
@@ -60,7 +60,7 @@ class Places:
         self._count[key] += 1
         return True
 
-    def leave(self, transport: Any) -> None:
+    def release(self, transport: Any) -> None:
         """Release the connection's slot. Do nothing if it has none."""
         key = self._keys.pop(transport, None)
         if key is not None:
@@ -79,13 +79,15 @@ class Places:
         return "" if ip and any(ip in network for network in self.trusted) else address_key(name[0])
 
 
-class Config(uvicorn.Config):
+class ServerConfig(uvicorn.Config):
     """uvicorn's configuration with these protocols and one set of slots for all connections."""
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, http=LimitedHttpProtocol, ws=LimitedWebSocketProtocol, **options)
-        in_all = min(settings.CONNECTIONS, open_files() - _SPARE_FILES)
-        self.places = Places(max(in_all, 16), settings.CONNECTIONS_PER_ADDRESS, settings.TRUSTED_PROXIES)
+        in_all = min(settings.CONNECTIONS, raise_open_file_limit() - _SPARE_FILES)
+        self.slots = ConnectionSlots(
+            max(in_all, 16), settings.CONNECTIONS_PER_ADDRESS, settings.TRUSTED_PROXIES
+        )
 
 
 class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -93,7 +95,7 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the slot of the connection."""
-        cast(Config, self.config).places.leave(self.transport)
+        cast(ServerConfig, self.config).slots.release(self.transport)
         super().connection_lost(exc)
 
 
@@ -106,14 +108,14 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._in_head, self._head, self._line_parsed, self._rejected = True, 0, False, False
         self._deadline: Any = None
         self._error_status = 400
-        if cast(Config, self.config).places.take(transport):
+        if cast(ServerConfig, self.config).slots.acquire(transport):
             self._start_deadline()
         else:
             self._send_error(503)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the slot of the connection and cancel the deadline."""
-        cast(Config, self.config).places.leave(self.transport)
+        cast(ServerConfig, self.config).slots.release(self.transport)
         self._cancel_deadline()
         super().connection_lost(exc)
 
@@ -198,7 +200,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._send_error(self._error_status)
 
     def _start_deadline(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._on_deadline)
+        self._deadline = self.loop.call_later(MAX_HEAD_SECONDS, self._on_deadline)
 
     def _cancel_deadline(self) -> None:
         if self._deadline:
@@ -252,7 +254,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
-def open_files() -> int:
+def raise_open_file_limit() -> int:
     """Raise the limit of open files to the most that this process may have, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:

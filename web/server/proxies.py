@@ -60,7 +60,7 @@ class ProxyHeaders:
         # an empty line counts as one hop without an address
         hops = [hop for line in lines for hop in _split_list(line) or [""]]
         for hop in reversed(hops):
-            address = addresses.read_hop(hop)
+            address = addresses.normalize_hop(hop)
             if address == addresses.UNKNOWN:
                 self._warn_once(
                     "X-Forwarded-For of a trusted proxy names no address: such clients are in no network",

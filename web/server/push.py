@@ -69,7 +69,7 @@ class Push:
         except Exception as error:
             if not outage.is_outage(error):
                 raise
-            outage.report(error, _route(scope["path"]))
+            outage.log_outage(error, _route(scope["path"]))
             await _abort(scope, send, started=started)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
@@ -100,7 +100,7 @@ class Push:
         return None
 
     async def _events(self, stream: Any, scope: Any, receive: Any, send: Any) -> None:
-        with self._place(scope) as free:
+        with self._listener_slot(scope) as free:
             if not free:
                 return await _send_error(send, 429, _BUSY, [(b"retry-after", b"30")])
             messages = await stream(scope)
@@ -117,7 +117,7 @@ class Push:
 
     async def _socket(self, stream: Any, scope: Any, receive: Any, send: Any) -> None:
         await receive()  # websocket.connect
-        with self._place(scope) as free:
+        with self._listener_slot(scope) as free:
             messages = await stream(scope) if free else None
             if messages is None:
                 await send({"type": "websocket.close", "code": 4401})
@@ -137,10 +137,10 @@ class Push:
                 await send({"type": "websocket.close", "code": 1000})
 
     @contextmanager
-    def _place(self, scope: Any) -> Any:
+    def _listener_slot(self, scope: Any) -> Any:
         """Yield whether a slot was free for a listener of this address and of its code, and reserve it."""
         places = {address_key(scope["client"][0]): settings.LISTENERS_PER_ADDRESS}
-        if code := watch.code_in(_header(scope, b"authorization")):
+        if code := watch.parse_device_code(_header(scope, b"authorization")):
             places["code " + digest(code)] = settings.LISTENERS_PER_CODE
         free = all(self._open[key] < limit for key, limit in places.items())
         if free:
@@ -153,20 +153,22 @@ class Push:
                 self._open += Counter()  # removes the keys whose count is zero
 
     async def _device(self, scope: Any) -> Stream | None:
-        found = await self.hub.read(
-            _in_tenant, scope, lambda: (current_tenant().pk, watch.ticket(_header(scope, b"authorization")))
+        found = await self.hub.run_in_thread(
+            _in_tenant,
+            scope,
+            lambda: (current_tenant().pk, watch.issue_ticket(_header(scope, b"authorization"))),
         )
         if not found or found[1] is None:
             return None
         return self._device_states(scope, found[0], found[1])
 
-    async def _device_states(self, scope: Any, tenant_id: int, ticket: watch.Ticket) -> Stream:
+    async def _device_states(self, scope: Any, tenant_id: int, ticket: watch.WatchTicket) -> Stream:
         """Yield the states of one device until its state is final or its code has expired."""
         with self.hub.listen(tenant_id, ticket.topic) as queue:
-            state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
+            state = await self.hub.run_in_thread(_in_tenant, scope, lambda: watch.state_of(ticket.device))
             if state and state != "pending":
                 yield [(0, str(state), {})]
-            while state not in watch.FINAL:
+            while state not in watch.FINAL_STATES:
                 left = (ticket.expires_at - timezone.now()).total_seconds()
                 wake_up = await _next(queue, min(HEARTBEAT_SECONDS, max(left, 0.05)))
                 if wake_up is None:
@@ -175,11 +177,13 @@ class Push:
                     if left > 0:
                         yield []
                         continue
-                    state = await self.hub.read(_in_tenant, scope, lambda: watch.state_of(ticket.device))
+                    state = await self.hub.run_in_thread(
+                        _in_tenant, scope, lambda: watch.state_of(ticket.device)
+                    )
                     if state == "expired":
                         yield [(0, "expired", {})]
                     return
-                if wake_up.kind in watch.NEWS:
+                if wake_up.kind in watch.DEVICE_EVENTS:
                     state = wake_up.kind.removeprefix("device.")
                     yield [(wake_up.event, state, {})]
 
@@ -187,11 +191,11 @@ class Push:
         """Return a stream that reloads the last page of a run when its topic changes."""
 
         def find_topic() -> tuple[int, str]:
-            page = executor.look(run, cast(Client, Browser(_request(scope))))
+            page = executor.get_page(run, cast(Client, Browser(_request(scope))))
             return current_tenant().pk, str(page.context.get("topic", ""))
 
         try:
-            found = await self.hub.read(_in_tenant, scope, find_topic)
+            found = await self.hub.run_in_thread(_in_tenant, scope, find_topic)
         except executor.NoSuchRun:
             return None
         return self._topic_changes(*found) if found and found[1] else None
@@ -207,13 +211,16 @@ class Push:
         def find_topic() -> tuple[int, tuple[str, ...]]:
             return current_tenant().pk, topics_of(device)
 
-        found = await self.hub.read(_in_tenant_if_allowed, scope, "devices.see", find_topic)
+        found = await self.hub.run_in_thread(_in_tenant_if_allowed, scope, "devices.see", find_topic)
         return self._timeline_changes(scope, *found) if found and found[1] else None
 
     async def _timeline_changes(self, scope: Any, tenant_id: int, topics: tuple[str, ...]) -> Stream:
         with self.hub.listen(tenant_id, *topics) as queue:
             while wake_up := await _next(queue, HEARTBEAT_SECONDS):
-                if await self.hub.read(_in_tenant_if_allowed, scope, "devices.see", lambda: True) is None:
+                if (
+                    await self.hub.run_in_thread(_in_tenant_if_allowed, scope, "devices.see", lambda: True)
+                    is None
+                ):
                     return
                 yield [] if wake_up == "timeout" else [(wake_up.event, "changed", {})]
                 if wake_up != "timeout" and wake_up.kind == "device.redeemed":
@@ -224,13 +231,13 @@ class Push:
 
         The permission is ``events.see`` (idp/accounts/roles.py).
         """
-        asked = feed.Asked.read(_request(scope).GET, _header(scope, b"last-event-id"))
+        asked = feed.FeedRequest.from_request(_request(scope).GET, _header(scope, b"last-event-id"))
 
         def read(function: Any, *arguments: Any) -> Any:
-            return self.hub.read(_in_tenant_if_allowed, scope, "events.see", function, *arguments)
+            return self.hub.run_in_thread(_in_tenant_if_allowed, scope, "events.see", function, *arguments)
 
-        found = await read(feed.begin, asked)
-        return feed.stream(self.hub, read, asked, *found) if found else None
+        found = await read(feed.find_start, asked)
+        return feed.stream_batches(self.hub, read, asked, *found) if found else None
 
 
 async def _next(queue: "asyncio.Queue[Any]", seconds: float) -> Any:
@@ -329,7 +336,7 @@ async def _abort(scope: Any, send: Any, *, started: bool) -> None:
     elif started:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     else:
-        await _send_error(send, 503, outage.JSON, outage.HEADERS)
+        await _send_error(send, 503, outage.JSON_BODY, outage.RETRY_HEADERS)
 
 
 async def _send_error(send: Any, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

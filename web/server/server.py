@@ -21,7 +21,7 @@ from servestatic import ServeStaticASGI
 from web.server.handler import PooledHandler
 from web.server.health import Health
 from web.server.hub import Hub
-from web.server.limits import Config
+from web.server.limits import ServerConfig
 from web.server.proxies import ProxyHeaders
 from web.server.push import Push
 
@@ -36,9 +36,9 @@ _NOSNIFF = (b"x-content-type-options", b"nosniff")
 class Server(uvicorn.Server):
     """A uvicorn server that reports not ready before it stops and ends the streams before it waits."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], object] = lambda: None) -> None:
         super().__init__(config)
-        self._on_started = started
+        self._on_started = on_started
 
     async def startup(self, sockets: Any = None) -> None:
         """Start to serve and then call the callback."""
@@ -70,9 +70,9 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def configured(app: Any, **options: Any) -> Config:
+def build_config(app: Any, **options: Any) -> ServerConfig:
     """Return uvicorn's configuration for this project."""
-    return Config(
+    return ServerConfig(
         app,
         **{
             "lifespan": "on",
@@ -105,9 +105,11 @@ def bind(address: str, port: int) -> socket.socket:
         raise CommandError(f"Cannot listen on {where} (FOYER_BIND, PORT): {why}.") from None
 
 
-def serve(listening: socket.socket, started: Callable[[], object] = lambda: None) -> None:
-    """Serve until SIGINT or SIGTERM. Call ``started`` once the server accepts requests."""
-    server = Server(configured(settings.ASGI_APPLICATION.replace(".application", ":application")), started)
+def serve(listening: socket.socket, on_started: Callable[[], object] = lambda: None) -> None:
+    """Serve until SIGINT or SIGTERM. Call ``on_started`` once the server accepts requests."""
+    server = Server(
+        build_config(settings.ASGI_APPLICATION.replace(".application", ":application")), on_started
+    )
     try:
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after the shutdown
             server.run([listening])
@@ -115,7 +117,7 @@ def serve(listening: socket.socket, started: Callable[[], object] = lambda: None
         raise CommandError("The server did not start; the line above says why.") from None
 
 
-def build(background: Callable[[], AbstractContextManager[None]]) -> App:
+def build_application(background: Callable[[], AbstractContextManager[None]]) -> App:
     """Return the ASGI application.
 
     In embedded mode, ``background`` runs from startup to shutdown.

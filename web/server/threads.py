@@ -10,7 +10,7 @@ _STATEMENT_SECONDS, _LOCK_SECONDS = 15, 5  # an HTTP client has given up by then
 _ACK_SECONDS = 10  # without a TCP acknowledgment from the database server
 
 
-class Threads(ThreadPoolExecutor):
+class DatabaseThreadPool(ThreadPoolExecutor):
     """A pool of at most ``count`` threads.
 
     :meth:`close` closes their connections; garbage collection does not.

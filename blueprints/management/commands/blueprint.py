@@ -9,23 +9,23 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from blueprints.convert.authentik import convert
-from blueprints.files.apply import StateMoved, apply, results, tried
-from blueprints.files.drift import drifted, owners
+from blueprints.files.apply import PlanChanged, apply, attempted_blueprints, latest_results
+from blueprints.files.drift import find_drift, owning_blueprints
 from blueprints.files.export import NoSuchFlow, export
-from blueprints.files.key_reference import written as keys
+from blueprints.files.key_reference import render_reference as keys
 from blueprints.files.plan import Plan, make_plan
 from blueprints.files.plan_text import as_json, as_text, drift_as_text, result_as_text
 from blueprints.files.problems import BadBlueprint, Problem
-from blueprints.files.schema import written as schema
+from blueprints.files.schema import render_schema as schema
 from flows.documents import versions
-from idp.foundation.arguments import nearest, number
-from idp.foundation.text import on_one_line
-from idp.tenancy.argument import add_tenant, chosen_scope
+from idp.foundation.arguments import number, suggest_name
+from idp.foundation.text import printable_line
+from idp.tenancy.argument import add_tenant, scope_from_options
 
 CHANGES, NOTHING = 2, 0
 
 
-class Wrong(CommandError):
+class BlueprintProblems(CommandError):
     """The blueprint files have problems; ``problems`` holds them as data, each with its position."""
 
     def __init__(self, problems: Iterable[Problem], message: str) -> None:
@@ -128,8 +128,8 @@ class Command(BaseCommand):
         try:
             getattr(self, f"_{options['action']}")(options)
         except BadBlueprint as bad:
-            raise Wrong(bad.problems, f"{bad}{unchanged}") from None
-        except StateMoved as moved:
+            raise BlueprintProblems(bad.problems, f"{bad}{unchanged}") from None
+        except PlanChanged as moved:
             raise CommandError(f"{moved}{unchanged}") from None
 
     def _plan(self, options: dict[str, Any]) -> None:
@@ -163,8 +163,8 @@ class Command(BaseCommand):
             options["paths"],
             **_plan_options(options),
             expect=options["expect"],
-            tell=progress,
-            generate=generate,
+            progress=progress,
+            show_generated=generate,
         )
         if not json_output:
             self.stdout.write(as_text(plan, self.style, done=True))
@@ -178,24 +178,24 @@ class Command(BaseCommand):
         else:
             self.stdout.write(converted.text, ending="")
         for note in converted.notes:
-            self.stderr.write(on_one_line(str(note)))
+            self.stderr.write(printable_line(str(note)))
 
     def _export(self, options: dict[str, Any]) -> None:
         without = ["person" for each in options["without"] if each == "people"]
-        with chosen_scope(options) as tenant:
+        with scope_from_options(options) as tenant:
             try:
                 self.stdout.write(export(flow=options["flow"], without=without, compare=True), ending="")
             except NoSuchFlow:
-                live = [flow.name for flow in versions.every() if flow.live]
-                hint = nearest(options["flow"], live)
+                live = [flow.name for flow in versions.list_flows() if flow.live]
+                hint = suggest_name(options["flow"], live)
                 raise CommandError(
                     f"The tenant {tenant.name} has no published flow {options['flow']}.{hint}"
                 ) from None
 
     def _drift(self, options: dict[str, Any]) -> None:
-        with chosen_scope(options) as tenant:
-            _check_known(options["blueprint"], owners(), f" in tenant {tenant.name}")
-            found = drifted(options["blueprint"])
+        with scope_from_options(options) as tenant:
+            _check_known(options["blueprint"], owning_blueprints(), f" in tenant {tenant.name}")
+            found = find_drift(options["blueprint"])
         self.stdout.write(
             json.dumps([each.as_json() for each in found], indent=2)
             if options["json"]
@@ -204,8 +204,8 @@ class Command(BaseCommand):
         raise SystemExit(CHANGES if found else NOTHING)
 
     def _results(self, options: dict[str, Any]) -> None:
-        _check_known(options["blueprint"], tried(), "")
-        for each in results(options["most"], options["blueprint"]):
+        _check_known(options["blueprint"], attempted_blueprints(), "")
+        for each in latest_results(options["most"], options["blueprint"]):
             self.stdout.write(result_as_text(each, self.style))
 
     def _schema(self, options: dict[str, Any]) -> None:
@@ -220,7 +220,7 @@ class Command(BaseCommand):
 
 def _check_known(name: str, names: set[str], where: str) -> None:
     if name and name not in names:
-        raise CommandError(f"There is no blueprint {name}{where}.{nearest(name, names)}")
+        raise CommandError(f"There is no blueprint {name}{where}.{suggest_name(name, names)}")
 
 
 def _write_file(text: str, file: Path, sources: list[Path]) -> None:

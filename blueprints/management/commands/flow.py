@@ -11,22 +11,22 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import ngettext
 
-from blueprints.management.flow import chosen, shown
-from blueprints.management.flow.chosen import Chosen
-from blueprints.management.flow.walker import options_of_walks, walker
+from blueprints.management.flow import output, selection
+from blueprints.management.flow.selection import SelectedFlow
+from blueprints.management.flow.simulation_options import add_simulation_options, simulation_arguments
 from flows.documents import versions
-from flows.documents.diff import Change, difference
+from flows.documents.diff import Change, diff_flows
 from flows.documents.lint import lint
 from flows.editing import drafts, publishing
 from flows.engine.executor import NoSuchRun
 from flows.engine.planner import document_of, layout_of
-from flows.simulation.flow_tests import rehearse
+from flows.simulation.flow_tests import run_flow_tests
 from flows.simulation.funnel import funnel
-from flows.simulation.inspector import look_into
-from flows.simulation.simulate import NobodyThere, ending, simulate
+from flows.simulation.inspector import inspect_run
+from flows.simulation.simulate import PersonNotFound, run_result, simulate
 from idp.foundation.arguments import number
-from idp.foundation.text import on_one_line
-from idp.tenancy.argument import add_tenant, chosen_scope
+from idp.foundation.text import printable_line
+from idp.tenancy.argument import add_tenant, scope_from_options
 
 DIFFERENT = 2
 _BY = "command line"
@@ -99,7 +99,7 @@ class Command(BaseCommand):
         _add_version_options(simulation).add_argument(
             "--file", type=Path, metavar="FILE.yaml", help="use the flow in this file"
         )
-        options_of_walks(simulation)
+        add_simulation_options(simulation)
         simulation.add_argument(
             "--expect",
             choices=_ENDS,
@@ -112,14 +112,14 @@ class Command(BaseCommand):
         test.add_argument("--file", type=Path, metavar="FILE.yaml", help="use the flows in this file")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with chosen_scope(options):
+        with scope_from_options(options):
             getattr(self, f"_{options['action']}")(options)
 
     def _list(self, options: Any) -> None:
         rows = []
-        for flow in versions.every():
+        for flow in versions.list_flows():
             live, draft = flow.live, getattr(flow, "draft", None)
-            since, author = (shown.moment(live.created_at), live.author) if live else ("", "")
+            since, author = (output.format_time(live.created_at), live.author) if live else ("", "")
             default = "" if flow.is_default or not live else " (not default)"
             rows.append(
                 [
@@ -131,41 +131,43 @@ class Command(BaseCommand):
                     _describe_draft(draft),
                 ]
             )
-        self.stdout.write(shown.table(["flow", "purpose", "live", "since (UTC)", "by", "draft"], *rows))
+        self.stdout.write(output.table(["flow", "purpose", "live", "since (UTC)", "by", "draft"], *rows))
 
     def _show(self, options: Any) -> None:
         name = options["name"]
         if options["draft"]:
-            draft = chosen.draft_named(name)
+            draft = selection.get_draft(name)
             return self.stdout.write(
-                shown.headed({"flow": name, **draft.document}, f"{name}, {_describe_draft(draft)}")
+                output.yaml_with_comment(
+                    {"flow": name, **draft.document}, f"{name}, {_describe_draft(draft)}"
+                )
             )
-        version = chosen.version_named(name, options["version"])
+        version = selection.get_version(name, options["version"])
         live = ", live" if version.flow.live_id == version.pk else ""
         note = f": {version.note}" if version.note else ""
         comment = (
             f"{name}, version {version.number}{live}, by {version.author}, "
-            f"{shown.moment(version.created_at)} UTC{note}"
+            f"{output.format_time(version.created_at)} UTC{note}"
         )
-        return self.stdout.write(shown.headed(document_of(version), comment))
+        return self.stdout.write(output.yaml_with_comment(document_of(version), comment))
 
     def _versions(self, options: Any) -> None:
-        live = chosen.version_named(options["name"])
+        live = selection.get_version(options["name"])
         rows = [
             [
                 each.number,
                 "live" if each == live else "",
-                shown.moment(each.created_at),
+                output.format_time(each.created_at),
                 each.author,
                 each.note,
             ]
-            for each in versions.history(options["name"])
+            for each in versions.list_versions(options["name"])
         ]
-        self.stdout.write(shown.table(["version", "", "published (UTC)", "by", "note"], *rows))
+        self.stdout.write(output.table(["version", "", "published (UTC)", "by", "note"], *rows))
 
     def _diff(self, options: Any) -> None:
-        old, new = chosen.two(options["name"], options["versions"])
-        changes = difference(old.document, new.document)
+        old, new = selection.select_two(options["name"], options["versions"])
+        changes = diff_flows(old.document, new.document)
         last = new.label.rpartition(", ")[2]
         self.stdout.write(
             f"{old.label} → {last}" if changes else f"No differences between {old.label} and {last}."
@@ -179,10 +181,10 @@ class Command(BaseCommand):
         paint = {"added": self.style.SUCCESS, "removed": self.style.ERROR}.get(
             change.kind, self.style.WARNING
         )
-        return str(paint(on_one_line(str(change))))
+        return str(paint(printable_line(str(change))))
 
     def _draft(self, options: Any) -> None:
-        for located in chosen.flows_of(options["file"]):
+        for located in selection.read_flows(options["file"]):
             known = drafts.draft_of(located.name)
             if known:
                 raise CommandError(
@@ -193,18 +195,18 @@ class Command(BaseCommand):
             self.stdout.write(f"{located.name}: saved as a draft.")
 
     def _discard(self, options: Any) -> None:
-        chosen.draft_named(options["name"])
+        selection.get_draft(options["name"])
         drafts.discard_draft(options["name"], by=_BY)
         self.stdout.write(f"{options['name']}: draft discarded.")
 
     def _publish(self, options: Any) -> None:
         name = options["name"]
-        chosen.checked(name, chosen.draft_named(name))
+        selection.parse_draft(name, selection.get_draft(name))
         try:
             published = drafts.publish_draft(name, by=_BY, note=options["note"])
-        except versions.RefusedFlow as refused:
-            raise CommandError(f"Not published:\n{chosen.refusals(refused)}") from None
-        except drafts.DraftMoved:
+        except versions.InvalidFlow as refused:
+            raise CommandError(f"Not published:\n{selection.format_findings(refused)}") from None
+        except drafts.DraftChanged:
             raise CommandError(
                 "Not published: someone just changed the draft. Review it and try again."
             ) from None
@@ -214,29 +216,29 @@ class Command(BaseCommand):
             if published.changed
             else f"{name}: no changes; version {number} is already live."
         )
-        self._warn(chosen.choose(name))
+        self._warn(selection.select_flow(name))
 
     def _rollback(self, options: Any) -> None:
         name, number = options["name"], options["number"]
-        chosen.version_named(name, number)
+        selection.get_version(name, number)
         try:
             publishing.roll_back(name, number, by=_BY, note=options["note"])
-        except versions.RefusedFlow as refused:
+        except versions.InvalidFlow as refused:
             raise CommandError(
-                f"Not rolled back: version {number} is no longer valid:\n{chosen.refusals(refused)}"
+                f"Not rolled back: version {number} is no longer valid:\n{selection.format_findings(refused)}"
             ) from None
         self.stdout.write(f"{name}: version {number} is live.")
 
     def _simulate(self, options: Any) -> None:
-        flow = chosen.choose(
+        flow = selection.select_flow(
             options["name"], version=options["version"], draft=options["draft"], file=options["file"]
         )
-        chosen.known_steps(flow, [step for step, _ in options["answer"]])
+        selection.check_steps(flow, [step for step, _ in options["answer"]])
         try:
-            reports = simulate(flow.document, parts=flow.parts, **walker(options))
-        except NobodyThere as error:
+            reports = simulate(flow.document, sub_flows=flow.parts, **simulation_arguments(options))
+        except PersonNotFound as error:
             raise CommandError(str(error)) from None
-        end, expected = ending(reports), options["expect"]
+        end, expected = run_result(reports), options["expect"]
         message = (
             f"Expected the flow to end as {expected}, but it ended as {end}."
             if expected
@@ -244,14 +246,14 @@ class Command(BaseCommand):
         )
         failed = end != expected if expected else end == "broken"
         if options["json"]:
-            output = {"flow": flow.label, "ends": end, "steps": [asdict(report) for report in reports]}
+            result = {"flow": flow.label, "ends": end, "steps": [asdict(report) for report in reports]}
             self.stdout.write(
                 json.dumps(
-                    output | ({"errors": [{"message": message}]} if failed else {}), indent=2, default=str
+                    result | ({"errors": [{"message": message}]} if failed else {}), indent=2, default=str
                 )
             )
             return sys.exit(1) if failed else None
-        for decision, text in shown.walked(reports):
+        for decision, text in output.format_steps(reports):
             self.stdout.write(self._colored_step(decision, text))
         self.stdout.write(f"\n{flow.label}: ends as {end}.")
         if failed:
@@ -265,59 +267,63 @@ class Command(BaseCommand):
         if options["file"]:
             flows = [
                 each
-                for each in chosen.in_file(options["file"])
+                for each in selection.flows_in_file(options["file"])
                 if not options["names"] or each.document.flow in options["names"]
             ]
         else:
-            flows = chosen.live(options["names"])
+            flows = selection.live_flows(options["names"])
         failed = [not self._passes(flow) for flow in flows]
         if any(failed):
             raise CommandError(
                 f"{sum(failed)} of {ngettext('%d flow', '%d flows', len(failed)) % len(failed)} failed."
             )
 
-    def _passes(self, flow: Chosen) -> bool:
+    def _passes(self, flow: SelectedFlow) -> bool:
         """Print each test of a flow; return whether all passed and the flow itself is valid."""
         self.stdout.write(flow.label)
-        errors = versions.errors_of(lint(flow.document, flow.parts))
+        errors = versions.only_errors(lint(flow.document, flow.parts))
         for finding in errors:
             self.stdout.write(self.style.ERROR(f"  {'.'.join(map(str, finding.path))}: {finding.message}"))
         findings = {
             at: list(each)
-            for at, each in groupby(rehearse(flow.document, flow.parts), key=lambda finding: finding.path[1])
+            for at, each in groupby(
+                run_flow_tests(flow.document, flow.parts), key=lambda finding: finding.path[1]
+            )
         }
         for at, test in enumerate(flow.document.tests):
-            name = on_one_line(test.name)
+            name = printable_line(test.name)
             self.stdout.write(
                 self.style.ERROR(f"  failed: {name}")
                 if at in findings
                 else self.style.SUCCESS(f"  passed: {name}")
             )
             for finding in findings.get(at, []):
-                self.stdout.write(f"          {on_one_line(finding.message.removeprefix(test.name + ': '))}")
+                self.stdout.write(
+                    f"          {printable_line(finding.message.removeprefix(test.name + ': '))}"
+                )
         if not flow.document.tests:
             self.stdout.write("  no tests")
         return not errors and not findings
 
-    def _warn(self, flow: Chosen) -> None:
-        for finding in lint(flow.document, flow.parts, names={}):
+    def _warn(self, flow: SelectedFlow) -> None:
+        for finding in lint(flow.document, flow.parts, planned_names={}):
             self.stderr.write(f"  {'.'.join(map(str, finding.path))}: {finding.message}")
 
     def _inspect(self, options: Any) -> None:
         try:
-            found = look_into(options["name"], by=_BY, people=True)
+            found = inspect_run(options["name"], by=_BY, may_view_people=True)
         except NoSuchRun:
             raise CommandError("No such run in this tenant. Expired runs are counted and deleted.") from None
         self.stderr.write(
             "This run contains personal data. Your access was recorded in the audit log (flow.inspected)."
         )
-        for line in shown.inspected(found):
+        for line in output.format_run(found):
             self.stdout.write(line)
 
     def _funnel(self, options: Any) -> None:
-        version = chosen.version_named(options["name"], options["version"])
+        version = selection.get_version(options["name"], options["version"])
         self.stdout.write(f"{version.flow.name}, version {version.number}")
-        self.stdout.write(shown.counted(layout_of(version), funnel(version, people=True)))
+        self.stdout.write(output.format_funnel(layout_of(version), funnel(version, may_view_people=True)))
 
 
 def _add_version_options(parser: CommandParser) -> Any:
@@ -330,4 +336,6 @@ def _add_version_options(parser: CommandParser) -> Any:
 
 
 def _describe_draft(draft: Any) -> str:
-    return f"draft {draft.revision} by {draft.author}, {shown.moment(draft.updated_at)}" if draft else ""
+    return (
+        f"draft {draft.revision} by {draft.author}, {output.format_time(draft.updated_at)}" if draft else ""
+    )

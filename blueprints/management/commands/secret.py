@@ -11,9 +11,9 @@ from django.db import transaction
 from blueprints.files import secrets
 from blueprints.objects import edit
 from idp.accounts.roles import EVERYTHING
-from idp.foundation.text import on_one_line
+from idp.foundation.text import printable_line
 from idp.tenancy import tenants
-from idp.tenancy.argument import add_tenant, chosen_scope
+from idp.tenancy.argument import add_tenant, scope_from_options
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import current_tenant, tenant_scope
 
@@ -70,17 +70,17 @@ class Command(BaseCommand):
         try:
             if tenants.by_name(tenant.name) is None:
                 edit.save("tenant", {"tenant": tenant.name}, by=_BY, new=True, rights=EVERYTHING)
-        except edit.Refused as refused:
+        except edit.InvalidObject as refused:
             raise CommandError(str(refused)) from None
         with tenant_scope(tenants.by_name(tenant.name) or tenant):
-            secrets.keep(name, value, by=_BY)
+            secrets.save(name, value, by=_BY)
 
     def _list(self, name: str) -> None:
         for each in secrets.names():
-            self.stdout.write(on_one_line(each))
+            self.stdout.write(printable_line(each))
 
     def _remove(self, name: str) -> None:
-        if not secrets.forget(name, by=_BY):
+        if not secrets.remove(name, by=_BY):
             raise CommandError(f"There is no secret {name}.")
         self.stdout.write(f"Deleted {name}.")
 
@@ -90,7 +90,7 @@ def _scope(options: dict[str, Any]) -> AbstractContextManager[Tenant]:
     if options.get("new_tenant") and tenants.by_name(options["tenant"]) is None:
         return tenant_scope(Tenant(pk=-1, name=options["tenant"]))
     try:
-        return chosen_scope(options)
+        return scope_from_options(options)
     except CommandError as error:
         raise CommandError(
             f"{error} Add --new-tenant to create it, empty." if "new_tenant" in options else str(error)

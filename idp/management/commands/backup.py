@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from idp.runtime.backups import NoCopy, copy
+from idp.runtime.backups import BackupFailed, copy_database
 
 POSTGRESQL = "The database is PostgreSQL. Use pg_dump and pg_restore, as described in docs/operations.md."
 
@@ -25,8 +25,8 @@ class Command(BaseCommand):
         if settings.SQLITE is None:
             raise CommandError(POSTGRESQL)
         try:
-            size = copy(settings.SQLITE, options["file"])
-        except NoCopy as error:
+            size = copy_database(settings.SQLITE, options["file"])
+        except BackupFailed as error:
             raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"{options['file']} can't be written: {error.strerror}.") from None

@@ -5,12 +5,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import ngettext
 
-from idp.accounts.recovery_codes import tied_to_the_servers_key
-from idp.devices.service import drop_all
+from idp.accounts.recovery_codes import count_under_server_key
+from idp.devices.service import expire_all
 from idp.foundation.sealing import Unsealable
 from idp.oauth import keys
 from idp.runtime import files
-from idp.runtime.resealing import reseal, unreadable
+from idp.runtime.resealing import count_unreadable, reseal
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         under_server_key = 0
         for tenant in Tenant.objects.all():
             with tenant_scope(tenant):
-                under_server_key += tied_to_the_servers_key()
+                under_server_key += count_under_server_key()
         if under_server_key:
             were = (
                 ngettext("%d recovery code was", "%d recovery codes were", under_server_key)
@@ -72,10 +72,10 @@ class Command(BaseCommand):
 
         It refuses to run where nothing is lost, because it invalidates every token.
         """
-        lost = unreadable()
+        lost = count_unreadable()
         if not any(lost.values()):
             raise CommandError("No key is lost: all encrypted data can be read. Nothing was changed.")
-        files.keep_secret_key()
+        files.store_secret_key()
         for table, rows in lost.items():
             if rows:
                 values = ngettext("%d value", "%d values", rows) % rows
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         for tenant in Tenant.objects.all():
             with tenant_scope(tenant):
                 kid = keys.rotate(by=_BY, keep_old=False).kid
-                expired = drop_all(why="secret key lost")
+                expired = expire_all(why="secret key lost")
             devices = ngettext("%d waiting device", "%d waiting devices", expired) % expired
             self.stdout.write(f"{tenant.name}: new signing key {kid}; {devices} must start again")
         self.stdout.write(

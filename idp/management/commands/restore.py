@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from idp.management.commands.backup import POSTGRESQL
 from idp.runtime import embedded, files
-from idp.runtime.backups import NoCopy, copy
+from idp.runtime.backups import BackupFailed, copy_database
 
 
 class Command(BaseCommand):
@@ -28,22 +28,22 @@ class Command(BaseCommand):
             raise CommandError(POSTGRESQL)
         if not options["file"].is_file():
             raise CommandError(f"File not found: {options['file']}.")
-        with embedded.alone():
+        with embedded.exclusive_lock():
             files.make_folder(database.parent)
-            existing = [file for file in (database, *files.beside(database)) if file.exists()]
+            existing = [file for file in (database, *files.journal_files(database)) if file.exists()]
             if existing:
                 names = " ".join(map(str, existing))
                 # a leftover journal would corrupt the copy
                 raise CommandError(f"A database already exists. Move {names} elsewhere first.")
             try:
-                copy(options["file"], database)
-            except NoCopy as error:
+                copy_database(options["file"], database)
+            except BackupFailed as error:
                 raise CommandError(str(error)) from None
         self.stdout.write(
             f"Restored {database}. Start with manage.py up, which migrates the database if this "
             "version is newer."
         )
         try:
-            files.refuse_foreign_key()
+            files.require_matching_key()
         except CommandError as error:
             self.stderr.write(str(error))

@@ -20,7 +20,7 @@ class Command(BaseCommand):
     help = "Set up what is missing and run everything in this process."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        embedded.refuse_a_second()  # before anything changes for the running process
+        embedded.require_single_process()  # before anything changes for the running process
         listening = import_string("web.server.server.bind")(settings.BIND, settings.PORT)
         # The port is bound first: a start that cannot serve creates nothing and shows no password.
         with listening:

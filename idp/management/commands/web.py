@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "Serve on PORT until SIGINT or SIGTERM. Any number of these can run if REDIS_URL is set."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        embedded.refuse_a_second()
+        embedded.require_single_process()
         listening = import_string("web.server.server.bind")(settings.BIND, settings.PORT)
         with listening:
             files.prepare()

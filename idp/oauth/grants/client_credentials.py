@@ -45,12 +45,12 @@ class ClientCredentials(Grant):
         )
         if rows.filter(secret_hash=found.application.secret_hash).first() is None:
             raise InvalidClient
-        return tokens.open_family(found)
+        return tokens.create_family(found)
 
-    def refuse(self, found: Entitlement, why: str) -> None:
+    def revoke(self, found: Entitlement, why: str) -> None:
         """Do nothing: this grant has no code or token to revoke."""
 
-    def refusal(self) -> Exception:
+    def refusal_error(self) -> Exception:
         return InvalidGrant()
 
 

@@ -4,14 +4,14 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from idp.foundation.clocks import lately
+from idp.foundation.clocks import recent_range
 from idp.foundation.sealing import digest
 from idp.oauth import retries, tokens
 from idp.oauth.errors import InvalidGrant, InvalidScope, TooManyRequests
 from idp.oauth.forms import Form, parse_scopes
 from idp.oauth.grant import Grant
 from idp.oauth.models import Application, RefreshToken, TokenFamily
-from idp.oauth.retries import Given
+from idp.oauth.retries import PreviousResponse
 from idp.oauth.tokens import Entitlement
 
 REFRESHES, REFRESHES_WITHIN = 60, timedelta(minutes=10)  # per family; each adds a row and an event
@@ -29,12 +29,12 @@ class Refresh(Grant):
     grant_type = tokens.REFRESH
 
     def find(self, application: Application, form: Form, issuer: str) -> Entitlement:
-        presented = form.need("refresh_token")
+        presented = form.require("refresh_token")
         rows = RefreshToken.objects.select_related("family__person")
         row = rows.filter(token_hash=digest(presented), family__application=application).first()
         if row is None or row.family.issuer != issuer or row.family.revoked_at:
             raise InvalidGrant
-        previous = retries.given(row.family, presented, row.rotated_at)
+        previous = retries.find_repeatable_response(row.family, presented, row.rotated_at)
         if not previous:
             _check(row)
         return Entitlement(
@@ -46,28 +46,28 @@ class Refresh(Grant):
             authenticated_at=row.family.authenticated_at,
             subject=row,
             presented=presented,
-            given=previous,
+            previous=previous,
         )
 
     def redeem(self, found: Entitlement, now: datetime) -> TokenFamily:
         if not RefreshToken.objects.filter(pk=found.subject.pk, rotated_at=None).update(rotated_at=now):
             raise InvalidGrant
         family: TokenFamily = found.subject.family
-        family.unused_answer = retries.new_number(found.presented)
+        family.unused_answer = retries.new_response_number(found.presented)
         if not TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(
             unused_answer=family.unused_answer
         ):
             raise InvalidGrant
         return family
 
-    def overtaken(self, found: Entitlement) -> Given | None:
+    def find_concurrent_response(self, found: Entitlement) -> PreviousResponse | None:
         row = RefreshToken.objects.select_related("family").filter(pk=found.subject.pk).first()
-        return retries.given(row.family, found.presented, row.rotated_at) if row else None
+        return retries.find_repeatable_response(row.family, found.presented, row.rotated_at) if row else None
 
-    def refuse(self, found: Entitlement, why: str) -> None:
+    def revoke(self, found: Entitlement, why: str) -> None:
         tokens.revoke_family(found.subject.family, why=why)
 
-    def refusal(self) -> Exception:
+    def refusal_error(self) -> Exception:
         return InvalidGrant()
 
 
@@ -83,7 +83,7 @@ def _check(row: RefreshToken) -> None:
         tokens.revoke_family(row.family, why="refresh token used twice")
         raise InvalidGrant
     if (
-        row.family.refresh_tokens.filter(rotated_at__range=lately(REFRESHES_WITHIN))[:REFRESHES].count()
+        row.family.refresh_tokens.filter(rotated_at__range=recent_range(REFRESHES_WITHIN))[:REFRESHES].count()
         >= REFRESHES
     ):
         raise TooManyRequests("Too many refreshes of these tokens.", retry_after=60)

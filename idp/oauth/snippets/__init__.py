@@ -38,7 +38,7 @@ class Snippet:
     text: str
 
 
-def snippets(application: Application, issuer: str, secret: str = "") -> list[Snippet]:
+def build_snippets(application: Application, issuer: str, secret: str = "") -> list[Snippet]:
     """Return the programs for the application's grants; ``secret`` is only known just after its creation."""
     found = []
     for grant, program in _PROGRAMS.items():

@@ -9,7 +9,7 @@ from typing import Any
 from blueprints.convert.authentik import convert
 from blueprints.files.nodes import Node, parse
 from blueprints.files.tags import Tags
-from blueprints.objects.document import KINDS
+from blueprints.objects.document import DOCUMENTS
 from flows.documents.document import FlowDocument
 from flows.documents.layout import lay_out
 
@@ -62,11 +62,11 @@ class Outcome:
 
     def steps(self, name: str = "sign-in") -> list[str]:
         """Return the stages of a flow in order, sections flattened, each with its condition."""
-        boxes = lay_out(FlowDocument.model_validate(self.one("flow", name)), {}).boxes
+        boxes = lay_out(FlowDocument.model_validate(self.one("flow", name)), {}).nodes
         return [
-            box.drawn.stage + (f" when {box.drawn.when}" if box.drawn.when else "")
+            box.definition.stage + (f" when {box.definition.when}" if box.definition.when else "")
             for box in boxes
-            if box.drawn.stage
+            if box.definition.stage
         ]
 
     def noted(self, *texts: str) -> bool:
@@ -83,9 +83,9 @@ def converted(files: Iterable[Path]) -> Outcome:
 
 def _checked(node: Node) -> dict[str, Any]:
     complaints: list[str] = []
-    values = Tags(Path()).plain(node, lambda at, text: complaints.append(text))
+    values = Tags(Path()).resolve(node, lambda at, text: complaints.append(text))
     assert all("isn't set" in each or "isn't a file" in each for each in complaints), complaints
-    KINDS[next(key for key in values if key in KINDS)].model_validate(_set(values))
+    DOCUMENTS[next(key for key in values if key in DOCUMENTS)].model_validate(_set(values))
     return dict(_set(values))
 
 

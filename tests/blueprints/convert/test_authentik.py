@@ -372,7 +372,7 @@ def test_a_missing_secret_is_made_when_asked(tmp_path: Path, write_blueprint: Wr
     made: list[str] = []
     apply(
         [write_blueprint(convert([written(tmp_path, app)]).text)],
-        generate=lambda plan, generated: made.extend(f"{owner} {name}" for owner, name, _ in generated),
+        show_generated=lambda plan, generated: made.extend(f"{owner} {name}" for owner, name, _ in generated),
     )
     assert made == ["default tv-client-secret"]
     with tenant_scope(Tenant.objects.get(name="default")):

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blueprints.convert.authentik import SILENT, convert
+from blueprints.convert.authentik import IGNORED_KEYS, convert
 from blueprints.files.plan import make_plan
 from blueprints.files.problems import BadBlueprint
 from tests.blueprints.convert.converting import SAMPLES, converted
@@ -165,7 +165,12 @@ def test_no_attribute_is_lost_in_silence(tmp_path: Path, sample: Path) -> None:
     for at, part, key in spots(data):
         entry = data["entries"][at]
         model, name, value = entry["model"].rpartition(".")[2], entry.get("id", ""), entry[part][key]
-        if key in SILENT or (name, key) in SAYS_NOTHING or name in LEFT_OUT or model == "metaapplyblueprint":
+        if (
+            key in IGNORED_KEYS
+            or (name, key) in SAYS_NOTHING
+            or name in LEFT_OUT
+            or model == "metaapplyblueprint"
+        ):
             continue
         without, instead = copy.deepcopy(data), copy.deepcopy(data)
         del without["entries"][at][part][key]

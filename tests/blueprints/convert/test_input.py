@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blueprints.convert.authentik import convert
-from blueprints.convert.report import Block, Ours, write
+from blueprints.convert.report import Block, FoyerTag, write
 from blueprints.files.nodes import Node, parse
 from blueprints.files.problems import BadBlueprint
 from tests.blueprints.convert.converting import APPLICATION, SIGN_IN, converted, written
@@ -514,7 +514,7 @@ def test_whatever_is_written_reads_back(said: dict[str, object], comment: str) -
     read = parse(write([Block(dict(said), [comment])]).encode())
     plain = [_plain(node) for node in read]
     assert plain == [said]
-    assert write([Block({"a": Ours("env", ("X", 'it\'s "so"'))})]) == 'a: !env [X, "it\'s \\"so\\""]\n'
+    assert write([Block({"a": FoyerTag("env", ("X", 'it\'s "so"'))})]) == 'a: !env [X, "it\'s \\"so\\""]\n'
 
 
 def _plain(node: Node) -> object:

@@ -17,14 +17,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from blueprints.files.apply import apply
-from blueprints.files.drift import drifted, stored
+from blueprints.files.drift import find_drift, stored_drift
 from blueprints.objects.kind import HIDDEN
 from blueprints.tasks import look_for_drift
 from idp.accounts.bulk import delete_groups
 from idp.accounts.credentials import hash_password, store_password
 from idp.accounts.people import by_username, save_person
-from idp.events.changes import change_tenant, forget_wording, word_mail
-from idp.events.feed import since
+from idp.events.changes import change_tenant, reset_mail_template, save_mail_template
+from idp.events.feed import events_since
 from idp.foundation.sealing import digest
 from idp.oauth.clients import save_application, save_scope
 from idp.tenancy.models import Tenant
@@ -45,12 +45,12 @@ def command(*arguments: str) -> tuple[int, str]:
 
 def events_of(kind: str) -> list[dict[str, Any]]:
     """Return the events of this kind in the tenant in scope."""
-    return [event for event in since(0, most=1000).rows if event["kind"] == kind]
+    return [event for event in events_since(0, most=1000).rows if event["kind"] == kind]
 
 
 def test_nothing_drifts_by_itself(acme: Tenant) -> None:
     """There is no drift right after applying, in both tenants."""
-    assert drifted() == []
+    assert find_drift() == []
     assert command("--tenant", "other") == (0, "No drift.\n")
 
 
@@ -64,8 +64,8 @@ def test_each_key_with_who_and_when(acme: Tenant, other: Tenant, clock: time_mac
     save_person("bob", by="bob", email="robert@acme.test")
     draw("identification", "password", "deny")
     with tenant_scope(other):
-        assert drifted() == []
-    found = {(each.kind, each.name): each for each in drifted()}
+        assert find_drift() == []
+    found = {(each.kind, each.name): each for each in find_drift()}
     assert set(found) == {("application", "tv"), ("person", "bob"), ("flow", "connect-a-device")}
     # what no document said may change
     assert [(key.key, key.new) for key in found["application", "tv"].keys] == [("scopes", ["openid"])]
@@ -83,9 +83,9 @@ def test_every_kind_names_its_author(acme: Tenant, write_blueprint: Write) -> No
     apply([write_blueprint(MAIL, "mail.yaml")])
     change_tenant(by="alice", title="Acme, Inc.", domains=["acme.test"], approved=True)
     save_scope("acme:read", by="alice", description="All of it")
-    word_mail("recovery", by="alice", subject="Changed")
+    save_mail_template("recovery", by="alice", subject="Changed")
     delete_groups(["staff"], by="bob")
-    found = {each.kind: each for each in drifted()}
+    found = {each.kind: each for each in find_drift()}
     assert {kind: [key.key for key in each.keys] for kind, each in found.items()} == {
         "tenant": ["title", "domains"],
         "group": [""],
@@ -99,8 +99,10 @@ def test_every_kind_names_its_author(acme: Tenant, write_blueprint: Write) -> No
         "person": "",
     }
     assert events_of("scope.changed")[0]["data"] == {"keys": ["description"]}
-    forget_wording("recovery", by="bob")
-    assert [(each.keys[0].new, each.by) for each in drifted() if each.kind == "mail"] == [("deleted", "bob")]
+    reset_mail_template("recovery", by="bob")
+    assert [(each.keys[0].new, each.by) for each in find_drift() if each.kind == "mail"] == [
+        ("deleted", "bob")
+    ]
 
 
 def test_a_secret_drifts_without_being_shown(acme: Tenant) -> None:
@@ -111,7 +113,7 @@ def test_a_secret_drifts_without_being_shown(acme: Tenant) -> None:
     store_password(alice, hashed, by="alice")
     save_application("kiosk", by="bob", secret_hash=digest("new"))
     assert [
-        (each.name, each.by, [(key.key, key.old, key.new) for key in each.keys]) for each in drifted()
+        (each.name, each.by, [(key.key, key.old, key.new) for key in each.keys]) for each in find_drift()
     ] == [
         ("alice", "alice", [("password", HIDDEN, HIDDEN)]),
         ("kiosk", "bob", [("client_secret", HIDDEN, HIDDEN)]),
@@ -143,13 +145,13 @@ def test_it_is_reported_once_and_its_end_too(acme: Tenant, other: Tenant) -> Non
     Only its beginning and its end are events, in its own tenant.
     """
     look_for_drift()
-    assert stored() == []
+    assert stored_drift() == []
     save_person("alice", by="bob", name="A.")
     for _ in range(3):
         look_for_drift()
     save_person("alice", by="bob", name="B.")
     look_for_drift()
-    assert [each["keys"][0]["new"] for each in stored()] == ["B."]
+    assert [each["keys"][0]["new"] for each in stored_drift()] == ["B."]
     (event,) = events_of("blueprint.drifted")
     assert (event["target"], event["data"]) == (
         "alice",
@@ -158,7 +160,7 @@ def test_it_is_reported_once_and_its_end_too(acme: Tenant, other: Tenant) -> Non
     save_person("alice", by="bob", name="Alice")
     look_for_drift()
     look_for_drift()
-    assert stored() == []
+    assert stored_drift() == []
     assert len(events_of("blueprint.drift_ended")) == 1
     with tenant_scope(other):
         assert events_of("blueprint.drifted") == []
@@ -169,8 +171,8 @@ def test_applying_again_fixes_it(acme: Tenant, write_blueprint: Write) -> None:
     save_person("alice", by="bob", name="A.")
     look_for_drift()
     apply([write_blueprint("tenant: acme\n---\nperson: alice\nname: Alice\n")])
-    assert drifted() == []
-    assert stored() == []
+    assert find_drift() == []
+    assert stored_drift() == []
 
 
 def test_queries_do_not_grow(acme: Tenant, write_blueprint: Write) -> None:
@@ -178,7 +180,7 @@ def test_queries_do_not_grow(acme: Tenant, write_blueprint: Write) -> None:
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as caught:
-            drifted()
+            find_drift()
         return len(caught)
 
     save_person("alice", by="bob", name="A.")
@@ -187,5 +189,5 @@ def test_queries_do_not_grow(acme: Tenant, write_blueprint: Write) -> None:
     apply([write_blueprint(f"tenant: acme\n{people}", "more.yaml")])
     for at in range(10):
         save_person(f"p{at}", by="bob", name="Q")
-    assert len(drifted()) == 11
+    assert len(find_drift()) == 11
     assert queries() == few

@@ -7,9 +7,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blueprints.files.emit import emit, in_order_of
+from blueprints.files.emit import emit, order_keys
 from blueprints.files.nodes import Node, parse
-from blueprints.files.tags import Secret
+from blueprints.files.tags import SecretTag
 from blueprints.objects.document import ApplicationDocument
 from flows.documents.document import FlowDocument
 from idp.foundation.yaml_text import write
@@ -141,7 +141,9 @@ def test_it_is_what_a_person_would_write() -> None:
 
 def test_a_secret_is_written_as_its_name() -> None:
     """It reads as one again."""
-    written = emit([{"application": "a", "client_secret": Secret("the.name-1")}, {"list": [Secret("b")]}])
+    written = emit(
+        [{"application": "a", "client_secret": SecretTag("the.name-1")}, {"list": [SecretTag("b")]}]
+    )
     assert written == "application: a\nclient_secret: !secret the.name-1\n---\nlist: [!secret b]\n"
     node = parse(written.encode())[0].get("client_secret")
     assert node is not None
@@ -158,10 +160,10 @@ def test_what_yaml_does_not_hold_is_refused(value: Any) -> None:
 def test_keys_stand_in_the_order_of_the_declaration() -> None:
     """The order does not depend on the database, and open mappings are sorted by name."""
     device = {"interval": "5s", "code_lifetime": "1m"}
-    found = in_order_of(ApplicationDocument, {"flows": {"z": 1, "a": 2}, "device": device, "title": "T"})
+    found = order_keys(ApplicationDocument, {"flows": {"z": 1, "a": 2}, "device": device, "title": "T"})
     assert list(found) == ["title", "flows", "device"]
     assert [list(found["flows"]), list(found["device"])] == [["a", "z"], ["code_lifetime", "interval"]]
-    flow = in_order_of(
+    flow = order_keys(
         FlowDocument,
         {"steps": [{"settings": {"b": 1, "a": 1}, "stage": "x"}], "for": "part", "title": "T", "flow": "f"},
     )

@@ -18,8 +18,8 @@ from blueprints.files.apply import apply
 from blueprints.files.emit import emit
 from blueprints.files.export import export
 from blueprints.files.plan import make_plan
-from blueprints.files.secrets import keep
-from blueprints.files.tags import Secret
+from blueprints.files.secrets import save
+from blueprints.files.tags import SecretTag
 from flows.models import Flow
 from idp.accounts.models import Person
 from idp.accounts.people import save_person
@@ -80,7 +80,7 @@ def elsewhere() -> Iterator[None]:
 def again(path: Path, name: str) -> str:
     """Return the export of an empty system after this file was applied to it."""
     with elsewhere():
-        apply([path], generate=lambda *generated: None)
+        apply([path], show_generated=lambda *generated: None)
         return exported("--tenant", name)
 
 
@@ -150,10 +150,10 @@ def test_a_secret_that_was_named_is_named_again(tenants: dict[str, Tenant], writ
     Once it was changed manually the name would mean another value, so it is not written.
     """
     with tenant_scope(tenants["acme"]):
-        keep("carols", "clerk-password-1", by="test")
-        keep("box", "box-secret", by="test")
-    box = {"application": "box", "type": "confidential", "client_secret": Secret("box")}
-    text = emit([{"tenant": "acme"}, {"person": "clerk", "password": Secret("carols")}, box])
+        save("carols", "clerk-password-1", by="test")
+        save("box", "box-secret", by="test")
+    box = {"application": "box", "type": "confidential", "client_secret": SecretTag("box")}
+    text = emit([{"tenant": "acme"}, {"person": "clerk", "password": SecretTag("carols")}, box])
     apply([write_blueprint(text)])
     text = exported("--tenant", "acme")
     assert "person: clerk\npassword: !secret carols\n" in text
@@ -161,7 +161,7 @@ def test_a_secret_that_was_named_is_named_again(tenants: dict[str, Tenant], writ
     assert planned(write_blueprint(text, "again.yaml")) == []
     with tenant_scope(tenants["acme"]):
         save_application("box", by="alice", secret_hash=digest("another"))
-        keep("box-client-secret", "taken by something else", by="test")
+        save("box-client-secret", "taken by something else", by="test")
     text = exported("--tenant", "acme")
     assert "client_secret: !secret box-client-secret-2\n" in text
     assert planned(write_blueprint(text, "third.yaml")) == []
@@ -329,7 +329,7 @@ def documents(draw: Any) -> list[dict[str, Any]]:
         application["client_id"] = f"{application.get('client_id', '')}{name}"
         application["groups"] = draw(st.lists(st.sampled_from(groups), unique=True)) if groups else []
         if application.get("type") == "confidential":
-            application["client_secret"] = Secret("one-for-all")
+            application["client_secret"] = SecretTag("one-for-all")
     flows = draw(st.sampled_from([[], [PART], [SIGN_IN, PART]]))
     mails = draw(
         st.sampled_from([[], [{"mail": "recovery", "subject": "S", "text": "Hello\n\n{{ link }}\n"}]])
@@ -358,7 +358,7 @@ def test_any_tenant_is_a_fixed_point(db: None, tmp_path: Path, wished: list[dict
     path, out = tmp_path / "wished.yaml", tmp_path / "exported.yaml"
     path.write_text(emit(wished), encoding="utf-8")
     with elsewhere():
-        apply([path], generate=lambda *generated: None)
+        apply([path], show_generated=lambda *generated: None)
         assert planned(path) == []
         first = exported("--tenant", "acme")
         out.write_text(first, encoding="utf-8")

@@ -110,7 +110,7 @@ def test_a_value_that_is_not_what_its_tag_says_is_refused(written: str, said: st
 def test_a_number_that_is_written_otherwise_remembers_it(written: str) -> None:
     """In a value, in a list, as a key, and once where an alias repeats it."""
     (node,) = parse(f"a: &again {written}\nb: [*again, {written}]\n{written}: x\n".encode())
-    assert [each.written for each in node.rewritten()] == [written] * 3
+    assert [each.original for each in node.reformatted_scalars()] == [written] * 3
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_number_that_is_written_otherwise_remembers_it(written: str) -> None:
 def test_what_stays_as_it_is_written_is_not_remembered(written: str) -> None:
     """Quotes and tags say what is meant."""
     (node,) = parse(f"x: {written}\n".encode())
-    assert list(node.rewritten()) == []
+    assert list(node.reformatted_scalars()) == []
 
 
 @pytest.mark.parametrize(
@@ -201,11 +201,11 @@ def test_every_node_knows_its_place() -> None:
     A path that leads too far stops at the last key that exists.
     """
     (node,) = parse("a: 1\nlist:\n  - x\n  - {deep: [1, 2]}\nä: é\n".encode())
-    assert node.place(("list", 1, "deep", 1)) == (4, 16)
-    assert node.place(("list", 1, "deep", 7)) == (4, 6)
-    assert node.place(("list", 1, "shallow")) == (4, 5)
-    assert node.place(("ä",)) == (5, 1)
-    assert node.place(()) == (1, 1)
+    assert node.position(("list", 1, "deep", 1)) == (4, 16)
+    assert node.position(("list", 1, "deep", 7)) == (4, 6)
+    assert node.position(("list", 1, "shallow")) == (4, 5)
+    assert node.position(("ä",)) == (5, 1)
+    assert node.position(()) == (1, 1)
     assert node.get("list") is not None
     assert node.get("nothing") is None
 

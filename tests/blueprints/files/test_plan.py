@@ -15,7 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from blueprints.files.apply import StateMoved, apply
+from blueprints.files.apply import PlanChanged, apply
 from blueprints.files.plan import Plan, make_plan
 from blueprints.files.problems import BadBlueprint
 from blueprints.models import Result
@@ -489,19 +489,19 @@ def test_expect_refuses_when_the_state_moved(acme: Tenant, write_blueprint: Writ
     What the plan does not touch may change.
     """
     file = write_blueprint("tenant: acme\n---\nperson: alice\nname: A\nemail: a@acme.test\n")
-    state = make_plan([file]).state
+    state = make_plan([file]).digest
     save_person("bob", name="Robert", by="admin")
-    assert make_plan([file]).state == state
+    assert make_plan([file]).digest == state
     save_person("alice", name="Alicia", by="admin")
     before = everything()
-    with pytest.raises(StateMoved):
+    with pytest.raises(PlanChanged):
         apply([file], expect=state)
     code, output = command("apply", file, "--expect", state)
     assert (code, output.splitlines()[-1]) == (1, "Nothing was applied.")
     assert everything() == before
     other = write_blueprint("tenant: acme\n---\nperson: alice\nname: B\nemail: a@acme.test\n", "other.yaml")
-    assert make_plan([other]).state != make_plan([file]).state
-    apply([file], expect=make_plan([file]).state)
+    assert make_plan([other]).digest != make_plan([file]).digest
+    apply([file], expect=make_plan([file]).digest)
 
 
 def test_expect_sees_a_secret_that_joined_the_plan(
@@ -512,9 +512,9 @@ def test_expect_sees_a_secret_that_joined_the_plan(
     secret.write_text("clerk-password-1")
     apply([write_blueprint(MISSING)])
     file = write_blueprint(MISSING.replace("person: clerk", "person: clerk\nname: C"))
-    state = make_plan([file]).state
+    state = make_plan([file]).digest
     secret.write_text("clerk-password-2")
-    with pytest.raises(StateMoved):
+    with pytest.raises(PlanChanged):
         apply([file], expect=state)
 
 
@@ -546,7 +546,7 @@ def test_unchanged_objects_cost_no_queries(
     counted = {}
     for objects in (10, 300):
         file = write_blueprint(many(objects // 5))
-        apply([file], generate=lambda *generated: None)
+        apply([file], show_generated=lambda *generated: None)
         for verb in (make_plan, apply):
             with CaptureQueriesContext(
                 connection,

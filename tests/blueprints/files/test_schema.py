@@ -16,10 +16,10 @@ from jsonschema import Draft202012Validator
 from blueprints.files.apply import apply
 from blueprints.files.export import export
 from blueprints.files.nodes import Node, parse
-from blueprints.files.schema import schema
-from blueprints.objects.document import GRANTS, KINDS
+from blueprints.files.schema import blueprint_schema
+from blueprints.objects.document import DOCUMENTS, LONG_GRANTS
 from flows.registry import stages
-from idp.oauth.grant import grants
+from idp.oauth.grant import load_grants
 from idp.tenancy.models import Tenant
 from tests.house.source import ROOT
 
@@ -41,14 +41,14 @@ def as_written(node: Node) -> Any:
 
 def wrong(text: str) -> list[str]:
     """Return what is wrong with the documents of this text, by the path of the key."""
-    checker = Draft202012Validator(schema())
+    checker = Draft202012Validator(blueprint_schema())
     found = [error for node in parse(text.encode()) for error in checker.iter_errors(as_written(node))]
     return [".".join(map(str, error.absolute_path)) for error in found]
 
 
 def test_it_is_a_schema() -> None:
     """It conforms to the dialect that it names, and each of its references resolves."""
-    made = schema()
+    made = blueprint_schema()
     Draft202012Validator.check_schema(made)
     text = json.dumps(made)
     refs = {part.split('"')[0] for part in text.split('"$ref": "#/$defs/')[1:]}
@@ -168,7 +168,7 @@ def test_tags_may_stand_in_place_of_values(text: str) -> None:
 def test_what_the_pages_show_is_valid(path: Path) -> None:
     """Each example in YAML that begins with a kind of document is valid."""
     for block in re.findall(r"^```yaml\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
-        if any(re.match(rf"{kind}:", part.lstrip()) for part in block.split("---\n") for kind in KINDS):
+        if any(re.match(rf"{kind}:", part.lstrip()) for part in block.split("---\n") for kind in DOCUMENTS):
             assert wrong(block) == []
 
 
@@ -183,7 +183,7 @@ def test_what_is_exported_is_valid(acme: Tenant, name: str) -> None:
 
 def test_each_default_is_written_as_the_schema_accepts_it() -> None:
     """What an editor fills in for a key is not what it then complains about."""
-    made = schema()
+    made = blueprint_schema()
     for name, model in made["$defs"].items():
         for key, each in model.get("properties", {}).items():
             if "default" in each and each["default"] is not None and each["default"] != "":
@@ -195,13 +195,13 @@ def test_each_default_is_written_as_the_schema_accepts_it() -> None:
 
 def test_a_grant_is_offered_by_the_name_that_people_write() -> None:
     """Its URN of the standard, as an older export has it, is accepted too."""
-    for grant in (*GRANTS, *grants()):
+    for grant in (*LONG_GRANTS, *load_grants()):
         assert wrong(f"application: a\ngrants: ['{grant}']\n") == []
 
 
 def test_every_installed_stage_is_in_it(third_party: None) -> None:
     """It is there with its settings, a third-party stage too."""
-    written = json.dumps(schema()["$defs"]["StepDocument"])
+    written = json.dumps(blueprint_schema()["$defs"]["StepDocument"])
     assert len(stages()) > 10
     assert all(f'"const": "{kind}"' in written for kind in stages())
     assert '"const": "word"' in written
@@ -211,11 +211,11 @@ def test_the_command_writes_it() -> None:
     """It is for ``yaml.schemas`` of editors, and the table beside it names each key of each kind."""
     out = StringIO()
     call_command("blueprint", "schema", stdout=out)
-    assert json.loads(out.getvalue()) == schema()
+    assert json.loads(out.getvalue()) == blueprint_schema()
     out = StringIO()
     call_command("blueprint", "keys", stdout=out)
     rows = out.getvalue().splitlines()
-    for model in KINDS.values():
+    for model in DOCUMENTS.values():
         for name, each in model.model_fields.items():
             assert any(
                 row.startswith(f"| `{each.alias or name}` | ") and not row.endswith("|  |") for row in rows

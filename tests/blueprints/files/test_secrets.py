@@ -19,7 +19,7 @@ from blueprints.files.export import export
 from blueprints.files.plan import make_plan
 from blueprints.files.secrets import BadSecret, value_of
 from blueprints.models import Secret
-from idp.accounts.credentials import is_password
+from idp.accounts.credentials import is_current_password
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
@@ -116,7 +116,7 @@ def test_the_first_apply_with_a_secret_of_ones_own(
     assert run(monkeypatch, *shlex.split(words), entered="a-long-password-7\n") == "Saved clerk-password.\n"
     apply([file])
     with tenant_scope(Tenant.objects.get(name="acme")):
-        assert is_password(Person.objects.get(username="clerk"), "a-long-password-7")
+        assert is_current_password(Person.objects.get(username="clerk"), "a-long-password-7")
     assert make_plan([file]).effective == []
     with pytest.raises(CommandError, match="Use lowercase letters"):
         run(monkeypatch, "set", "x", "--tenant", "No Name", "--new-tenant", entered="a")

@@ -226,7 +226,7 @@ def test_any_change_of_what_was_read_changes_the_digest(
         text: str = "scope: a\ntitle: !file word.txt\ndescription: !env FOYER_WORD\n", **variables: str
     ) -> str:
         source: Source = read([write_blueprint(text)], variables)
-        return source.edition
+        return source.digest
 
     word.write_text("one")
     monkeypatch.setenv("FOYER_WORD", "one")

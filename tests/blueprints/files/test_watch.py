@@ -13,8 +13,8 @@ from django.core.management import call_command
 from django.db import connections
 from pytest_django import Settings
 
-from blueprints.files.secrets import keep
-from blueprints.files.watch import look
+from blueprints.files.secrets import save
+from blueprints.files.watch import apply_changed
 from blueprints.models import Result
 from blueprints.tasks import apply_watched
 from idp.accounts.people import group_names, save_person
@@ -74,11 +74,11 @@ def test_files_and_folders_are_applied_once_and_again_when_they_change(
     put("notes.txt", scope("notes"))
     put(".git/x.yaml", scope("git"))
     put("20-b/.one.yaml.swp.yaml", scope("b1"))
-    assert look() == ["10-a", "20-b"]
-    assert look() == []
+    assert apply_changed() == ["10-a", "20-b"]
+    assert apply_changed() == []
     assert (titles(tenants["acme"]), titles(tenants["other"])) == ({"a": "T", "b1": "T"}, {"b2": "T"})
     put("20-b/two.yaml", scope("b2", "other", "Changed"))
-    assert look() == ["20-b"]
+    assert apply_changed() == ["20-b"]
     assert titles(tenants["other"]) == {"b2": "Changed"}
     assert results() == [("10-a", True), ("20-b", True), ("20-b", True)]
 
@@ -88,9 +88,9 @@ def test_nothing_is_watched_unless_a_folder_is_named(
 ) -> None:
     """A folder that does not exist is no error: it may be mounted later."""
     settings.BLUEPRINTS = ""
-    assert look() == []
+    assert apply_changed() == []
     settings.BLUEPRINTS = str(tmp_path / "later")
-    assert look() == []
+    assert apply_changed() == []
 
 
 def test_one_waits_for_what_another_brings(tenants: dict[str, Tenant], put: Put) -> None:
@@ -100,7 +100,7 @@ def test_one_waits_for_what_another_brings(tenants: dict[str, Tenant], put: Put)
     """
     put("10-person.yaml", "tenant: acme\n---\nperson: clerk\ngroups: [night]\n")
     put("20-group.yaml", "tenant: acme\n---\ngroup: night\n")
-    assert look() == ["20-group", "10-person"]
+    assert apply_changed() == ["20-group", "10-person"]
     assert results() == [("20-group", True), ("10-person", True)]
 
 
@@ -113,9 +113,9 @@ def test_a_bad_one_keeps_its_messages_and_is_not_tried_again_by_itself(
     """
     put("10-bad.yaml", scope("bad") + "titel: x\n")
     put("20-good.yaml", scope("good"))
-    assert look() == ["20-good"]
+    assert apply_changed() == ["20-good"]
     for _ in range(3):
-        assert look() == []
+        assert apply_changed() == []
     bad = Result.objects.get(blueprint="10-bad")
     assert not bad.succeeded
     assert [message.partition("10-bad.yaml")[2] for message in bad.messages] == [
@@ -132,11 +132,11 @@ def test_a_failed_one_is_tried_again_when_something_else_was_applied(
 ) -> None:
     """What it waited for may come later, under a name that sorts before or after it."""
     put("10-person.yaml", "tenant: acme\n---\nperson: clerk\ngroups: [night]\n")
-    assert look() == []
+    assert apply_changed() == []
     put("20-scope.yaml", scope("nothing-to-do-with-it"))
-    assert look() == ["20-scope"]
+    assert apply_changed() == ["20-scope"]
     put("30-group.yaml", "tenant: acme\n---\ngroup: night\n")
-    assert look() == ["30-group", "10-person"]
+    assert apply_changed() == ["30-group", "10-person"]
     assert results() == [("10-person", False), ("20-scope", True), ("30-group", True), ("10-person", True)]
 
 
@@ -144,10 +144,10 @@ def test_a_half_written_file_is_applied_when_it_is_whole(tenants: dict[str, Tena
     """An editor saves in two steps, and meanwhile nothing of it is applied."""
     whole = scope("a") + "---\nperson: clerk\nattributes: {team: 'night', shift: 2}\n"
     put("a.yaml", whole[:-8])
-    assert look() == []
+    assert apply_changed() == []
     assert titles(tenants["acme"]) == {}
     put("a.yaml", whole)
-    assert look() == ["a"]
+    assert apply_changed() == ["a"]
     assert results() == [("a", False), ("a", True)]
 
 
@@ -163,19 +163,19 @@ def test_a_secret_that_comes_later(
         "a.yaml",
         "tenant: acme\n---\napplication: box\ntype: confidential\nclient_secret: !secret box-secret\n",
     )
-    assert look() == []
+    assert apply_changed() == []
     (message,) = Result.objects.get(blueprint="a").messages
     assert "The secret box-secret is missing" in message
     (tmp_path / "box-secret").write_text("first\n")
-    assert look() == ["a"]
+    assert apply_changed() == ["a"]
     (tmp_path / "box-secret").write_text("second\n")
-    assert look() == ["a"]
-    assert look() == []
+    assert apply_changed() == ["a"]
+    assert apply_changed() == []
     put("b.yaml", "tenant: other\n---\nperson: clerk\npassword: !secret carols\n")
-    assert look() == []
+    assert apply_changed() == []
     with tenant_scope(tenants["other"]):
-        keep("carols", "carols-password-1", by="test")
-    assert look() == ["b"]
+        save("carols", "carols-password-1", by="test")
+    assert apply_changed() == ["b"]
 
 
 def test_what_tags_read_belongs_to_it(
@@ -185,13 +185,13 @@ def test_what_tags_read_belongs_to_it(
     monkeypatch.setenv("SCOPE_TITLE", "one")
     put("a.yaml", "tenant: acme\n---\nscope: a\ntitle: !env SCOPE_TITLE\ndescription: !file about.txt\n")
     put("about.txt", "About")
-    assert look() == ["a"]
+    assert apply_changed() == ["a"]
     put("about.txt", "About it")
-    assert look() == ["a"]
+    assert apply_changed() == ["a"]
     monkeypatch.setenv("SCOPE_TITLE", "two")
-    assert look() == ["a"]
+    assert apply_changed() == ["a"]
     assert titles(tenants["acme"]) == {"a": "two"}
-    assert look() == []
+    assert apply_changed() == []
 
 
 def test_nothing_is_ever_deleted(tenants: dict[str, Tenant], folder: Path, put: Put) -> None:
@@ -200,15 +200,15 @@ def test_nothing_is_ever_deleted(tenants: dict[str, Tenant], folder: Path, put: 
     What was changed manually stays as it is.
     """
     put("a.yaml", "tenant: acme\n---\ngroup: one\n---\ngroup: two\n---\nperson: alice\nname: A.\n")
-    look()
+    apply_changed()
     put("a.yaml", "tenant: acme\n---\ngroup: one\n")
-    look()
+    apply_changed()
     (folder / "a.yaml").unlink()
-    assert look() == []
+    assert apply_changed() == []
     with tenant_scope(tenants["acme"]):
         assert {"one", "two"} <= set(group_names())
         save_person("alice", by="alice", name="By hand")
-    assert look() == []
+    assert apply_changed() == []
 
 
 def test_a_folder_that_is_mounted_with_links(tenants: dict[str, Tenant], folder: Path, put: Put) -> None:
@@ -223,7 +223,7 @@ def test_a_folder_that_is_mounted_with_links(tenants: dict[str, Tenant], folder:
         for name in ("one.yaml", "title"):
             (mounted / name).unlink(missing_ok=True)
             (mounted / name).symlink_to(Path(f"..{turn}") / name)
-        assert look() == ["20-b"]
+        assert apply_changed() == ["20-b"]
         assert titles(tenants["acme"]) == {"b1": turn}
 
 
@@ -231,8 +231,8 @@ def test_two_of_one_name_do_not_take_turns(tenants: dict[str, Tenant], put: Put)
     """The first in order counts, and the other is named in the log."""
     put("a.yaml", scope("file"))
     put("a/x.yaml", scope("folder"))
-    assert look() == ["a"]
-    assert look() == []
+    assert apply_changed() == ["a"]
+    assert apply_changed() == []
     assert len(titles(tenants["acme"])) == 1
 
 

@@ -12,11 +12,11 @@ import pytest
 from django.db import connections
 
 from blueprints.files.apply import apply
-from blueprints.files.drift import drifted
+from blueprints.files.drift import find_drift
 from blueprints.files.plan import make_plan
 from blueprints.models import Owned
 from blueprints.objects import edit
-from idp.accounts.credentials import is_password
+from idp.accounts.credentials import is_current_password
 from idp.accounts.models import Group, Person, Role
 from idp.events.models import Event
 from idp.oauth.models import Application
@@ -43,7 +43,7 @@ def test_an_object_is_made_changed_and_deleted(acme: Tenant) -> None:
         )
         assert (made.name, made.created) == ("clerk", True)
         clerk = Person.objects.get(username="clerk")
-        assert is_password(clerk, "a-long-password-1")
+        assert is_current_password(clerk, "a-long-password-1")
         changed = edit.save("person", {"person": "clerk", "name": "Clerk"}, by="alice", new=False)
         assert [(key.key, key.old, key.new) for key in changed.keys] == [("name", "", "Clerk")]
         assert edit.save("person", {"person": "clerk", "name": "Clerk"}, by="alice").keys == ()
@@ -53,7 +53,7 @@ def test_an_object_is_made_changed_and_deleted(acme: Tenant) -> None:
         )
         first, *_others, last = recorded
         assert (first, last) == ("person.created", "person.deleted")
-        with pytest.raises(edit.NotThere):
+        with pytest.raises(edit.ObjectNotFound):
             edit.delete("person", "clerk", by="alice")
 
 
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_reported_at_its_key(
     """Nothing is written."""
     with tenant_scope(acme):
         events = Event.objects.count()
-        with pytest.raises(edit.Refused) as refused:
+        with pytest.raises(edit.InvalidObject) as refused:
             edit.save(kind, said, by="alice")
         assert at in refused.value.errors
         assert Event.objects.count() == events
@@ -89,18 +89,18 @@ def test_what_is_wrong_is_reported_at_its_key(
 def test_only_over_what_was_looked_at(acme: Tenant) -> None:
     """RFC 9110 section 13.1.1: the etag names a state, secrets included."""
     with tenant_scope(acme):
-        looked = edit.current("person", "bob")
+        looked = edit.load("person", "bob")
         assert looked is not None
         edit.save("person", {"person": "bob", "password": "another-password-2"}, by="alice")
-        with pytest.raises(edit.Moved):
-            edit.save("person", {"person": "bob", "name": "Bob"}, by="alice", expect=looked.etag)
-        with pytest.raises(edit.Moved):
-            edit.delete("person", "bob", by="alice", expect=looked.etag)
-        with pytest.raises(edit.NotThere):
+        with pytest.raises(edit.EditConflict):
+            edit.save("person", {"person": "bob", "name": "Bob"}, by="alice", expect=looked.digest)
+        with pytest.raises(edit.EditConflict):
+            edit.delete("person", "bob", by="alice", expect=looked.digest)
+        with pytest.raises(edit.ObjectNotFound):
             edit.save("group", {"group": "none"}, by="alice", expect="0")
-        with pytest.raises(edit.NotThere):
+        with pytest.raises(edit.ObjectNotFound):
             edit.save("group", {"group": "none"}, by="alice", new=False)
-        with pytest.raises(edit.Refused):
+        with pytest.raises(edit.InvalidObject):
             edit.save("group", {"group": "staff"}, by="alice", new=True)
 
 
@@ -114,10 +114,10 @@ def test_a_document_says_what_there_is_and_never_a_secret(acme: Tenant) -> None:
             ("scope", "acme:read"),
             ("tenant", "acme"),
         ):
-            found = edit.current(kind, name)
+            found = edit.load(kind, name)
             assert found is not None
             assert not {"password", "client_secret", "$secret"} & set(found.document)
-            assert edit.save(kind, found.document, by="alice", expect=found.etag).keys == ()
+            assert edit.save(kind, found.document, by="alice", expect=found.digest).keys == ()
 
 
 def test_another_tenants_object_is_not_there(tenants: dict[str, Tenant]) -> None:
@@ -125,8 +125,8 @@ def test_another_tenants_object_is_not_there(tenants: dict[str, Tenant]) -> None
     with tenant_scope(tenants["other"]):
         edit.save("group", {"group": "theirs"}, by="bob")
     with tenant_scope(tenants["acme"]):
-        assert edit.current("group", "theirs") is None
-        with pytest.raises(edit.NotThere):
+        assert edit.load("group", "theirs") is None
+        with pytest.raises(edit.ObjectNotFound):
             edit.delete("group", "theirs", by="alice")
         edit.save("group", {"group": "theirs"}, by="alice", new=True)
     with tenant_scope(tenants["other"]):
@@ -138,9 +138,9 @@ def test_the_last_administrator_stays(acme: Tenant) -> None:
     with tenant_scope(acme):
         edit.save("person", {"person": "alice", "role": "admin"}, by="alice")
         for said in ({"role": "auditor"}, {"active": False}):
-            with pytest.raises(edit.Refused):
+            with pytest.raises(edit.InvalidObject):
                 edit.save("person", {"person": "alice", **said}, by="alice")
-        with pytest.raises(edit.Refused):
+        with pytest.raises(edit.InvalidObject):
             edit.delete("person", "alice", by="alice")
         assert Person.objects.get(username="alice").role == Role.ADMIN
 
@@ -149,16 +149,16 @@ def test_what_is_changed_by_hand_shows_as_drift(acme: Tenant) -> None:
     """The drift names its author."""
     with tenant_scope(acme):
         edit.save("application", {"application": "tv", "title": "By hand"}, by="alice")
-        found = next(each for each in drifted() if (each.kind, each.name) == ("application", "tv"))
+        found = next(each for each in find_drift() if (each.kind, each.name) == ("application", "tv"))
         assert (found.by, [key.key for key in found.keys]) == ("alice", ["title"])
 
 
 def test_two_hands_at_once(transactional_db: None, tenants: dict[str, Tenant]) -> None:
     """Of eight requests with the same etag, one writes and the others are refused."""
     with tenant_scope(tenants["acme"]):
-        current = edit.current("application", "tv")
+        current = edit.load("application", "tv")
     assert current is not None
-    etag = current.etag
+    etag = current.digest
     outcomes: list[str] = []
 
     def write(title: str) -> None:
@@ -166,7 +166,7 @@ def test_two_hands_at_once(transactional_db: None, tenants: dict[str, Tenant]) -
             with tenant_scope(tenants["acme"]):
                 edit.save("application", {"application": "tv", "title": title}, by=title, expect=etag)
             outcomes.append(title)
-        except edit.Moved:
+        except edit.EditConflict:
             outcomes.append("moved")
         finally:
             connections.close_all()
@@ -216,6 +216,6 @@ def test_an_order_is_no_change(acme: Tenant, write_blueprint: Write, kind: str, 
             before,
             events,
         )
-        assert drifted() == []
+        assert find_drift() == []
         key, value = next(iter(said.items()))
         assert edit.save(kind, {kind: name, key: value[1:]}, by="alice", rights=("tenants.edit",)).keys

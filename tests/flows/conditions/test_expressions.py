@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from flows.conditions.expressions import BadCondition, ConditionFailed, compile_condition, within
+from flows.conditions.expressions import BadCondition, ConditionFailed, compile_condition, is_within_networks
 from flows.documents.lint import lint
 from idp.accounts.models import Group, Person, Session
 from idp.events.models import Event
-from idp.foundation.condition_variables import About
+from idp.foundation.condition_variables import EvaluationContext
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import draw, drawing, row_of
 from tests.kit import Door
 
 Doors = Callable[..., Door]
-UNKNOWN = About({}, "203.0.113.9", "Test/1.0")
+UNKNOWN = EvaluationContext({}, "203.0.113.9", "Test/1.0")
 
 
-def applies(source: str, about: About = UNKNOWN) -> bool:
+def applies(source: str, about: EvaluationContext = UNKNOWN) -> bool:
     """Return the result of the condition."""
     return compile_condition(source).applies(about)
 
@@ -47,14 +47,16 @@ def test_the_declared_words(acme: Tenant, source: str, expected: bool) -> None:
     """Each name has its type, and a name inside a text is not a name."""
     alice = Person.objects.get(username="alice")
     assert (
-        applies(source, About({"person": {"id": alice.pk, "name": "x"}}, "203.0.113.9", "Test/1.0"))
+        applies(
+            source, EvaluationContext({"person": {"id": alice.pk, "name": "x"}}, "203.0.113.9", "Test/1.0")
+        )
         is expected
     )
 
 
 def test_an_unknown_person_has_the_same_words_with_empty_values(acme: Tenant) -> None:
     """Before proof, an unknown name behaves like a known one: no error distinguishes them."""
-    unknown = About({"person": {"id": None, "name": "nobody"}}, "203.0.113.9", "")
+    unknown = EvaluationContext({"person": {"id": None, "name": "nobody"}}, "203.0.113.9", "")
     assert applies(
         'person.username == "" && person.name == "" && person.email == "" && size(person.groups) == 0',
         unknown,
@@ -166,7 +168,7 @@ def test_the_cost_of_a_condition_is_bounded(acme: Tenant) -> None:
 )
 def test_within(address: str, networks: list[str], expected: bool) -> None:
     """IPv4 and IPv6, single addresses, host bits set."""
-    assert within(address, networks) is expected
+    assert is_within_networks(address, networks) is expected
 
 
 def test_a_condition_that_fails_refuses_the_run_and_skips_nothing(acme: Tenant, door: Doors) -> None:

@@ -12,11 +12,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from flows.conditions.doubts import doubts
 from flows.conditions.expressions import compile_condition
-from flows.conditions.hours import DAY, offered_zones, shown
-from flows.conditions.presets import PRESETS, Filled, fill, in_words, join, recognise, split
-from flows.conditions.slots import BadSlot
+from flows.conditions.hours import DAY, format_time, offered_time_zones
+from flows.conditions.presets import (
+    PRESETS,
+    FilledPreset,
+    describe_condition,
+    fill_preset,
+    join_conjunction,
+    match_preset,
+    split_conjunction,
+)
+from flows.conditions.slots import InvalidSlotValue
+from flows.conditions.warnings import find_warnings
 
 GOOD = {
     "group": "staff",
@@ -54,22 +62,22 @@ def test_each_compiles_says_something_and_is_found_again(name: str) -> None:
 
     It is shown as a sentence instead of CEL.
     """
-    source = fill(name, GOOD)
+    source = fill_preset(name, GOOD)
     assert compile_condition(source, EARLIER).source == source
-    found = recognise(source)
+    found = match_preset(source)
     assert found is not None
     assert found.preset.name == name
-    assert fill(name, found.values) == source
+    assert fill_preset(name, found.values) == source
     assert "{" not in str(found)
-    assert in_words(source) == [(str(found), False)]
+    assert describe_condition(source) == [(str(found), False)]
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_it_is_found_however_it_is_spaced(name: str) -> None:
     """The same condition typed manually is shown as the same sentence."""
-    source = fill(name, GOOD)
+    source = fill_preset(name, GOOD)
     for typed in (f"  {source} ", source.replace(" ", "  "), source.replace(" ", "\n")):
-        found = recognise(typed)
+        found = match_preset(typed)
         assert found is not None
         assert found.preset.name == name
 
@@ -79,12 +87,12 @@ def test_it_is_found_however_it_is_spaced(name: str) -> None:
 def test_a_value_never_breaks_out(name: str, typed: str) -> None:
     """It is one literal that says what was typed, and the condition holds for exactly that text."""
     values = {slot.name: typed for slot in PRESETS[name].slots}
-    source = fill(name, values)
-    assert len(split(source)) == 1
-    found = recognise(source)
+    source = fill_preset(name, values)
+    assert len(split_conjunction(source)) == 1
+    found = match_preset(source)
     assert found is not None
     assert list(found.values.values()) == [typed.strip()]
-    assert compile_condition(source).names == compile_condition(fill(name, GOOD)).names
+    assert compile_condition(source).names == compile_condition(fill_preset(name, GOOD)).names
 
 
 @given(
@@ -94,7 +102,7 @@ def test_a_value_never_breaks_out(name: str, typed: str) -> None:
 )
 def test_any_text_is_one_literal(typed: str) -> None:
     """Any generated text is one literal that says what was typed."""
-    source = fill("in_group", {"group": typed})
+    source = fill_preset("in_group", {"group": typed})
     program = compile_condition(source).program
     assert program.eval(data={"person.groups": [typed.strip()]}).value() is True
     assert program.eval(data={"person.groups": [typed.strip() + "x"]}).value() is False
@@ -123,8 +131,8 @@ def test_any_text_is_one_literal(typed: str) -> None:
 )
 def test_what_makes_no_condition_is_said_at_its_field(name: str, slot: str, typed: str, said: str) -> None:
     """The error is shown at its field before anything is saved."""
-    with pytest.raises(BadSlot, match=said) as refused:
-        fill(name, {**GOOD, slot: typed})
+    with pytest.raises(InvalidSlotValue, match=said) as refused:
+        fill_preset(name, {**GOOD, slot: typed})
     assert refused.value.slot == slot
 
 
@@ -150,7 +158,7 @@ def test_what_makes_no_condition_is_said_at_its_field(name: str, slot: str, type
 )
 def test_what_is_not_ready_made_stays_what_it_is(source: str) -> None:
     """A condition is never shown as a sentence that says something else."""
-    assert recognise(source) is None
+    assert match_preset(source) is None
 
 
 @pytest.mark.parametrize(
@@ -174,7 +182,7 @@ def test_what_is_not_ready_made_stays_what_it_is(source: str) -> None:
 )
 def test_conditions_are_taken_apart_only_where_all_must_hold(source: str, parts: list[str]) -> None:
     """Quotes, brackets and comments hide nothing."""
-    assert split(source) == parts
+    assert split_conjunction(source) == parts
 
 
 @pytest.mark.parametrize(
@@ -188,28 +196,28 @@ def test_conditions_are_put_together_so_that_each_keeps_its_meaning(parts: list[
         for word in part.replace("(", " ").split()
         if (name := word).isalpha() and len(name) == 1
     }
-    together = join(parts)
+    together = join_conjunction(parts)
     assert all(name in together for name in names)
     if "//" not in together:
-        assert [piece for part in parts for piece in split(part)] == [
-            piece for part in split(together) for piece in split(part)
+        assert [piece for part in parts for piece in split_conjunction(part)] == [
+            piece for part in split_conjunction(together) for piece in split_conjunction(part)
         ]
 
 
 def test_a_comment_swallows_nothing() -> None:
     """``true // x`` and ``false`` is false."""
-    assert compile_condition(join(["true // x", "false"])).program.eval(data={}).value() is False
+    assert compile_condition(join_conjunction(["true // x", "false"])).program.eval(data={}).value() is False
 
 
 def test_a_whole_condition_in_words() -> None:
     """Each operand is described, and one without a description is shown as it is written."""
     source = '"staff" in person.groups && !request.ip.within(tenant.networks) && person.email.endsWith("x")'
-    assert in_words(source) == [
+    assert describe_condition(source) == [
         ("in the group “staff”", False),
         ("outside trusted networks", False),
         ('person.email.endsWith("x")', True),
     ]
-    assert isinstance(recognise(fill("after_hours", GOOD)), Filled)
+    assert isinstance(match_preset(fill_preset("after_hours", GOOD)), FilledPreset)
 
 
 TIMES = st.integers(0, 24 * 60 - 1)
@@ -233,31 +241,31 @@ def test_outside_of_working_hours_is_what_a_clock_says(start: int, end: int, min
     The form shows again what was filled in.
     """
     assume(start != end)
-    source = fill("after_hours", {"start": shown(start), "end": shown(end), "zone": zone})
+    source = fill_preset("after_hours", {"start": format_time(start), "end": format_time(end), "zone": zone})
     for at in {minute, start, end, (start - 1) % DAY, (end - 1) % DAY}:
         works = start <= at < end if start < end else at >= start or at < end
         assert holds(source, at, zone) is not works
-    found = recognise(source)
+    found = match_preset(source)
     assert found is not None
     assert (found.preset.name, found.values) == (
         "after_hours",
-        {"start": shown(start), "end": shown(end), "zone": zone},
+        {"start": format_time(start), "end": format_time(end), "zone": zone},
     )
-    assert str(found) == f"outside {shown(start)}–{shown(end)} ({zone})"
-    assert split(source) == [source]
+    assert str(found) == f"outside {format_time(start)}–{format_time(end)} ({zone})"
+    assert split_conjunction(source) == [source]
 
 
 def test_full_hours_of_every_kind() -> None:
     """Each pair of hours is evaluated at each hour."""
     for start, end in permutations(range(0, 24, 3), 2):
-        source = fill("after_hours", {"start": str(start), "end": str(end), "zone": "UTC"})
+        source = fill_preset("after_hours", {"start": str(start), "end": str(end), "zone": "UTC"})
         inside = [
             hour
             for hour in range(24)
             if (start <= hour < end if start < end else hour >= start or hour < end)
         ]
         assert [hour for hour in range(24) if not holds(source, hour * 60, "UTC")] == inside, source
-        assert doubts(compile_condition(source)) == ()
+        assert find_warnings(compile_condition(source)) == ()
 
 
 @pytest.mark.parametrize(
@@ -280,11 +288,11 @@ def test_full_hours_of_every_kind() -> None:
 )
 def test_hours_that_stand_already_are_read(source: str, words: str) -> None:
     """Conditions saved when only full hours could be chosen are still recognized."""
-    assert in_words(source) == [(words, False)]
+    assert describe_condition(source) == [(words, False)]
 
 
 def test_each_zone_of_the_list_is_one_that_conditions_know() -> None:
     """A zone that can be chosen can also be evaluated."""
-    assert "Europe/Berlin" in offered_zones()
-    for zone in offered_zones()[::25]:
-        compile_condition(fill("weekend", {"zone": zone}))
+    assert "Europe/Berlin" in offered_time_zones()
+    for zone in offered_time_zones()[::25]:
+        compile_condition(fill_preset("weekend", {"zone": zone}))

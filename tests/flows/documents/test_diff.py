@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.documents.diff import Change, difference
+from flows.documents.diff import Change, diff_flows
 from flows.documents.document import FlowDocument, StepDocument
 from tests.engine import SHIPPED, drawing
 
@@ -28,7 +28,7 @@ def group(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
 
 def shown(old: FlowDocument, new: FlowDocument) -> list[str]:
     """Return the lines as they are shown."""
-    return [str(change) for change in difference(old, new)]
+    return [str(change) for change in diff_flows(old, new)]
 
 
 def test_nothing_changed() -> None:
@@ -36,7 +36,7 @@ def test_nothing_changed() -> None:
     spelt_out: list[dict[str, Any]] = [
         {"id": step, "stage": step, "settings": {}, "when": None, "on_refusal": "end"} for step in SHIPPED
     ]
-    assert difference(drawing(*SHIPPED), drawing(*spelt_out)) == []
+    assert diff_flows(drawing(*SHIPPED), drawing(*spelt_out)) == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_flow_itself() -> None:
 def test_a_step_that_was_moved_and_changed_is_both() -> None:
     """It is found again by its id."""
     old = drawing(choice("a"), choice("b"), choice("c"))
-    changes = difference(old, drawing(choice("c", when="true"), choice("a"), choice("b")))
+    changes = diff_flows(old, drawing(choice("c", when="true"), choice("a"), choice("b")))
     assert [(change.kind, change.step, change.key) for change in changes] == [
         ("moved", "c", ""),
         ("changed", "c", "when"),
@@ -123,7 +123,7 @@ def test_long_values_are_cut() -> None:
 @pytest.mark.parametrize("order", list(permutations("abcd")))
 def test_the_fewest_moves(order: tuple[str, ...]) -> None:
     """It agrees with every way of removing steps that leaves the others in their order."""
-    changes = difference(drawing(*map(choice, "abcd")), drawing(*map(choice, order)))
+    changes = diff_flows(drawing(*map(choice, "abcd")), drawing(*map(choice, order)))
     moved = [change.step for change in changes]
     assert {change.kind for change in changes} <= {"moved"}
     left = [name for name in order if name not in moved]
@@ -213,10 +213,10 @@ def replayed(old: FlowDocument, changes: list[Change]) -> dict[str, list[str]]:
 @given(documents(), documents())
 def test_applying_the_lines_leads_to_the_new_flow(old: FlowDocument, new: FlowDocument) -> None:
     """Order, sections and contents all follow from the lines, which mention nothing that is equal."""
-    changes = difference(old, new)
+    changes = diff_flows(old, new)
     assert replayed(old, changes) == siblings(tree_of(new.steps))
     assert (changes == []) == (old.as_json() == new.as_json())
-    assert difference(old, old) == difference(new, new) == []
+    assert diff_flows(old, old) == diff_flows(new, new) == []
     stayed = tree_of(old.steps).keys() & tree_of(new.steps).keys()
     assert all(
         change.step in stayed for change in changes if change.kind in ("moved", "changed") and change.step

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from flows.documents.document import FlowDocument
 from flows.documents.lint import Finding, lint
 from flows.documents.schema import document_schema
-from flows.settings import parse_duration, write_duration
+from flows.settings import format_duration, parse_duration
 from tests.engine import SHIPPED, drawing
 
 PARTS = {"part": drawing("deny", flow="part", **{"for": "part"})}
@@ -68,7 +68,7 @@ def test_a_document_is_the_same_after_a_round_trip() -> None:
 def test_durations_as_people_write_them(written: str, seconds: int) -> None:
     """traps.md: one Duration type is read and written alike."""
     assert parse_duration(written) == timedelta(seconds=seconds)
-    assert write_duration(timedelta(seconds=seconds)) == written
+    assert format_duration(timedelta(seconds=seconds)) == written
 
 
 @pytest.mark.parametrize(

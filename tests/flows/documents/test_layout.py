@@ -9,7 +9,7 @@ import pytest
 
 from flows.conditions.expressions import BadCondition
 from flows.documents.document import MAX_DEPTH, FlowDocument
-from flows.documents.layout import MAX_BOXES, Layout, TooLarge, lay_out, symbol
+from flows.documents.layout import MAX_NODES, FlowTooLarge, Layout, condition_name, lay_out
 from tests.engine import drawing
 
 
@@ -45,10 +45,10 @@ def test_boxes_come_in_the_order_in_which_they_run() -> None:
         choice("last"),
         inner=inner,
     )
-    assert [box.id for box in layout.boxes] == ["first", "outer", "in", "in.a", "in.g", "in.b", "c", "last"]
-    assert layout.by_id["in.b"].within == ("outer", "in", "in.g")
-    assert layout.by_id["c"].within == ("outer",)
-    assert {box.id: box.flow for box in layout.boxes if box.flow == "inner"}.keys() == {
+    assert [box.id for box in layout.nodes] == ["first", "outer", "in", "in.a", "in.g", "in.b", "c", "last"]
+    assert layout.by_id["in.b"].ancestors == ("outer", "in", "in.g")
+    assert layout.by_id["c"].ancestors == ("outer",)
+    assert {box.id: box.flow for box in layout.nodes if box.flow == "inner"}.keys() == {
         "in.a",
         "in.g",
         "in.b",
@@ -60,7 +60,7 @@ def test_every_box_knows_where_it_stands_in_its_document() -> None:
     layout = laid(choice("first"), group("outer", choice("a"), group("deep", choice("b"))))
     assert layout.by_id["b"].path == ("steps", 1, "steps", 1, "steps", 0)
     document = drawing(choice("first"), group("outer", choice("a"), group("deep", choice("b")))).as_json()
-    for box in layout.boxes:
+    for box in layout.nodes:
         found: Any = document
         for key in box.path:
             found = found[key]
@@ -69,7 +69,7 @@ def test_every_box_knows_where_it_stands_in_its_document() -> None:
 
 def test_a_missing_sub_flow_stays_a_box() -> None:
     """The planner refuses it, and it never runs as if it were empty."""
-    assert [box.id for box in laid({"flow": "gone"}).boxes] == ["gone"]
+    assert [box.id for box in laid({"flow": "gone"}).nodes] == ["gone"]
 
 
 @pytest.mark.parametrize(
@@ -86,21 +86,21 @@ def test_a_refusal_is_caught_by_the_innermost_box_that_goes_on(
 ) -> None:
     """If none catches it, it ends the run."""
     layout = laid(group("outer", group("inner", choice("a"), on_refusal=inner), on_refusal=outer))
-    assert layout.goes_on_after("a") == caught
+    assert layout.refusal_handler("a") == caught
 
 
 def test_a_step_that_goes_on_catches_its_own_refusal() -> None:
     """It catches the refusal before any section around it."""
     layout = laid(group("outer", {**choice("a"), "on_refusal": "continue"}, on_refusal="continue"))
-    assert layout.goes_on_after("a") == "a"
+    assert layout.refusal_handler("a") == "a"
 
 
 def test_a_condition_sees_what_comes_before_it_and_nothing_else() -> None:
     """It sees steps in an earlier section, but neither itself nor a later step."""
     layout = laid(choice("a"), group("g", choice("b")), choice("c"), choice("d"))
-    seen = {name for name, _ in layout.by_id["c"].local}
+    seen = {name for name, _ in layout.by_id["c"].step_variables}
     assert seen == {"a.decision", "a.choice", "b.decision", "b.choice", "g.decision"}
-    assert {name for name, _ in layout.by_id["b"].local} == {"a.decision", "a.choice"}
+    assert {name for name, _ in layout.by_id["b"].step_variables} == {"a.decision", "a.choice"}
 
 
 @pytest.mark.parametrize(
@@ -125,17 +125,20 @@ def test_words_of_other_documents_are_not_mixed_up() -> None:
         choice("way"), {"flow": "inner", "id": "x"}, {"flow": "inner", "id": "y"}, choice("me"), inner=inner
     )
     values = {"way": {"choice": "out"}, "x.way": {"choice": "in"}, "y.way": {"choice": "other"}}
-    assert layout.by_id["x.me"].spoken(values)["way.choice"] == "in"
-    assert layout.by_id["y.me"].spoken(values)["way.choice"] == "other"
-    assert layout.by_id["me"].spoken(values)["way.choice"] == "out"
+    assert layout.by_id["x.me"].step_values(values)["way.choice"] == "in"
+    assert layout.by_id["y.me"].step_values(values)["way.choice"] == "other"
+    assert layout.by_id["me"].step_values(values)["way.choice"] == "out"
 
 
 def test_a_missing_value_is_empty() -> None:
     """A step that was passed over has its decision, and empty values of the right type."""
     box = laid(choice("a"), choice("me")).by_id["me"]
-    assert box.spoken({"a": {"decision": "passed over"}}) == {"a.decision": "passed over", "a.choice": ""}
-    assert box.spoken({}) == {"a.decision": "", "a.choice": ""}
-    assert box.spoken({"a": {"undeclared": "x"}}) == {"a.decision": "", "a.choice": ""}
+    assert box.step_values({"a": {"decision": "passed over"}}) == {
+        "a.decision": "passed over",
+        "a.choice": "",
+    }
+    assert box.step_values({}) == {"a.decision": "", "a.choice": ""}
+    assert box.step_values({"a": {"undeclared": "x"}}) == {"a.decision": "", "a.choice": ""}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,7 @@ def test_a_missing_value_is_empty() -> None:
 )
 def test_how_conditions_write_a_step(name: str, written: str) -> None:
     """CEL has no dashes in names."""
-    assert symbol(name) == written
+    assert condition_name(name) == written
 
 
 def test_a_flow_that_grows_too_large_is_refused() -> None:
@@ -153,15 +156,15 @@ def test_a_flow_that_grows_too_large_is_refused() -> None:
         parts[f"p{depth}"] = part(
             f"p{depth}", *[{"flow": f"p{depth - 1}", "id": f"r{at}"} for at in range(90)]
         )
-    with pytest.raises(TooLarge):
+    with pytest.raises(FlowTooLarge):
         lay_out(drawing({"flow": "p3"}), parts)
-    assert len(lay_out(drawing({"flow": "p0"}), parts).boxes) == 91 <= MAX_BOXES
+    assert len(lay_out(drawing({"flow": "p0"}), parts).nodes) == 91 <= MAX_NODES
 
 
 def test_a_circle_of_sub_flows_ends() -> None:
     """It is refused and does not run forever."""
     parts = {"a": part("a", {"flow": "b"}), "b": part("b", {"flow": "a"})}
-    with pytest.raises(TooLarge):
+    with pytest.raises(FlowTooLarge):
         lay_out(drawing({"flow": "a"}), parts)
 
 
@@ -170,6 +173,6 @@ def test_groups_lie_only_so_deep() -> None:
     step: dict[str, Any] = choice("a")
     for depth in range(MAX_DEPTH - 1):
         step = group(f"g{depth}", step)
-    assert len(laid(step).boxes) == MAX_DEPTH
+    assert len(laid(step).nodes) == MAX_DEPTH
     with pytest.raises(ValueError, match="at most 5 levels deep"):
         laid(group("more", step))

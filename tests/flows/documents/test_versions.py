@@ -14,8 +14,8 @@ from django.db import IntegrityError, connections, transaction
 from pytest_django import Settings
 
 from flows.checks import live_flows_can_run
-from flows.documents.versions import NoSuchVersion, RefusedFlow, history, live_version
-from flows.editing.drafts import DraftMoved, discard_draft, draft_of, publish_draft, save_draft
+from flows.documents.versions import InvalidFlow, NoSuchVersion, list_versions, live_version
+from flows.editing.drafts import DraftChanged, discard_draft, draft_of, publish_draft, save_draft
 from flows.editing.publishing import publish, roll_back
 from flows.models import Draft, Flow, Version
 from flows.registry import stages
@@ -63,13 +63,13 @@ def test_an_unchanged_document_publishes_nothing(acme: Tenant) -> None:
 
 def test_the_designation_of_a_flow_cannot_change(acme: Tenant) -> None:
     """A run under way, and an application that names it, rely on its purpose."""
-    with pytest.raises(RefusedFlow, match=r"is device_code and can't be changed\. Create a new flow"):
+    with pytest.raises(InvalidFlow, match=r"is device_code and can't be changed\. Create a new flow"):
         publish(drawing("identification", "password", "login", **{"for": "authentication"}), by="test")
 
 
 def test_one_live_flow_for_each_designation(acme: Tenant, other: Tenant) -> None:
     """A second one says default: false, and one of another tenant does not count."""
-    with pytest.raises(RefusedFlow, match=r"is already connect-a-device\. Set default: false"):
+    with pytest.raises(InvalidFlow, match=r"is already connect-a-device\. Set default: false"):
         draw(*SHIPPED, flow="second")
     assert not Flow.objects.filter(name="second").exists()
     assert draw(*SHIPPED, flow="second", default=False).changed
@@ -86,7 +86,7 @@ def test_one_live_flow_for_each_designation(acme: Tenant, other: Tenant) -> None
 def test_a_flow_with_errors_publishes_nothing_and_names_them_all(acme: Tenant) -> None:
     """Every finding is in the error."""
     before = Version.objects.count()
-    with pytest.raises(RefusedFlow) as refused:
+    with pytest.raises(InvalidFlow) as refused:
         publish(drawing("password", "login", "nonsense", flow="bad", default=False), by="test")
     assert len(refused.value.findings) == 3
     assert (Version.objects.count(), Flow.objects.filter(name="bad").exists()) == (before, False)
@@ -123,13 +123,13 @@ def test_a_draft_may_be_wrong_until_it_is_published(acme: Tenant, door: Doors) -
     live = live_version("device_code")
     draft = save_draft("connect-a-device", {"title": 5, "steps": "not yet"}, by="alice", revision=None)
     assert (draft.revision, draft.author, draft.base) == (1, "alice", live)
-    with pytest.raises(RefusedFlow) as refused:
+    with pytest.raises(InvalidFlow) as refused:
         publish_draft("connect-a-device", by="alice")
     assert {finding.path[0] for finding in refused.value.findings} >= {"title", "steps", "for"}
     assert draft_of("connect-a-device") == draft
     assert door().page().step == "identification"
     save_draft("connect-a-device", written("deny", "consent"), by="bob", revision=1)
-    with pytest.raises(RefusedFlow, match="consent requires a known request"):
+    with pytest.raises(InvalidFlow, match="consent requires a known request"):
         publish_draft("connect-a-device", by="bob")
     save_draft("connect-a-device", written(*SHIPPED, title="Better"), by="bob", revision=2)
     published = publish_draft("connect-a-device", by="bob", note="after all")
@@ -146,10 +146,10 @@ def test_of_two_editors_neither_overwrites_the_other(acme: Tenant) -> None:
     save_draft("connect-a-device", written(*SHIPPED, title="Begun"), by="alice", revision=None)
     save_draft("connect-a-device", written(*SHIPPED, title="Alice's"), by="alice", revision=1)
     for revision in (1, None, 7):
-        with pytest.raises(DraftMoved) as moved:
+        with pytest.raises(DraftChanged) as moved:
             save_draft("connect-a-device", written(*SHIPPED, title="Bob's"), by="bob", revision=revision)
         assert moved.value.revision == 2
-    with pytest.raises(DraftMoved):
+    with pytest.raises(DraftChanged):
         publish_draft("connect-a-device", by="bob", revision=1)
     draft = draft_of("connect-a-device")
     assert draft is not None
@@ -168,7 +168,7 @@ def test_an_editor_whose_draft_is_gone_is_refused(acme: Tenant, how: str) -> Non
         publish_draft("connect-a-device", by="alice")
     else:
         assert discard_draft("connect-a-device", by="alice")
-    with pytest.raises(DraftMoved) as moved:
+    with pytest.raises(DraftChanged) as moved:
         save_draft("connect-a-device", written(*SHIPPED, title="Bob's"), by="bob", revision=1)
     assert (moved.value.revision, draft_of("connect-a-device")) == (0, None)
     assert not discard_draft("connect-a-device", by="bob")
@@ -185,7 +185,7 @@ def test_two_first_drafts_at_the_same_moment(transactional_db: None, tenants: di
             gate.wait(10)
             try:
                 kept.append(save_draft("brand-new", {"title": title}, by=title, revision=None).author)
-            except DraftMoved as moved:
+            except DraftChanged as moved:
                 rejected.append(moved.revision)
         connections.close_all()
 
@@ -206,7 +206,7 @@ def test_what_no_database_keeps_is_no_draft(acme: Tenant, value: Any) -> None:
     """The verb itself refuses a value that the database cannot store, deep in settings and as a key."""
     for free in ({"deep": [{"down": value}]}, {str(value): 1} if isinstance(value, str) else [value]):
         document = {"title": "T", "steps": [{"stage": "deny", "settings": {"free": free}}]}
-        with pytest.raises(RefusedFlow):
+        with pytest.raises(InvalidFlow):
             save_draft("fresh", document, by="alice", revision=None)
     assert not Flow.objects.filter(name="fresh").exists()
 
@@ -243,10 +243,10 @@ def test_a_draft_publishes_its_own_flow_only(acme: Tenant) -> None:
 
 def test_who_published_what_and_when(acme: Tenant, other: Tenant, clock: time_machine.Traveller) -> None:
     """Versions are listed newest first, with note and author, for this tenant only."""
-    first = history("connect-a-device")[0]
+    first = list_versions("connect-a-device")[0]
     clock.shift(3600)
     publish(drawing(*SHIPPED, title="Two"), by="alice", note="a second title")
-    found = history("connect-a-device")
+    found = list_versions("connect-a-device")
     assert [(each.number, each.author, each.note) for each in found] == [
         (2, "alice", "a second title"),
         (1, first.author, first.note),
@@ -255,8 +255,8 @@ def test_who_published_what_and_when(acme: Tenant, other: Tenant, clock: time_ma
     event = Event.objects.get(kind="flow.published", actor="alice")
     assert (event.target, event.data) == ("connect-a-device", {"version": 2, "note": "a second title"})
     with tenant_scope(other):
-        assert [each.number for each in history("connect-a-device")] == [1]
-    assert history("nothing") == []
+        assert [each.number for each in list_versions("connect-a-device")] == [1]
+    assert list_versions("nothing") == []
 
 
 def test_rolling_back_is_one_action(acme: Tenant, door: Doors) -> None:
@@ -264,10 +264,10 @@ def test_rolling_back_is_one_action(acme: Tenant, door: Doors) -> None:
     draw(*SHIPPED, title="First")
     draw({"stage": "deny", "settings": {"message": "Broken by mistake."}}, *SHIPPED)
     assert "Broken by mistake." in door().page().text
-    good = history("connect-a-device")[1].number
+    good = list_versions("connect-a-device")[1].number
     assert roll_back("connect-a-device", good, by="alice", note="that was wrong").number == good
     assert door().page().step == "identification"
-    assert [each.number for each in history("connect-a-device")] == [3, 2, 1]
+    assert [each.number for each in list_versions("connect-a-device")] == [3, 2, 1]
     event = Event.objects.get(kind="flow.rolled_back")
     assert (event.actor, event.data) == ("alice", {"version": good, "left": 3, "note": "that was wrong"})
     roll_back("connect-a-device", good, by="alice")
@@ -286,7 +286,7 @@ def test_rolling_back_to_what_cannot_run_is_refused(
     live = live_version("device_code")
     settings.STAGE_PACKAGES = ["stages"]
     stages.cache_clear()
-    with pytest.raises(RefusedFlow, match=r"steps\.2\.stage: Unknown stage word"):
+    with pytest.raises(InvalidFlow, match=r"steps\.2\.stage: Unknown stage word"):
         roll_back("connect-a-device", 2, by="alice")
     assert (live_version("device_code"), events("flow.rolled_back")) == (live, 0)
 
@@ -304,7 +304,7 @@ def test_rolling_back_does_not_make_a_second_default(acme: Tenant) -> None:
     """Another flow became the default for the purpose in the meantime."""
     draw(*SHIPPED, default=False)
     draw(*SHIPPED, flow="second")
-    with pytest.raises(RefusedFlow, match="is already second"):
+    with pytest.raises(InvalidFlow, match="is already second"):
         roll_back("connect-a-device", 1, by="alice")
 
 
@@ -374,7 +374,7 @@ def test_settings_of_an_older_release_are_upgraded_when_they_are_read(
     for seen in (under_way, new_run):
         assert seen.submit(word="sesame").step == "word"
         assert seen.submit(word="FRIEND").step == "device_code"
-    stored = history("connect-a-device")[0].document
+    stored = list_versions("connect-a-device")[0].document
     assert stored["steps"][2]["settings"] == {"word": "friend"}
     draw(*SHIPPED)
     assert roll_back("connect-a-device", 2, by="alice").document == stored
@@ -462,7 +462,7 @@ def test_a_circle_is_refused_with_its_way(acme: Tenant, length: int) -> None:
     for name, following in pairwise(names):
         part({"flow": following}, flow=name)
     way = " → ".join([names[-1], *names[:-1], names[-1]]) if length > 1 else "p0 → p0"
-    with pytest.raises(RefusedFlow) as refused:
+    with pytest.raises(InvalidFlow) as refused:
         part({"flow": names[0]}, flow=names[-1])
     assert f"Sub-flows form a loop: {way}." in str(refused.value)
 
@@ -470,16 +470,16 @@ def test_a_circle_is_refused_with_its_way(acme: Tenant, length: int) -> None:
 def test_a_sub_flow_that_is_not_there_is_named(acme: Tenant, other: Tenant) -> None:
     """The nearest existing name of this tenant is suggested."""
     part("password", flow="second-factor")
-    with pytest.raises(RefusedFlow, match="Sub-flow second-facter isn't published"):
+    with pytest.raises(InvalidFlow, match="Sub-flow second-facter isn't published"):
         draw("identification", {"flow": "second-facter"}, "login", "device_code", "consent")
-    with tenant_scope(other), pytest.raises(RefusedFlow, match="Sub-flow second-factor isn't published"):
+    with tenant_scope(other), pytest.raises(InvalidFlow, match="Sub-flow second-factor isn't published"):
         draw("identification", {"flow": "second-factor"}, "login", "device_code", "consent")
 
 
 def test_a_faulty_part_is_found_where_it_is_used(acme: Tenant) -> None:
     """A fact that the outer flow does not give is reported at the step that refers to it."""
     part("login", flow="signing-in")
-    with pytest.raises(RefusedFlow) as refused:
+    with pytest.raises(InvalidFlow) as refused:
         draw("identification", {"flow": "signing-in"}, "device_code", "consent")
     assert ("steps", 1, "flow") in [finding.path for finding in refused.value.findings]
     assert "signing-in: login requires a verified password" in str(refused.value)

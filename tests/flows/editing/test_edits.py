@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from flows.documents.diff import difference
+from flows.documents.diff import diff_flows
 from flows.documents.document import FlowDocument, StepDocument
-from flows.documents.versions import RefusedFlow
-from flows.editing.drawing import CannotEdit, Card, draw, spots
-from flows.editing.edits import EDIT, Edited, edit
+from flows.documents.versions import InvalidFlow
+from flows.editing.cards import CannotEdit, Card, build_cards, iter_positions
+from flows.editing.edits import EDIT_ADAPTER, EditResult, apply_edit
 from tests.engine import SHIPPED, drawing
 
 HOW = {
@@ -36,9 +36,9 @@ BRANCHED = (
 GROUPED = ("identification", {"group": "away", "steps": [{"stage": "password"}, {"stage": "totp"}]}, "login")
 
 
-def do(drawn: FlowDocument, **wanted: Any) -> Edited:
+def do(drawn: FlowDocument, **wanted: Any) -> EditResult:
     """Apply the edit as a form posts it."""
-    return edit(drawn, EDIT.validate_python(wanted))
+    return apply_edit(drawn, EDIT_ADAPTER.validate_python(wanted))
 
 
 def order(document: FlowDocument) -> list[Any]:
@@ -72,14 +72,14 @@ def test_a_step_is_added_at_its_place_with_a_name_of_its_own() -> None:
         "consent",
         "finish",
     ]
-    assert (first.at, first.said) == ((2,), "password-2 added before login")
+    assert (first.place, first.summary) == ((2,), "password-2 added before login")
     group = do(first.document, do="add", what="group", name="Only staff!", at="0")
     assert (group.document.steps[0].group, group.document.steps[0].steps) == ("only-staff", ())
     inside = do(group.document, do="add", what="flow", name="factor", at="0.0")
-    assert (inside.at, inside.said) == (
+    assert (inside.place, inside.summary) == (
         (0, 0),
         "factor added as the only step in only-staff",
-    ) or inside.said == "factor added into only-staff"
+    ) or inside.summary == "factor added into only-staff"
     assert order(inside.document)[0] == ["only-staff", "factor"]
 
 
@@ -103,24 +103,28 @@ def test_a_step_is_moved_to_any_place(step: str, at: str, wanted: list[Any]) -> 
     document = drawing(*GROUPED)
     moved = do(document, do="move", step=step, at=at)
     assert order(moved.document) == wanted
-    assert moved.at is not None
-    found = next(each.card for each in spots(draw(moved.document)) if each.card.place == moved.at)
+    assert moved.place is not None
+    found = next(
+        each.card for each in iter_positions(build_cards(moved.document)) if each.card.place == moved.place
+    )
     assert (
         found.step.id
         == next(
-            each.card for each in spots(draw(document)) if each.card.place == tuple(map(int, step.split(".")))
+            each.card
+            for each in iter_positions(build_cards(document))
+            if each.card.place == tuple(map(int, step.split(".")))
         ).step.id
     )
 
 
 def test_lanes_of_a_choice_are_what_applies_by_its_answer() -> None:
     """Each answer is a lane with its title, and the first step that applies otherwise ends them."""
-    assert shape(draw(drawing(*BRANCHED))) == [
+    assert shape(build_cards(drawing(*BRANCHED))) == [
         "identification",
         ["how", ["At home", ["password-h"]], ["work", ["totp"]]],
         "login",
     ]
-    assert draw(drawing(*BRANCHED))[1].end == (4,)
+    assert build_cards(drawing(*BRANCHED))[1].end == (4,)
 
 
 def test_a_card_takes_the_condition_of_the_lane_into_which_it_is_moved() -> None:
@@ -128,11 +132,11 @@ def test_a_card_takes_the_condition_of_the_lane_into_which_it_is_moved() -> None
     start = drawing(
         *BRANCHED[:2], at_home("password", when='steps.how.choice == "home" && person.admin'), *BRANCHED[3:]
     )
-    lane = draw(start)[1].lanes[1]
-    moved = do(start, do="move", step="2", at=".".join(map(str, lane.end)), lane=lane.lane)
-    assert shape(draw(moved.document))[1] == ["how", ["At home", []], ["work", ["totp", "password-h"]]]
+    lane = build_cards(start)[1].lanes[1]
+    moved = do(start, do="move", step="2", at=".".join(map(str, lane.end)), lane=lane.condition)
+    assert shape(build_cards(moved.document))[1] == ["how", ["At home", []], ["work", ["totp", "password-h"]]]
     assert moved.document.steps[3].when == 'steps.how.choice == "work" && person.admin'
-    assert moved.said == "password-h moved after totp in how: work"
+    assert moved.summary == "password-h moved after totp in how: work"
     out = do(moved.document, do="move", step="3", at="5")
     assert (order(out.document)[-1], out.document.steps[-1].when) == ("password-h", "person.admin")
 
@@ -168,7 +172,7 @@ def test_through_the_lanes_of_a_choice() -> None:
     seen = [drawing(*BRANCHED)]
     for step, where in (("4", "in"), ("3", "in"), ("4", "out"), ("3", "out")):
         seen.append(do(seen[-1], do="nudge", step=step, where=where).document)
-    lanes = [shape(draw(each))[1:] for each in seen]
+    lanes = [shape(build_cards(each))[1:] for each in seen]
     assert lanes == [
         [["how", ["At home", ["password-h"]], ["work", ["totp"]]], "login"],
         [["how", ["At home", ["password-h", "login"]], ["work", ["totp"]]]],
@@ -202,15 +206,15 @@ def test_a_step_is_removed_and_the_one_that_takes_its_place_is_named() -> None:
     A section that was emptied stays, and lint reports it.
     """
     gone = do(drawing(*GROUPED), do="remove", step="1.0")
-    assert (order(gone.document), gone.at, gone.said) == (
+    assert (order(gone.document), gone.place, gone.summary) == (
         ["identification", ["away", "totp"], "login"],
         (1, 0),
         "password removed",
     )
     empty = do(gone.document, do="remove", step="1.0")
-    assert (order(empty.document)[1], empty.at) == (["away"], (1,))
+    assert (order(empty.document)[1], empty.place) == (["away"], (1,))
     last = do(drawing("identification"), do="remove", step="0")
-    assert (last.document.steps, last.at) == ((), None)
+    assert (last.document.steps, last.place) == ((), None)
 
 
 def test_a_copy_has_names_of_its_own() -> None:
@@ -228,7 +232,7 @@ def test_a_copy_has_names_of_its_own() -> None:
 def test_a_step_is_put_into_a_group_of_its_own() -> None:
     """The section takes the step's position, in a lane too."""
     wrapped = do(drawing(*BRANCHED), do="wrap", step="2")
-    assert shape(draw(wrapped.document))[1][1] == ["At home", [["group", ["", ["password-h"]]]]]
+    assert shape(build_cards(wrapped.document))[1][1] == ["At home", [["group", ["", ["password-h"]]]]]
     assert wrapped.document.steps[2].steps[0].when is None
 
 
@@ -267,7 +271,7 @@ def test_what_a_step_says_is_changed_one_by_one() -> None:
     changed = do(
         document, do="change", step="1", when="person.admin", on_refusal="continue", settings={"free": 2}
     ).document
-    assert [str(each) for each in difference(document, changed)] == [
+    assert [str(each) for each in diff_flows(document, changed)] == [
         "~ password: when: — → person.admin",
         "~ password: on_refusal: — → continue",
         "~ password: settings.free: — → 2",
@@ -288,7 +292,7 @@ def test_what_a_step_says_is_changed_one_by_one() -> None:
 )
 def test_what_is_no_document_is_refused_with_its_place(wanted: dict[str, Any]) -> None:
     """The draft stays as it was."""
-    with pytest.raises(RefusedFlow) as refused:
+    with pytest.raises(InvalidFlow) as refused:
         do(drawing(*SHIPPED), **wanted)
     assert refused.value.findings[0].path
 
@@ -297,7 +301,7 @@ def test_a_whole_document_keeps_the_name_and_the_purpose() -> None:
     """After an undo or a manual edit it is still this flow."""
     written = {"flow": "other", "for": "part", "title": "By hand", "steps": [{"stage": "deny"}]}
     replaced = do(drawing(*SHIPPED), do="replace", document=written, said="Undone.")
-    assert (replaced.document.flow, replaced.document.designation, replaced.said) == (
+    assert (replaced.document.flow, replaced.document.designation, replaced.summary) == (
         "connect-a-device",
         "device_code",
         "Undone.",
@@ -320,7 +324,7 @@ def test_a_whole_document_keeps_the_name_and_the_purpose() -> None:
 def test_what_is_no_edit(wanted: dict[str, Any]) -> None:
     """A malformed edit is refused before it is applied."""
     with pytest.raises(ValidationError):
-        EDIT.validate_python(wanted)
+        EDIT_ADAPTER.validate_python(wanted)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +355,7 @@ MOVES = st.one_of(
 def test_moving_loses_nothing(start: tuple[Any, ...], moves: list[tuple[str, str, str]]) -> None:
     """After any moves the same steps are there, each once, with their settings."""
     document = drawing(*start)
-    before = {each.card.step.id: each.card.step.settings for each in spots(draw(document))}
+    before = {each.card.step.id: each.card.step.settings for each in iter_positions(build_cards(document))}
     for kind, step, to in moves:
         try:
             document = do(
@@ -362,8 +366,8 @@ def test_moving_loses_nothing(start: tuple[Any, ...], moves: list[tuple[str, str
             ).document
         except CannotEdit:
             continue
-        except RefusedFlow:  # sections nested too deep
+        except InvalidFlow:  # sections nested too deep
             continue
-    after = [each.card.step for each in spots(draw(document))]
+    after = [each.card.step for each in iter_positions(build_cards(document))]
     assert {step.id: step.settings for step in after if not step.id.startswith("group")} == before
     assert len({step.id for step in after}) == len(after)

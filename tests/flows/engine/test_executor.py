@@ -22,7 +22,7 @@ from idp.accounts.models import Person, Session
 from idp.devices.models import DeviceCode
 from idp.devices.service import ApproveDevice
 from idp.events.models import Event
-from idp.foundation.effects import EffectLost
+from idp.foundation.effects import EffectConflict
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -239,7 +239,7 @@ def test_a_run_ends_with_its_session(acme: Tenant, door: Doors, how: str) -> Non
         case "deactivated":
             Person.objects.filter(pk=alice.pk).update(is_active=False)
         case _:
-            sessions.end_all(alice, why="password changed")
+            sessions.end_sessions(alice, why="password changed")
     ended = consent.submit(decision="approve")
     assert (ended.title, device_state(started)) == ("You were signed out", "pending")
     assert browser.page(consent.path).title == "You were signed out"
@@ -651,9 +651,9 @@ def test_approving_itself_refuses_the_wrong_flow(acme: Tenant, door: Doors) -> N
     session = row_of(consent).state["facts"]["signed_in"]["session"]
     device = DeviceCode.objects.get().pk
     for flow in ("connect-a-device", "", "Strict"):
-        with pytest.raises(EffectLost, match="a different way"):
+        with pytest.raises(EffectConflict, match="a different way"):
             ApproveDevice(device, session, ("openid",), flow).apply()
-    with tenant_scope(Tenant.objects.get(name="other")), pytest.raises(EffectLost):
+    with tenant_scope(Tenant.objects.get(name="other")), pytest.raises(EffectConflict):
         ApproveDevice(device, session, ("openid",), "strict").apply()
     assert device_state(started) == "pending"
     ApproveDevice(device, session, ("openid",), "strict").apply()

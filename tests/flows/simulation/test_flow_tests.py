@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 
 from flows.documents.document import FlowDocument
-from flows.documents.versions import RefusedFlow, live_version
+from flows.documents.versions import InvalidFlow, live_version
 from flows.editing.publishing import publish
 from flows.models import Version
-from flows.simulation.flow_tests import rehearse
+from flows.simulation.flow_tests import run_flow_tests
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import SHIPPED, drawing, only_select
@@ -33,7 +33,9 @@ def flow(*tests: dict[str, Any], steps: tuple[Any, ...] = STRICT) -> FlowDocumen
 
 def failures(*tests: dict[str, Any], **more: Any) -> list[tuple[str, str]]:
     """Return the path and the message of each failure."""
-    return [(".".join(map(str, each.path)), each.message) for each in rehearse(flow(*tests, **more), {})]
+    return [
+        (".".join(map(str, each.path)), each.message) for each in run_flow_tests(flow(*tests, **more), {})
+    ]
 
 
 OUTSIDE = {"address": "203.0.113.9"}
@@ -156,7 +158,7 @@ def test_a_flow_that_fails_its_tests_is_not_published(acme: Tenant) -> None:
     publish(flow(*GOOD), by="test")
     before, count = live_version("authentication"), Version.objects.count()
     lax = ("identification", "password", "login")
-    with pytest.raises(RefusedFlow) as refused:
+    with pytest.raises(InvalidFlow) as refused:
         publish(flow(*GOOD, steps=lax), by="test")
     assert ("tests", 0, "expect", "totp") in [finding.path for finding in refused.value.findings]
     assert (live_version("authentication"), Version.objects.count()) == (before, count)

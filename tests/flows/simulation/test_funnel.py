@@ -17,7 +17,7 @@ from django.utils import timezone
 from flows.documents.versions import live_version
 from flows.editing.publishing import publish
 from flows.models import Run, StepCount, Version
-from flows.simulation.funnel import WHOLE, Count, funnel, sweep
+from flows.simulation.funnel import WHOLE_RUN, FunnelCount, funnel, sweep
 from flows.tasks import sweep_runs
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
@@ -35,7 +35,7 @@ def counted(version: Version | None = None) -> dict[str, tuple[int, int, int, in
     assert version is not None
     return {
         step: (each.reached, each.finished, each.refused, each.left)
-        for step, each in funnel(version, people=True).items()
+        for step, each in funnel(version, may_view_people=True).items()
     }
 
 
@@ -53,11 +53,11 @@ def test_what_became_of_those_who_came(acme: Tenant, door: Doors, clock: time_ma
     door().page().submit(name="alice")
     door().page()
     swept()
-    assert counted()[WHOLE] == (2, 1, 1, 0), "those under way are not counted yet"
+    assert counted()[WHOLE_RUN] == (2, 1, 1, 0), "those under way are not counted yet"
     clock.shift(timedelta(minutes=31))
     swept()
     assert counted() == {
-        WHOLE: (4, 1, 1, 2),
+        WHOLE_RUN: (4, 1, 1, 2),
         "identification": (4, 3, 0, 1),
         "password": (3, 2, 0, 1),
         "login": (2, 2, 0, 0),
@@ -81,8 +81,8 @@ def test_how_long_it_took(acme: Tenant, door: Doors, clock: time_machine.Travell
     swept()
     version = live_version("device_code")
     assert version is not None
-    counts = funnel(version, people=True)
-    name, password, whole = counts["identification"], counts["password"], counts[WHOLE]
+    counts = funnel(version, may_view_people=True)
+    name, password, whole = counts["identification"], counts["password"], counts[WHOLE_RUN]
     assert (name.milliseconds, name.median_seconds, round(name.mean_seconds, 2)) == (104_000, 4, 34.67)
     assert (password.milliseconds, password.median_seconds, password.mean_seconds) == (30_000, 16, 10.0)
     assert (whole.milliseconds, whole.finished, whole.median_seconds) == (134_000, 3, 16)
@@ -94,16 +94,16 @@ def test_how_long_it_took(acme: Tenant, door: Doors, clock: time_machine.Travell
 )
 def test_the_buckets(milliseconds: int, median: int) -> None:
     """Buckets end with 1, 2, 4 … seconds, and the last holds everything that took longer."""
-    count = Count()
-    count.note("finished", milliseconds)
+    count = FunnelCount()
+    count.add("finished", milliseconds)
     assert count.median_seconds == median
     assert sum(count.buckets) == 1
 
 
 def test_no_one_finished() -> None:
     """There is no time then, and no division by zero."""
-    count = Count()
-    count.note("left", 500)
+    count = FunnelCount()
+    count.add("left", 500)
     assert (count.median_seconds, count.mean_seconds, count.reached) == (0, 0.0, 1)
 
 
@@ -134,7 +134,7 @@ def test_a_finished_run_counts_so_however_late_it_is_swept(
     clock.shift(timedelta(hours=1))
     assert browser.page(last.path).title == "This took too long"
     swept()
-    assert counted()[WHOLE] == (1, 1, 0, 0)
+    assert counted()[WHOLE_RUN] == (1, 1, 0, 0)
     assert counted()["finish"] == (1, 1, 0, 0)
 
 
@@ -164,7 +164,7 @@ def test_two_sweeps_at_the_same_moment_count_once(
         thread.join(30)
     assert not failed, failed
     with tenant_scope(tenants["acme"]):
-        assert counted()[WHOLE] == (6, 0, 6, 0)
+        assert counted()[WHOLE_RUN] == (6, 0, 6, 0)
         assert counted()["consent"] == (6, 0, 6, 0)
 
 
@@ -211,10 +211,10 @@ def test_each_version_has_its_own(
     clock.shift(timedelta(minutes=31))
     sweep_runs()
     assert counted(old)["password"] == (1, 0, 0, 1)
-    assert counted(new) == {WHOLE: (1, 0, 0, 1), "identification": (1, 0, 0, 1)}
+    assert counted(new) == {WHOLE_RUN: (1, 0, 0, 1), "identification": (1, 0, 0, 1)}
     with tenant_scope(other):
-        assert counted() == {WHOLE: (1, 0, 0, 1), "identification": (1, 0, 0, 1)}
-        assert funnel(new, people=True) == {}
+        assert counted() == {WHOLE_RUN: (1, 0, 0, 1), "identification": (1, 0, 0, 1)}
+        assert funnel(new, may_view_people=True) == {}
 
 
 def test_a_run_that_went_on_in_an_applications_own_flow_counts_in_both(acme: Tenant, door: Doors) -> None:
@@ -227,7 +227,7 @@ def test_a_run_that_went_on_in_an_applications_own_flow_counts_in_both(acme: Ten
     browser.sign_in().submit(user_code=browser.start().user_code).submit(decision="approve")
     swept()
     assert set(counted()) == {"identification", "password", "login", "device_code"}
-    assert counted(own) == {WHOLE: (1, 1, 0, 0), "consent": (1, 1, 0, 0)}
+    assert counted(own) == {WHOLE_RUN: (1, 1, 0, 0), "consent": (1, 1, 0, 0)}
 
 
 def test_steps_of_groups_and_sub_flows_count_under_their_own_names(acme: Tenant, door: Doors) -> None:
@@ -242,7 +242,7 @@ def test_steps_of_groups_and_sub_flows_count_under_their_own_names(acme: Tenant,
     assert row_of(seen).state["end"]["kind"] == "leave"
     swept()
     assert counted() == {
-        WHOLE: (1, 1, 0, 0),
+        WHOLE_RUN: (1, 1, 0, 0),
         "part.q": (1, 1, 0, 0),
         "part.deny": (1, 0, 1, 0),
         "redirect": (1, 1, 0, 0),
@@ -265,4 +265,4 @@ def test_a_deleted_flow_takes_its_counts_along(
     Run.objects.filter(pk=row.pk).update(state=state)
     clock.shift(timedelta(minutes=31))
     swept()
-    assert counted(own) == {WHOLE: (1, 0, 0, 1), "consent": (1, 0, 0, 1)}
+    assert counted(own) == {WHOLE_RUN: (1, 0, 0, 1), "consent": (1, 0, 0, 1)}

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from flows.editing.publishing import publish
 from flows.engine.executor import NoSuchRun
 from flows.registry import stages
-from flows.simulation.inspector import inspect, under_way
+from flows.simulation.inspector import active_runs, load_inspection
 from idp.foundation.sealing import Sealed
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
@@ -46,7 +46,7 @@ def test_the_path_with_its_reasons_and_times(
     seen = seen.submit(password="alice-password-1")
     clock.shift(1)
     seen = seen.submit(choice="yes")
-    found = inspect(row_of(seen).identifier, people=True)
+    found = load_inspection(row_of(seen).identifier, may_view_people=True)
     assert [(each.step, each.stage, each.decision) for each in found.path] == [
         ("identification", "identification", "done"),
         ("password", "password", "done"),
@@ -76,7 +76,7 @@ def test_secrets_are_left_out_by_their_type(acme: Tenant, door: Doors) -> None:
     browser = door()
     started = browser.start()
     seen = browser.sign_in().submit(user_code=started.user_code)
-    found = inspect(row_of(seen).identifier, people=True)
+    found = load_inspection(row_of(seen).identifier, may_view_people=True)
     assert found.facts["request"]["user_code"] == "•••"
     assert found.facts["person"]["name"] == "alice"
     assert found.facts["request"]["scopes"] == ["openid", "profile"]
@@ -94,7 +94,7 @@ def test_nested_secrets_too(acme: Tenant, door: Doors) -> None:
     deep = {"$sealed": Sealed.of("the deep secret").sealed}
     row.state["facts"]["strange"] = {"list": [deep, {"more": deep}], "open": "yes"}
     row.save()
-    assert inspect(row.identifier, people=True).facts["strange"] == {
+    assert load_inspection(row.identifier, may_view_people=True).facts["strange"] == {
         "list": ["•••", {"more": "•••"}],
         "open": "yes",
     }
@@ -114,7 +114,7 @@ def test_how_it_ended(acme: Tenant, door: Doors, clock: time_machine.Traveller, 
             seen = browser.page(seen.path)
         else:
             seen = seen.submit(decision="deny" if end == "denied" else "approve")
-    found = inspect(row_of(seen).identifier, people=True)
+    found = load_inspection(row_of(seen).identifier, may_view_people=True)
     assert (found.end, found.ended_at is not None) == (end, True)
     assert escape(found.message) in seen.text
     decisions = {each.step: each.decision for each in found.path}
@@ -139,7 +139,7 @@ def test_a_run_that_went_on_in_another_flow_shows_both(acme: Tenant, door: Doors
     Application.objects.filter(name="tv").update(flows={"device_code": "own"})
     browser = door()
     seen = browser.sign_in().submit(user_code=browser.start().user_code)
-    found = inspect(row_of(seen).identifier, people=True)
+    found = load_inspection(row_of(seen).identifier, may_view_people=True)
     assert found.flow == "own"
     assert [(each.step, each.decision) for each in found.path] == [
         *((step, "done") for step in ("identification", "password", "login", "device_code")),
@@ -157,7 +157,7 @@ def test_a_run_of_a_stage_that_is_gone_can_still_be_looked_at(
     settings.STAGE_PACKAGES = ["stages"]
     stages.cache_clear()
     assert seen.door.page(seen.path).title == "Something went wrong"
-    found = inspect(row_of(seen).identifier, people=True)
+    found = load_inspection(row_of(seen).identifier, may_view_people=True)
     assert (found.end, found.path[-1].step, found.path[-1].stage) == ("refused", "word", "word")
 
 
@@ -170,13 +170,13 @@ def test_another_tenants_run_is_as_if_it_did_not_exist(acme: Tenant, other: Tena
     messages = []
     for identifier in (theirs.identifier, "0" * 32, ""):
         with pytest.raises(NoSuchRun) as none:
-            inspect(identifier, people=True)
+            load_inspection(identifier, may_view_people=True)
         messages.append(str(none.value))
     assert len(set(messages)) == 1
-    assert under_way("connect-a-device") == [ours.identifier]
+    assert active_runs("connect-a-device") == [ours.identifier]
     with tenant_scope(other):
-        assert under_way("connect-a-device") == [theirs.identifier]
-        assert inspect(theirs.identifier, people=True).run == theirs.identifier
+        assert active_runs("connect-a-device") == [theirs.identifier]
+        assert load_inspection(theirs.identifier, may_view_people=True).run == theirs.identifier
 
 
 def test_runs_under_way_are_the_ones_that_are_not_over(acme: Tenant, door: Doors) -> None:
@@ -184,6 +184,6 @@ def test_runs_under_way_are_the_ones_that_are_not_over(acme: Tenant, door: Doors
     browser = door()
     done = browser.approve(browser.start())
     first, second = door().page(), door().page()
-    assert under_way("connect-a-device") == [row_of(second).identifier, row_of(first).identifier]
-    assert row_of(done).identifier not in under_way("connect-a-device")
-    assert under_way("nothing") == []
+    assert active_runs("connect-a-device") == [row_of(second).identifier, row_of(first).identifier]
+    assert row_of(done).identifier not in active_runs("connect-a-device")
+    assert active_runs("nothing") == []

@@ -12,8 +12,8 @@ from django.db import connection
 
 from flows.documents.document import FlowDocument
 from flows.registry import stages
-from flows.simulation.preview import Preview, previews
-from idp.accounts.simulated import known
+from flows.simulation.preview import Preview, preview_step
+from idp.accounts.simulated import current_person
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.ratelimit.models import Attempt
@@ -29,13 +29,13 @@ def only_reads(acme: Tenant) -> Iterator[None]:
     """Refuse every statement but SELECT, and check that no one is simulated afterwards."""
     with connection.execute_wrapper(only_select):
         yield
-    assert known() is None
+    assert current_person() is None
     assert mail.outbox == []
 
 
 def seen(step: str, *steps: Any, wrong: bool = False, **more: Any) -> list[Preview]:
     """Return the previews of this step in a flow of these steps."""
-    return previews(drawing(*(steps or SHIPPED), **more), {}, step, wrong=wrong)
+    return preview_step(drawing(*(steps or SHIPPED), **more), {}, step, after_wrong_answer=wrong)
 
 
 def kind_and_title(shown: Preview) -> tuple[str, str]:
@@ -91,7 +91,7 @@ def test_people_meet_different_pages() -> None:
     A person without one sets one up or is refused, as the settings say.
     """
     refused = seen("totp", *FACTORS)
-    assert [(shown.face, *kind_and_title(shown)) for shown in refused] == [
+    assert [(shown.persona, *kind_and_title(shown)) for shown in refused] == [
         ("guarded", "ask", "Enter the code"),
         ("plain", "denied", "Access denied"),
     ]
@@ -175,4 +175,7 @@ def test_steps_of_parts_and_groups() -> None:
     """They are named by their ids in the run."""
     part = drawing("totp", flow="factor", **{"for": "part"})
     document: FlowDocument = drawing("identification", "password", {"flow": "factor"})
-    assert kind_and_title(previews(document, {"factor": part}, "factor.totp")[0]) == ("ask", "Enter the code")
+    assert kind_and_title(preview_step(document, {"factor": part}, "factor.totp")[0]) == (
+        "ask",
+        "Enter the code",
+    )

@@ -11,14 +11,14 @@ from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 
-from flows.documents.document import Circumstances, InventedPerson
+from flows.documents.document import Circumstances, SimulatedUser
 from flows.documents.versions import live_version
 from flows.engine.planner import document_of
 from flows.models import Run
-from flows.simulation.simulate import NobodyThere, Report, simulate
+from flows.simulation.simulate import PersonNotFound, StepReport, simulate
 from idp.accounts import credentials, people
 from idp.accounts.models import Person, Session
-from idp.accounts.simulated import PK, Invented, inventing, known
+from idp.accounts.simulated import PK, SimulatedPerson, current_person, simulate_person
 from idp.devices.models import DeviceCode
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -56,7 +56,7 @@ def nothing_written(user_code: str) -> Iterator[None]:
     assert cache.get("device-poll:1") is None
 
 
-def dry_run(answers: dict[str, Any], *steps: Any, **more: Any) -> list[Report]:
+def dry_run(answers: dict[str, Any], *steps: Any, **more: Any) -> list[StepReport]:
     """Return the reports of a dry run of these steps, or of the live flow."""
     if steps:
         return simulate(drawing(*steps), answers, **more)
@@ -65,7 +65,7 @@ def dry_run(answers: dict[str, Any], *steps: Any, **more: Any) -> list[Report]:
     return simulate(document_of(live), answers, **more)
 
 
-def outcome(reports: list[Report]) -> tuple[str, str]:
+def outcome(reports: list[StepReport]) -> tuple[str, str]:
     """Return the last step and its decision."""
     return reports[-1].step, reports[-1].decision
 
@@ -223,7 +223,7 @@ def test_every_way_of_a_third_party_stage(third_party: None, nothing_written: No
 
 # --- simulated people ---------------------------------------------------------------------------------------
 
-SIMULATED = InventedPerson(
+SIMULATED = SimulatedUser(
     username="Newcomer",
     name="Newcomer",
     email="Newcomer@Example.test",
@@ -308,13 +308,17 @@ def test_the_reason_has_the_time_as_the_condition_reads_it(
 def test_nothing_is_simulated_after_the_dry_run(nothing_written: None) -> None:
     """Nothing is simulated within another dry run or after a failed one either."""
     dry_run(CLAIM, person=SIMULATED)
-    assert (known(), people.claim("newcomer", ["username"])["id"], people.find(PK)) == (None, None, None)
+    assert (current_person(), people.identify("newcomer", ["username"])["id"], people.find(PK)) == (
+        None,
+        None,
+        None,
+    )
     assert outcome(dry_run({**CLAIM, "password": "passes"}))[1] == "broken"
-    with pytest.raises(NobodyThere):
+    with pytest.raises(PersonNotFound):
         dry_run({}, person="newcomer")
-    with pytest.raises(RuntimeError), inventing(Invented("newcomer")):
+    with pytest.raises(RuntimeError), simulate_person(SimulatedPerson("newcomer")):
         raise RuntimeError
-    assert known() is None
+    assert current_person() is None
 
 
 def test_a_simulated_person_has_no_password(nothing_written: None) -> None:
@@ -340,7 +344,7 @@ def test_a_simulated_person_has_no_password(nothing_written: None) -> None:
 def test_a_simulated_person_never_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
     """They cannot sign in on the real pages, even while a dry run is under way on this very thread."""
     seen = door().page()
-    with inventing(Invented("newcomer", credentials=("password",))):
+    with simulate_person(SimulatedPerson("newcomer", credentials=("password",))):
         for password in ("", "newcomer", "password"):
             assert door().page().submit(name="bob").submit(password=password).step == "password"
         verdict = credentials.check_password(people.find(PK), "")
@@ -487,7 +491,7 @@ def test_secrets_that_are_shown_once_are_not_reported(nothing_written: None) -> 
     """A new authenticator secret is on the page and never in a report."""
     answers = {"identification": "passes", "password": "passes"}
     factor = {"stage": "totp", "settings": {"missing": "set_up"}}
-    reports = dry_run(answers, "identification", "password", factor, person=InventedPerson())
+    reports = dry_run(answers, "identification", "password", factor, person=SimulatedUser())
     assert outcome(reports) == ("totp", "asks")
     assert re.search(r"[A-Z2-7]{16,}", repr(reports)) is None
 
@@ -496,7 +500,7 @@ def test_sub_flows_in_a_dry_run(nothing_written: None) -> None:
     """Sub-flows are given as they are, published or not; one that is missing is broken, never empty."""
     part = drawing({"stage": "choice", "id": "inner"}, flow="part", **{"for": "part"})
     document = drawing({"flow": "part"}, {"stage": "choice", "id": "after"})
-    reports = simulate(document, {"part.inner": {"choice": "yes"}}, parts={"part": part})
+    reports = simulate(document, {"part.inner": {"choice": "yes"}}, sub_flows={"part": part})
     assert [(report.step, report.decision) for report in reports] == [
         ("part", "entered"),
         ("part.inner", "done"),
@@ -508,10 +512,10 @@ def test_sub_flows_in_a_dry_run(nothing_written: None) -> None:
 
 def test_people_of_another_tenant_are_unknown(nothing_written: None, other: Tenant) -> None:
     """A dry run reads the tenant in scope and no other."""
-    acme = people.claim("alice", ["username"])["id"]
+    acme = people.identify("alice", ["username"])["id"]
     assert isinstance(acme, int)
     with tenant_scope(other):
-        assert people.claim("alice", ["username"])["id"] not in (acme, None)
+        assert people.identify("alice", ["username"])["id"] not in (acme, None)
         assert people.find(acme) is None
 
 
@@ -574,7 +578,7 @@ def test_consent_of_a_device_that_was_assumed(nothing_written: None) -> None:
         assert (described["effect"], described["device"]) == (effect, 0)
     staff_only = dry_run(
         proved,
-        person=InventedPerson(username="nobody-special"),
+        person=SimulatedUser(username="nobody-special"),
         request=Circumstances(application="staff-console"),
     )
     assert (outcome(staff_only), "have access to" in staff_only[-1].message) == (
@@ -588,7 +592,7 @@ def test_no_one_is_named_without_the_right_to_view_people(nothing_written: None)
 
     It holds for the person of the dry run and for a name that is typed.
     """
-    with pytest.raises(NobodyThere):
+    with pytest.raises(PersonNotFound):
         dry_run({}, person="alice", names=False)
     for name in ("alice", "nobody"):
         reports = dry_run({"identification": {"name": name}}, person=SIMULATED, names=False)

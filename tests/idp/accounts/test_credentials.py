@@ -12,13 +12,13 @@ from django.test import Client
 from pytest_django import Settings
 
 from idp.accounts import credentials
-from idp.accounts.credentials import guarded, held, kinds_of, remove
+from idp.accounts.credentials import has_second_factor, kinds_of, list_credentials, remove
 from idp.accounts.models import Credential, Person, Session
 from idp.accounts.sessions import ProvedAgain, StepUp
 from idp.events.models import Event
-from idp.foundation.effects import Effect, EffectLost
+from idp.foundation.effects import Effect, EffectConflict
 from idp.foundation.sealing import unseal
-from idp.runtime.resealing import reseal, unreadable
+from idp.runtime.resealing import count_unreadable, reseal
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.engine import draw
@@ -31,16 +31,16 @@ Doors = Callable[..., Door]
 def test_what_a_person_could_use_as_a_proof(acme: Tenant, other: Tenant) -> None:
     """The proofs are those of this person in this tenant, and codes only while one is left."""
     alice = person().pk
-    assert (kinds_of(alice), guarded(alice)) == (["password"], False)
+    assert (kinds_of(alice), has_second_factor(alice)) == (["password"], False)
     give_totp()
     give_codes()
     assert kinds_of(alice) == ["password", "recovery_code", "totp"]
     Credential.objects.filter(kind="recovery_code").update(used_at="2026-01-01T00:00Z")
     Person.objects.filter(pk=alice).update(password="")
-    assert (kinds_of(alice), guarded(alice)) == (["totp"], True)
+    assert (kinds_of(alice), has_second_factor(alice)) == (["totp"], True)
     assert (kinds_of(person("bob").pk), kinds_of(None), kinds_of(0)) == (["password"], [], [])
     with tenant_scope(other):
-        assert (kinds_of(alice), guarded(alice), kinds_of(person().pk)) == ([], False, ["password"])
+        assert (kinds_of(alice), has_second_factor(alice), kinds_of(person().pk)) == ([], False, ["password"])
 
 
 def test_a_condition_reads_what_the_person_holds(acme: Tenant, door: Doors) -> None:
@@ -57,8 +57,8 @@ def test_removing(acme: Tenant) -> None:
     alice = person()
     give_totp()
     give_codes()
-    app, codes = held(alice)
-    assert (app.kind, codes.kind, codes.left) == ("totp", "recovery_code", 10)
+    app, codes = list_credentials(alice)
+    assert (app.kind, codes.kind, codes.codes_left) == ("totp", "recovery_code", 10)
     assert remove(codes.pk, of=alice.pk, by="alice")
     assert kinds() == ["totp"]
     assert remove(app.pk, of=alice.pk, by="admin")
@@ -92,7 +92,7 @@ def test_an_administrator_lets_in_a_person_who_lost_everything(acme: Tenant, oth
     assert out.getvalue() == "Removed from alice: nothing.\n"
     call_command("person", "forget-factors", "alice", "--tenant", "acme", stdout=(out := io.StringIO()))
     assert out.getvalue() == "Removed from alice: totp, recovery_code.\n"
-    assert (kinds(), kinds("bob"), guarded(person().pk)) == ([], ["totp"], False)
+    assert (kinds(), kinds("bob"), has_second_factor(person().pk)) == ([], ["totp"], False)
     assert Event.objects.filter(kind="person.credential_removed", actor="command line").count() == 2
 
 
@@ -116,7 +116,7 @@ def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_again(
     give_totp()
     give_codes()
     settings.SECRET_KEY = "the only one, and a new one"
-    assert unreadable()["accounts_credential.secret"] == 11
+    assert count_unreadable()["accounts_credential.secret"] == 11
     call_command("keys", "lost", stdout=(out := io.StringIO()))
     assert "accounts_credential.secret: 11 values can no longer be read" in out.getvalue()
     assert "Authenticator apps" in out.getvalue()
@@ -154,7 +154,7 @@ def test_only_a_living_session_of_that_very_person_is_changed(
     bob = person("bob").pk
 
     def refused(effect: Effect) -> None:
-        with pytest.raises(EffectLost) as lost:
+        with pytest.raises(EffectConflict) as lost:
             effect.apply()
         assert lost.value.final
 
@@ -205,13 +205,14 @@ def test_the_front_page_shows_what_one_holds_and_removes_it(stepped_up: Door) ->
         'href="/credentials"',
     ):
         assert text in page.text
-    before = len(held(person()))
-    for n, each in enumerate(held(person())):
+    before = len(list_credentials(person()))
+    for n, each in enumerate(list_credentials(person())):
         assert f'href="/credentials/{each.pk}/remove"' in page.text
         asked = stepped_up.page(f"/credentials/{each.pk}/remove")
-        assert (asked.title.startswith("Remove your "), len(held(person()))) == (True, before - n), (
-            "asking removes nothing"
-        )
+        assert (asked.title.startswith("Remove your "), len(list_credentials(person()))) == (
+            True,
+            before - n,
+        ), "asking removes nothing"
         assert _press(stepped_up, each.pk) == "/"
     assert kinds() == []
     assert "Authenticator app" not in stepped_up.page("/").text
@@ -226,7 +227,7 @@ def test_removing_wants_a_fresh_proof_by_a_second_factor(
     It removes nothing. A stolen session and the password are not enough, although a code was shown for the
     session this morning.
     """
-    (app,) = held(person())
+    (app,) = list_credentials(person())
     page = f"/credentials/{app.pk}/remove"
     password_only = door()
     draw("identification", "password", "login", "device_code", "consent", "finish")
@@ -262,7 +263,7 @@ def test_removing_wants_a_fresh_proof_by_a_second_factor(
 
 def test_guessing_there_must_wait(stepped_up: Door, clock: time_machine.Traveller) -> None:
     """The budgets of signing in count here, too: a person with the session cannot go on guessing."""
-    page = f"/credentials/{held(person())[0].pk}/remove"
+    page = f"/credentials/{list_credentials(person())[0].pk}/remove"
     clock.shift(timedelta(hours=1))
     wrong = {"password": "alice-password-1", "code": "000000"}
     statuses = [stepped_up.http.post(page, wrong) for _ in range(6)]
@@ -273,7 +274,7 @@ def test_guessing_there_must_wait(stepped_up: Door, clock: time_machine.Travelle
 def test_removing_is_a_form_of_our_own_page_and_of_ones_own(stepped_up: Door, door: Doors) -> None:
     """B19: another site's form is refused; another person's number does nothing."""
     bobs = give_totp("bob")
-    (app,) = held(person())
+    (app,) = list_credentials(person())
     strict = Client(enforce_csrf_checks=True, HTTP_HOST="acme.test")
     strict.cookies.update(stepped_up.http.cookies)
     assert strict.post(f"/credentials/{app.pk}/remove").status_code == 403
@@ -281,4 +282,4 @@ def test_removing_is_a_form_of_our_own_page_and_of_ones_own(stepped_up: Door, do
     _press(stepped_up, 999_999)
     _press(stepped_up, 10**40)
     assert (kinds(), kinds("bob")) == (["totp"], ["totp"])
-    assert credentials.guarded(person("bob").pk)
+    assert credentials.has_second_factor(person("bob").pk)

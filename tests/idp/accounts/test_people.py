@@ -5,9 +5,9 @@ from django.core.exceptions import ValidationError
 
 from idp.accounts.credentials import check_password, hash_password, prepare_password, store_password
 from idp.accounts.models import Group, Person
-from idp.accounts.people import KeepAttributes, by_username, claim, groups_of, save_person
+from idp.accounts.people import KeepAttributes, by_username, groups_of, identify, save_person
 from idp.events.models import Event
-from idp.foundation.effects import EffectLost
+from idp.foundation.effects import EffectConflict
 from idp.foundation.text import fold
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -34,8 +34,8 @@ def test_a_username_comes_before_an_email_address(acme: Tenant) -> None:
     trap = save_person("bob@acme.test", by="test")
     bob = by_username("bob")
     assert bob is not None
-    assert claim("bob@acme.test", ("username", "email"))["id"] == trap.pk
-    assert claim("bob@acme.test", ("email", "username"))["id"] == bob.pk
+    assert identify("bob@acme.test", ("username", "email"))["id"] == trap.pk
+    assert identify("bob@acme.test", ("email", "username"))["id"] == bob.pk
 
 
 def test_the_same_name_in_two_tenants_is_two_people(tenants: dict[str, Tenant]) -> None:
@@ -110,7 +110,7 @@ def test_attributes_are_merged_and_recorded_by_name_only(acme: Tenant, other: Te
     recorded = Event.objects.filter(kind="person.attributes_changed").order_by("pk")
     assert [event.data for event in recorded] == [{"keys": ["city", "phone"]}, {"keys": ["phone"]}]
     assert "Acme Town" not in str(list(recorded.values()))
-    with tenant_scope(other), pytest.raises(EffectLost):
+    with tenant_scope(other), pytest.raises(EffectConflict):
         KeepAttributes(alice.pk, {"phone": "3"}).apply()
 
 
@@ -121,14 +121,14 @@ def test_there_is_a_bound_on_attributes(acme: Tenant, values: dict[str, str]) ->
     """Fifty names, 4 KB in all; more is refused whole."""
     alice = Person.objects.get(username="alice")
     KeepAttributes(alice.pk, {"phone": "1"}).apply()
-    with pytest.raises(EffectLost):
+    with pytest.raises(EffectConflict):
         KeepAttributes(alice.pk, values).apply()
     assert Person.objects.get(username="alice").attributes == {"phone": "1"}
 
 
 def test_an_inactive_person_keeps_nothing(acme: Tenant) -> None:
     """For good."""
-    with pytest.raises(EffectLost) as lost:
+    with pytest.raises(EffectConflict) as lost:
         KeepAttributes(Person.objects.get(username="inactive").pk, {"phone": "1"}).apply()
     assert lost.value.final
 

@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from idp.accounts.models import Person, RecoveryLink, Session
-from idp.accounts.recovery import make_link
+from idp.accounts.recovery import create_link
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.foundation.sealing import digest
@@ -28,7 +28,7 @@ GOOD = "a quiet orchard in March"
 @pytest.fixture
 def link(acme: Tenant) -> str:
     """For alice."""
-    return f"/recover/{make_link(Person.objects.get(username='alice'), by='test')}"
+    return f"/recover/{create_link(Person.objects.get(username='alice'), by='test')}"
 
 
 def works(door: Doors, password: str, host: str = "acme.test") -> bool:
@@ -73,7 +73,7 @@ def test_it_is_good_for_fifteen_minutes(
 ) -> None:
     """CVE-2025-64708: the age is checked when the link is used, whether or not a sweep ran."""
     with tenant_scope(tenants["acme"]):
-        link = f"/recover/{make_link(Person.objects.get(username='alice'), by='test')}"
+        link = f"/recover/{create_link(Person.objects.get(username='alice'), by='test')}"
     seen = door().page(link)
     clock.shift(timedelta(minutes=14, seconds=59))
     assert seen.door.page(link).title == "Set a new password"
@@ -84,7 +84,7 @@ def test_it_is_good_for_fifteen_minutes(
 
 def test_a_newer_link_ends_the_older(acme: Tenant, door: Doors, link: str) -> None:
     """One at a time for each person."""
-    newer = f"/recover/{make_link(Person.objects.get(username='alice'), by='test')}"
+    newer = f"/recover/{create_link(Person.objects.get(username='alice'), by='test')}"
     assert door().page(link).status == 404
     assert door().page(newer).status == 200
 

@@ -4,11 +4,11 @@ import pytest
 from pydantic import ValidationError
 
 from blueprints.objects.document import PersonDocument
-from flows.documents.document import InventedPerson
+from flows.documents.document import SimulatedUser
 from idp.accounts import roles
 from idp.accounts.models import Person, Role
 from idp.accounts.people import save_person
-from idp.accounts.roles import NotAllowed, allowed, may, operations_of, require
+from idp.accounts.roles import NotAllowed, may, operations_of, require, roles_by_operation
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import ensure_default
@@ -21,13 +21,13 @@ def test_the_matrix_names_every_role_and_no_other() -> None:
     assert head == [role.value for role in Role]
     assert all(len(row) == len(head) + 1 and set(row[1:]) <= {"x", "."} for row in rows)
     assert len({row[0] for row in rows}) == len(rows)
-    assert all("owner" in who for who in allowed().values())
+    assert all("owner" in who for who in roles_by_operation().values())
 
 
 def test_every_document_and_form_knows_these_roles_and_no_others() -> None:
     """One list: what a blueprint accepts, as whom a flow's dry run signs in, and what a form offers."""
     every = {"", *(role.value for role in Role)}
-    for document in (PersonDocument, InventedPerson):
+    for document in (PersonDocument, SimulatedUser):
         assert set(document.model_json_schema()["properties"]["role"]["enum"]) == every
         with pytest.raises(ValidationError):
             document.model_validate({"person": "bob", "role": "root"})
@@ -37,7 +37,7 @@ def test_every_document_and_form_knows_these_roles_and_no_others() -> None:
     ]
 
 
-@pytest.mark.parametrize("operation", list(allowed()))
+@pytest.mark.parametrize("operation", list(roles_by_operation()))
 @pytest.mark.parametrize("role", ["", *(role.value for role in Role)])
 def test_every_cell(acme: Tenant, role: str, operation: str) -> None:
     """CVE-2026-25227: a role is allowed what its cell says.
@@ -45,7 +45,7 @@ def test_every_cell(acme: Tenant, role: str, operation: str) -> None:
     Anonymous and inactive people are allowed nothing.
     """
     person = Person(username="alice", role=role)
-    marked = role in allowed()[operation] and not operation.startswith("tenants.")
+    marked = role in roles_by_operation()[operation] and not operation.startswith("tenants.")
     assert may(person, operation) is marked
     assert may(Person(username="alice", role=role, is_active=False), operation) is False
     assert may(None, operation) is False

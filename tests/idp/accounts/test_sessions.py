@@ -43,7 +43,7 @@ def test_it_is_ended_in_a_running_server_too(live: LiveServer, tenants: dict[str
 
     assert all(signed_in() for _ in range(5))
     with tenant_scope(tenants["acme"]):
-        sessions.end_all(Person.objects.get(username="alice"), why="test")
+        sessions.end_sessions(Person.objects.get(username="alice"), why="test")
     assert not any(signed_in() for _ in range(5))
 
 
@@ -57,8 +57,8 @@ def test_each_session_that_ends_with_others_is_an_event(acme: Tenant, other: Ten
     first, *rest = Session.objects.order_by("pk").values_list("pk", flat=True)
     sessions.end(first, why="test")
     alice = Person.objects.get(username="alice")
-    assert sessions.end_all(alice, why="password changed", by="clerk") == 2
-    assert sessions.end_all(alice, why="password changed", by="clerk") == 0
+    assert sessions.end_sessions(alice, why="password changed", by="clerk") == 2
+    assert sessions.end_sessions(alice, why="password changed", by="clerk") == 0
     recorded = Event.objects.filter(kind="session.ended", actor="clerk").order_by("pk")
     assert [(event.topic, event.target, event.data) for event in recorded] == [
         (sessions.topic_of(pk), "alice", {"why": "password changed"}) for pk in rest
@@ -83,13 +83,13 @@ def test_a_deactivated_persons_session_opens_nothing(acme: Tenant, door: Doors) 
     browser.sign_in()
     Person.objects.filter(username="alice").update(is_active=False)
     assert browser.page().step == "identification"
-    assert sessions.alive(Session.objects.get().pk) is None
+    assert sessions.find_by_id(Session.objects.get().pk) is None
 
 
 @pytest.mark.parametrize("key", ["", "x", "0" * 64, "é"])
 def test_an_unknown_key_is_no_session(acme: Tenant, door: Doors, key: str) -> None:
     """Also one of the wrong form."""
-    assert sessions.find(key) is None
+    assert sessions.find_by_key(key) is None
     browser = door()
     browser.http.cookies["foyer_session"] = key
     assert browser.page().step == "identification"

@@ -9,9 +9,9 @@ from django.db import transaction
 
 from idp.accounts import totp
 from idp.accounts.models import Credential, Person
-from idp.accounts.totp import SaveTotp, UseTotp, enrolment, matched, new_secret
+from idp.accounts.totp import SaveTotp, UseTotp, enrollment, match_step, new_secret
 from idp.events.models import Event
-from idp.foundation.effects import EffectLost
+from idp.foundation.effects import EffectConflict
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.factors import SECRET, give_totp, person
@@ -33,7 +33,7 @@ RFC_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # "12345678901234567890"
 )
 def test_the_codes_of_the_rfc(at: int, code: str) -> None:
     """RFC 6238 appendix B, SHA-1, the last six digits; the step is the one whose code it is."""
-    assert matched(RFC_SECRET, code, datetime.fromtimestamp(at, UTC)) == at // 30
+    assert match_step(RFC_SECRET, code, datetime.fromtimestamp(at, UTC)) == at // 30
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_the_codes_of_the_rfc(at: int, code: str) -> None:
 )
 def test_one_step_before_and_after_is_near_enough(later: int, step: int | None) -> None:
     """RFC 6238 section 5.2: the step that is accepted is the code's own, not the one of the moment."""
-    assert matched(RFC_SECRET, "081804", datetime.fromtimestamp(1111111109 + later, UTC)) == step
+    assert match_step(RFC_SECRET, "081804", datetime.fromtimestamp(1111111109 + later, UTC)) == step
 
 
 def test_a_secret_has_160_random_bits() -> None:
@@ -60,7 +60,7 @@ def test_what_the_app_takes_over(acme: Tenant, title: str) -> None:
     Everything else is the app's default.
     """
     acme.title = title
-    taken = enrolment(SECRET, "alice@example")
+    taken = enrollment(SECRET, "alice@example")
     address = urlsplit(taken["address"])
     label, asked = unquote(address.path).lstrip("/"), parse_qs(address.query)
     assert (address.scheme, address.netloc) == ("otpauth", "totp")
@@ -79,7 +79,7 @@ def test_a_step_is_used_up_with_all_before_it(acme: Tenant) -> None:
         99,
         96,
     ):  # earlier ones are codes of no clock by now (tests/idp/foundation/test_clocks.py)
-        with pytest.raises(EffectLost, match="already used"):
+        with pytest.raises(EffectConflict, match="already used"):
             UseTotp(credential.pk, step).apply()
     UseTotp(credential.pk, 101).apply()
     assert Credential.objects.get().counter == 101
@@ -91,7 +91,7 @@ def test_a_step_is_used_once_by_many_at_once(transactional_db: None, acme: Tenan
     credential, won = give_totp(), []
 
     def use() -> None:
-        with tenant_scope(acme), contextlib.suppress(EffectLost), transaction.atomic():
+        with tenant_scope(acme), contextlib.suppress(EffectConflict), transaction.atomic():
             UseTotp(credential.pk, 7).apply()
             won.append(True)
 
@@ -103,9 +103,9 @@ def test_the_other_tenants_credential_cannot_be_used(acme: Tenant, other: Tenant
     """As if it did not exist."""
     credential = give_totp()
     Credential.unscoped.update(tenant=other)
-    with pytest.raises(EffectLost):
+    with pytest.raises(EffectConflict):
         UseTotp(credential.pk, 100).apply()
-    assert totp.use(person().pk, "000000", datetime.now(UTC)) is None
+    assert totp.verify(person().pk, "000000", datetime.now(UTC)) is None
     assert Credential.unscoped.get().counter == 0
 
 
@@ -113,12 +113,12 @@ def test_inactive_and_unknown_people_get_none_and_use_none(acme: Tenant) -> None
     """CVE-2025-53942: the domain function checks the person and refuses for good."""
     bobs = give_totp("bob").pk
     Person.objects.filter(username="bob").update(is_active=False)
-    with pytest.raises(EffectLost) as refused:
+    with pytest.raises(EffectConflict) as refused:
         UseTotp(bobs, 100).apply()
     assert (refused.value.final, Credential.objects.defer("secret").get().counter) == (True, 0)
     Credential.objects.all().delete()
     for pk in (person("inactive").pk, 0, 999_999):
-        with pytest.raises(EffectLost) as lost:
+        with pytest.raises(EffectConflict) as lost:
             SaveTotp(pk, SECRET, 1, first=False).apply()
         assert lost.value.final
     assert not Credential.unscoped.exists()
@@ -127,5 +127,5 @@ def test_inactive_and_unknown_people_get_none_and_use_none(acme: Tenant) -> None
 def test_what_is_shown_of_the_effects_holds_no_secret() -> None:
     """A dry run lists effects."""
     effect = SaveTotp(7, SECRET, 5, first=True)
-    assert effect.described() == {"effect": "SaveTotp", "person": 7, "step": 5, "first": True, "name": ""}
+    assert effect.describe() == {"effect": "SaveTotp", "person": 7, "step": 5, "first": True, "name": ""}
     assert SECRET not in repr(effect)

@@ -9,10 +9,10 @@ from pytest_django import Settings
 from idp.devices.codes import (
     ALPHABET,
     LENGTH,
-    LONG,
+    LONG_LENGTH,
+    format_code,
     new_user_code,
-    normalised,
-    shown,
+    normalize_user_code,
     user_code_hash,
     user_code_hashes,
 )
@@ -26,7 +26,7 @@ def test_alphabet_has_no_vowels_and_no_digits() -> None:
     assert set(new_user_code()) <= set(ALPHABET)
 
 
-@pytest.mark.parametrize("length", [LENGTH, LONG])
+@pytest.mark.parametrize("length", [LENGTH, LONG_LENGTH])
 def test_letters_are_equally_likely(length: int) -> None:
     """D36: the generator is unbiased, by chi-squared over many codes.
 
@@ -40,7 +40,7 @@ def test_letters_are_equally_likely(length: int) -> None:
 def test_entropy() -> None:
     """D15: a code has 34.5 bits, and 51.8 during an attack."""
     assert math.log2(len(ALPHABET) ** LENGTH) > 34.5
-    assert math.log2(len(ALPHABET) ** LONG) > 51
+    assert math.log2(len(ALPHABET) ** LONG_LENGTH) > 51
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_entropy() -> None:
 )
 def test_read_in_any_spelling(typed: str) -> None:
     """D22: case, dashes, spaces, punctuation, full-width letters and other characters do not matter."""
-    assert normalised(typed) == "BCDFGHJK"
+    assert normalize_user_code(typed) == "BCDFGHJK"
 
 
 def test_more_letters_are_another_code() -> None:
@@ -67,15 +67,15 @@ def test_more_letters_are_another_code() -> None:
 
     An endless entry costs nothing.
     """
-    assert normalised("BCDFGHJKL") != "BCDFGHJK"
-    assert len(normalised("B" * 10_000)) == LONG + 1
+    assert normalize_user_code("BCDFGHJKL") != "BCDFGHJK"
+    assert len(normalize_user_code("B" * 10_000)) == LONG_LENGTH + 1
 
 
 def test_shown_in_groups_of_four() -> None:
     """D21: as a device displays it."""
-    assert shown("BCDFGHJK") == "BCDF-GHJK"
-    assert shown("BCDFGHJKLMNP") == "BCDF-GHJK-LMNP"
-    assert normalised(shown("BCDFGHJKLMNP")) == "BCDFGHJKLMNP"
+    assert format_code("BCDFGHJK") == "BCDF-GHJK"
+    assert format_code("BCDFGHJKLMNP") == "BCDF-GHJK-LMNP"
+    assert normalize_user_code(format_code("BCDFGHJKLMNP")) == "BCDFGHJKLMNP"
 
 
 def test_hash_is_keyed(settings: Settings) -> None:

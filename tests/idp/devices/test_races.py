@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from idp.devices.models import DeviceCode, State
-from idp.devices.service import expire
+from idp.devices.models import DeviceCode, DeviceState
+from idp.devices.service import expire_overdue
 from idp.events.models import Event
 from idp.oauth.models import TokenFamily
 from idp.tenancy.models import Tenant
@@ -29,7 +29,7 @@ def test_batches_that_overlap_announce_each_device_once(
 
     def work(batch: int) -> None:
         with tenant_scope(tenants["acme"]):
-            expire(later, timedelta(days=1), batch=batch)
+            expire_overdue(later, timedelta(days=1), batch=batch)
 
     first = DeviceCode.unscoped.filter(pk=DeviceCode.unscoped.order_by("pk")[0].pk)
     meeting_at(first, lambda: work(3), lambda: work(6))
@@ -49,7 +49,7 @@ def test_sweeps_at_once_announce_each_device_once(
 
     def work() -> None:
         with tenant_scope(tenants["acme"]):
-            while expire(later, timedelta(days=1), batch=4):
+            while expire_overdue(later, timedelta(days=1), batch=4):
                 pass
 
     at_once(*[work] * 4)
@@ -72,7 +72,7 @@ def test_a_code_is_redeemed_or_expired_and_never_both(
 
     def work() -> None:
         with tenant_scope(tenants["acme"]):
-            expire(later, timedelta(days=1))
+            expire_overdue(later, timedelta(days=1))
 
     at_once(*[ask] * 8, work, work)
     row = DeviceCode.unscoped.get()
@@ -81,9 +81,9 @@ def test_a_code_is_redeemed_or_expired_and_never_both(
             "kind", flat=True
         )
     )
-    if row.state == State.REDEEMED:
+    if row.state == DeviceState.REDEEMED:
         assert sorted(kinds) == ["device.redeemed", "tokens.issued"]
         assert answers.count("tokens") >= 1  # the polls after the winner got the same response
         assert TokenFamily.unscoped.count() == 1
     else:
-        assert (row.state, kinds, answers.count("tokens")) == (State.EXPIRED, ["device.expired"], 0)
+        assert (row.state, kinds, answers.count("tokens")) == (DeviceState.EXPIRED, ["device.expired"], 0)

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from idp.devices import service
-from idp.devices.models import DeviceCode, State
+from idp.devices.models import DeviceCode, DeviceState
 from idp.devices.tasks import GRACE, expire_device_codes
 from idp.events.models import Event
 from idp.oauth.clients import save_application
@@ -202,7 +202,7 @@ def test_pending_code_expires_when_read(door: Doors, acme: Tenant, clock: time_m
     assert polled(device, started) == "authorization_pending"
     clock.shift(1)
     assert [polled(device, started) for _ in range(3)] == ["expired_token"] * 3
-    assert DeviceCode.objects.get().state == State.PENDING
+    assert DeviceCode.objects.get().state == DeviceState.PENDING
 
 
 def test_approved_then_expired_gives_no_tokens(
@@ -214,7 +214,7 @@ def test_approved_then_expired_gives_no_tokens(
     door().approve(started)
     clock.shift(600)
     assert polled(device, started) == "expired_token"
-    assert DeviceCode.objects.get().state == State.APPROVED
+    assert DeviceCode.objects.get().state == DeviceState.APPROVED
 
 
 def test_expired_code_cannot_be_entered_or_decided(
@@ -237,7 +237,7 @@ def test_expired_code_cannot_be_entered_or_decided(
     )
     assert "valid or has expired. Check it, or get a new one" in entry.text
     assert [polled(device, started) for started in (first, second)] == ["expired_token"] * 2
-    assert not DeviceCode.objects.exclude(state=State.PENDING).exists()
+    assert not DeviceCode.objects.exclude(state=DeviceState.PENDING).exists()
 
 
 def test_swept_code_is_expired_first_and_unknown_later(
@@ -247,13 +247,13 @@ def test_swept_code_is_expired_first_and_unknown_later(
     device = door()
     started = device.start()
     clock.shift(600)
-    assert service.expire(timezone.now(), GRACE) == 1
-    assert DeviceCode.objects.get().state == State.EXPIRED
+    assert service.expire_overdue(timezone.now(), GRACE) == 1
+    assert DeviceCode.objects.get().state == DeviceState.EXPIRED
     assert outcome(device.poll(started)) == (400, "expired_token")
     clock.shift(GRACE)
-    assert service.expire(timezone.now(), GRACE) == 1
+    assert service.expire_overdue(timezone.now(), GRACE) == 1
     assert outcome(device.poll(started)) == (400, "invalid_grant")
-    assert service.expire(timezone.now(), GRACE) == 0
+    assert service.expire_overdue(timezone.now(), GRACE) == 0
 
 
 def test_sweep_reaches_every_tenant_and_leaves_the_living(
@@ -292,7 +292,7 @@ def test_a_redeemed_code_is_kept_as_long_as_its_tokens(
     token = device.poll(started).json()["access_token"]
     clock.shift(GRACE + timedelta(minutes=10))
     expire_device_codes()
-    assert DeviceCode.objects.get().state == State.REDEEMED
+    assert DeviceCode.objects.get().state == DeviceState.REDEEMED
     assert userinfo(device, token).status_code == 200
     clock.shift(timedelta(days=2))
     sweep_tokens()
@@ -306,7 +306,7 @@ def test_a_redeemed_code_is_kept_as_long_as_its_tokens(
 def approved(door: Doors, started: Started) -> DeviceCode:
     """The row after a person has approved it."""
     door().approve(started)
-    return DeviceCode.objects.get(state=State.APPROVED)
+    return DeviceCode.objects.get(state=DeviceState.APPROVED)
 
 
 def test_revoked_code_polls_as_denied(door: Doors, acme: Tenant) -> None:
@@ -337,8 +337,8 @@ def test_revoking_reaches_no_other_tenant(door: Doors, acme: Tenant, other: Tena
     row = approved(door, device.start())
     with tenant_scope(other):
         assert not service.revoke(row.pk, why="test")
-        assert service.waiting(row.pk) is None
-    assert DeviceCode.objects.get().state == State.APPROVED
+        assert service.find_pending(row.pk) is None
+    assert DeviceCode.objects.get().state == DeviceState.APPROVED
 
 
 def test_dropping_all_ends_what_waits(door: Doors, acme: Tenant) -> None:
@@ -346,7 +346,7 @@ def test_dropping_all_ends_what_waits(door: Doors, acme: Tenant) -> None:
     device = door()
     first, second = device.start(), device.start()
     approved(door, first)
-    assert service.drop_all(why="test") == 2
+    assert service.expire_all(why="test") == 2
     assert [polled(device, first), polled(device, second)] == ["expired_token"] * 2
 
 
@@ -405,7 +405,7 @@ def test_one_network_crowds_no_other_out(door: Doors, acme: Tenant, clock: time_
         429,
         "temporarily_unavailable",
     )
-    waiting = DeviceCode.objects.filter(state=State.PENDING, expires_at__gt=timezone.now())
+    waiting = DeviceCode.objects.filter(state=DeviceState.PENDING, expires_at__gt=timezone.now())
     assert waiting.count() == 6
     assert polled(door(), honest) == "authorization_pending"
     assert [polled(door(), each) for each in crowd] == ["expired_token"] * 2 + ["authorization_pending"] * 3

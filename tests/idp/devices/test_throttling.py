@@ -11,10 +11,17 @@ import time_machine
 from django.utils import timezone
 
 from idp.devices import throttling
-from idp.devices.throttling import Attack, chance, code_length, entry_budgets, guesses, longest_lifetime
+from idp.devices.throttling import (
+    Attack,
+    code_length,
+    count_guesses,
+    entry_budgets,
+    longest_lifetime,
+    success_probability,
+)
 from idp.events.models import Event
 from idp.oauth.clients import save_application
-from idp.ratelimit.budgets import Exhausted, charge, give_back
+from idp.ratelimit.budgets import Exhausted, charge, refund
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Doors
@@ -32,9 +39,9 @@ def test_one_attacker_stays_below_the_figure_of_the_rfc() -> None:
 
     That is below the 2^-32 (2.33e-10) of RFC 8628 section 5.1.
     """
-    assert guesses(Attack(addresses=1, accounts=1, live=1)) == 5
-    assert chance(Attack(addresses=1, accounts=1, live=1)) == pytest.approx(5 / 20**8)
-    assert chance(Attack(addresses=1, accounts=1, live=1)) < RFC_CHANCE
+    assert count_guesses(Attack(addresses=1, accounts=1, live=1)) == 5
+    assert success_probability(Attack(addresses=1, accounts=1, live=1)) == pytest.approx(5 / 20**8)
+    assert success_probability(Attack(addresses=1, accounts=1, live=1)) < RFC_CHANCE
 
 
 @pytest.mark.parametrize(
@@ -51,7 +58,7 @@ def test_figures_of_the_real_settings(attack: Attack, figure: float) -> None:
 
     A change of a budget is noticed here.
     """
-    assert chance(attack) == pytest.approx(figure, rel=1e-3)
+    assert success_probability(attack) == pytest.approx(figure, rel=1e-3)
 
 
 @pytest.mark.slow
@@ -67,8 +74,8 @@ def test_formula_agrees_with_a_simulated_attack(attack: Attack) -> None:
     hits = 0
     for _ in range(rounds):
         live = set(numbers.sample(range(codes), attack.live))
-        hits += any(guess in live for guess in numbers.sample(range(codes), guesses(attack)))
-    expected = chance(attack, alphabet=4, length=4)
+        hits += any(guess in live for guess in numbers.sample(range(codes), count_guesses(attack)))
+    expected = success_probability(attack, alphabet=4, length=4)
     sigma = (expected * (1 - expected) / rounds) ** 0.5
     assert abs(hits / rounds - expected) < 4 * sigma + 1e-9
 
@@ -89,7 +96,7 @@ def test_budgets_allow_exactly_the_guesses_of_the_formula_signed_in(
         for person, address in pairs
         for _ in range(throttling.PER_PERSON + 1)
     )
-    assert allowed == guesses(Attack(addresses, accounts, live=1))
+    assert allowed == count_guesses(Attack(addresses, accounts, live=1))
 
 
 def test_budgets_allow_exactly_the_guesses_of_the_formula_before_sign_in(
@@ -99,7 +106,7 @@ def test_budgets_allow_exactly_the_guesses_of_the_formula_before_sign_in(
     tries = [(f"browser {n}", f"198.51.100.{address}") for address in range(2) for n in range(35)]
     assert (
         sum(enter(browser=browser, address=address) for browser, address in tries)
-        == guesses(Attack(2, 0, 1, signs_in_first=False))
+        == count_guesses(Attack(2, 0, 1, signs_in_first=False))
         == 60
     )
 
@@ -183,7 +190,7 @@ def test_success_costs_nothing_and_wipes_nothing(acme: Tenant) -> None:
     receipts = charge(entry_budgets(person=1, browser="", address="192.0.2.1"))
     assert isinstance(receipts, list)
     assert not enter(person=1)
-    give_back(receipts)
+    refund(receipts)
     assert [enter(person=1) for _ in range(2)] == [True, False]
 
 
@@ -193,8 +200,8 @@ def test_long_codes_are_out_of_reach() -> None:
     That holds for a million guesses against ten thousand codes.
     """
     attack = Attack(addresses=33_334, accounts=200_000, live=10_000)
-    assert guesses(attack) == 1_000_000
-    assert chance(attack, length=12) < 1e-5
+    assert count_guesses(attack) == 1_000_000
+    assert success_probability(attack, length=12) < 1e-5
 
 
 def test_service_hands_out_long_codes(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:

@@ -45,7 +45,7 @@ def newest() -> int:
 
 def entries(pk: int) -> list[tuple[str, str]]:
     """What happened to a device, and who did it."""
-    found = timeline.story(pk)
+    found = timeline.load_timeline(pk)
     assert found is not None
     assert [moment.at for moment in found.moments] == sorted(moment.at for moment in found.moments)
     return [(moment.what, moment.by) for moment in found.moments]
@@ -69,7 +69,7 @@ def test_the_whole_timeline(acme: Tenant, door: Doors, clock: time_machine.Trave
     refresh(device, tokens)
     clock.shift(60)
     assert timeline.end(newest(), by=clerk())
-    found = timeline.story(newest())
+    found = timeline.load_timeline(newest())
     assert found is not None
     expected = [
         ("started", ""),
@@ -94,7 +94,7 @@ def test_neither_codes_nor_tokens_are_in_it(acme: Tenant, door: Doors) -> None:
     """Nothing with which one could sign in, and no hash of it either."""
     _device, started, tokens = connected(door)
     row = DeviceCode.objects.get()
-    text = repr(timeline.story(row.pk))
+    text = repr(timeline.load_timeline(row.pk))
     hidden = [tokens[name] for name in ("access_token", "refresh_token", "id_token")]
     for each in (*hidden, started.device_code, started.user_code, row.device_code_hash, row.user_code_hash):
         assert each not in text
@@ -128,7 +128,7 @@ def test_a_device_that_still_waits_is_turned_away(
         person.approve(started)
     assert timeline.end(newest(), by=clerk())
     assert device.poll(started).json()["error"] == "access_denied"
-    found = timeline.story(newest())
+    found = timeline.load_timeline(newest())
     assert found is not None
     assert (found.state, found.moments[-1].what, found.moments[-1].by) == (state, state, "clerk")
     if not approved:
@@ -176,7 +176,7 @@ def test_tokens_that_end_without_their_device_are_shown(acme: Tenant, door: Door
     """A refresh token that came back and a consent that was revoked are in the timeline once."""
     connected(door)
     revoke_family(TokenFamily.objects.get(), why="refresh token used twice")
-    found = timeline.story(newest())
+    found = timeline.load_timeline(newest())
     assert found is not None
     assert [(moment.what, moment.why) for moment in found.moments][-1] == (
         "tokens.revoked",
@@ -190,9 +190,9 @@ def test_another_tenants_device_does_not_exist(acme: Tenant, other: Tenant, door
     door().start()
     pk = newest()
     with tenant_scope(other):
-        assert timeline.story(pk) is None
+        assert timeline.load_timeline(pk) is None
         assert timeline.topics_of(pk) == ()
         assert not timeline.end(pk, by=Person(username="mallory", role="owner"))
-        assert timeline.waiting().count == 0
-    assert timeline.waiting().count == 1
-    assert timeline.story(10**30) is None
+        assert timeline.pending_devices().count == 0
+    assert timeline.pending_devices().count == 1
+    assert timeline.load_timeline(10**30) is None

@@ -13,9 +13,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from idp.events.bus import publish, publish_bounded, publish_once
-from idp.events.feed import Wanted, recent, since
+from idp.events.feed import EventFilter, events_since, recent_events
 from idp.events.models import Event
-from idp.events.origin import Origin, origin_of
+from idp.events.origin import Origin, origin_scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
@@ -37,10 +37,10 @@ def quiet(acme: Tenant, other: Tenant) -> None:
 @pytest.fixture
 def some(quiet: None) -> None:
     """Four events from two addresses."""
-    with origin_of(Origin(address="203.0.113.7")):
+    with origin_scope(Origin(address="203.0.113.7")):
         publish("device.approved", actor="alice", application="tv")
         publish("person.changed", actor="bob", target="alice")
-    with origin_of(Origin(address="198.51.100.2")):
+    with origin_scope(Origin(address="198.51.100.2")):
         publish("device.denied", actor="bob", application="kiosk")
         publish("session.started", actor="bob")
 
@@ -67,11 +67,11 @@ def test_only_what_is_wanted(some: None, other: Tenant, wish: dict[str, str], fo
 
     The other tenant gets none of it.
     """
-    wanted = Wanted.asked(wish)
-    assert kinds(since(0, wanted).rows) == found
-    assert kinds(recent(wanted).rows) == found[::-1]
+    wanted = EventFilter.from_query(wish)
+    assert kinds(events_since(0, wanted).rows) == found
+    assert kinds(recent_events(wanted).rows) == found[::-1]
     with tenant_scope(other):
-        assert since(0, wanted).rows == recent(wanted).rows == []
+        assert events_since(0, wanted).rows == recent_events(wanted).rows == []
 
 
 def test_no_stretch_is_read_twice(some: None) -> None:
@@ -79,25 +79,25 @@ def test_no_stretch_is_read_twice(some: None) -> None:
 
     Past a full batch they move only as far as the batch goes.
     """
-    last = since(0).last
-    assert since(0, Wanted(person="mallory")).last == last
-    first = since(0, most=3)
-    assert kinds(since(first.last, most=3).rows) == ["session.started"]
-    assert since(last).rows == []
+    last = events_since(0).last
+    assert events_since(0, EventFilter(person="mallory")).last == last
+    first = events_since(0, most=3)
+    assert kinds(events_since(first.last, most=3).rows) == ["session.started"]
+    assert events_since(last).rows == []
 
 
 def test_the_newest_are_delivered_and_the_others_counted(some: None) -> None:
     """A page with room for two rows gets the last two, oldest first, and the number of the others."""
-    news = since(0, most=2, newest_only=True)
-    assert (kinds(news.rows), news.left_out) == (["device.denied", "session.started"], 2)
-    assert since(news.last, most=2, newest_only=True).left_out == 0
+    news = events_since(0, most=2, newest_only=True)
+    assert (kinds(news.rows), news.skipped) == (["device.denied", "session.started"], 2)
+    assert events_since(news.last, most=2, newest_only=True).skipped == 0
 
 
 def test_a_day_ago_is_the_past(acme: Tenant) -> None:
     """The page begins with the last day, however old the latest event is."""
     publish("device.denied")
     Event.objects.update(at=timezone.now() - timedelta(hours=25))
-    assert recent().rows == []
+    assert recent_events().rows == []
 
 
 def test_addresses_cost_nothing_and_buy_nothing(quiet: None, clock: time_machine.Traveller) -> None:
@@ -106,11 +106,11 @@ def test_addresses_cost_nothing_and_buy_nothing(quiet: None, clock: time_machine
     From any number of addresses there are at most a hundred.
     """
     for number in (1, 1, 2):
-        with origin_of(Origin(address=f"203.0.113.{number}")):
+        with origin_scope(Origin(address=f"203.0.113.{number}")):
             publish_once("test.once", timedelta(minutes=1), target="door")
     assert Event.objects.count() == 2
     for number in range(150):
-        with origin_of(Origin(address=f"2001:db8::{number:x}")):
+        with origin_scope(Origin(address=f"2001:db8::{number:x}")):
             publish_once("test.once", timedelta(minutes=1), target="door")
     assert Event.objects.count() == 100
     clock.shift(61)
@@ -125,13 +125,13 @@ def test_what_is_left_out_is_reported_once(quiet: None, other: Tenant, clock: ti
     """
     for _ in range(5):
         publish_bounded("test.small", most=3, actor="alice")
-    assert kinds(since(0).rows) == ["test.small"] * 3 + ["events.left_out"]
+    assert kinds(events_since(0).rows) == ["test.small"] * 3 + ["events.left_out"]
     with tenant_scope(other):
         publish_bounded("test.small", most=3)
-        assert kinds(since(0).rows) == ["test.small"]
+        assert kinds(events_since(0).rows) == ["test.small"]
     clock.shift(61)
     publish_bounded("test.small", most=3)
-    assert kinds(since(0).rows)[-1] == "test.small"
+    assert kinds(events_since(0).rows)[-1] == "test.small"
 
 
 def test_a_wrong_name_is_not_in_the_events(acme: Tenant, door: Doors) -> None:
@@ -141,7 +141,7 @@ def test_a_wrong_name_is_not_in_the_events(acme: Tenant, door: Doors) -> None:
     """
     door().page().submit(name="my-secret-password").submit(password="x")
     door().page().submit(name="alice").submit(password="x")
-    rows = since(0, Wanted(kind="flow.step_failed")).rows
+    rows = events_since(0, EventFilter(kind="flow.step_failed")).rows
     assert [(row["actor"], row["data"]["stage"]) for row in rows] == [("", "password"), ("alice", "password")]
     assert "my-secret-password" not in str(list(Event.objects.values()))
 
@@ -157,7 +157,7 @@ def test_guesses_of_device_codes_are_one_event(
     started = device.start()
     for _ in range(104):
         device.poll(started, device_code="guessed")
-    rows = since(0, Wanted(kind="device.guessing_throttled")).rows
+    rows = events_since(0, EventFilter(kind="device.guessing_throttled")).rows
     assert [row["address"] for row in rows] == ["203.0.113.7"]
 
 
@@ -170,5 +170,5 @@ def test_too_many_sign_ins_at_once_are_one_event(
         page = door(address="203.0.113.7").page()
         if page.step:
             page.submit(name="alice")
-    rows = since(0, Wanted(kind="flow.start_refused")).rows
+    rows = events_since(0, EventFilter(kind="flow.start_refused")).rows
     assert [(row["target"], row["address"]) for row in rows] == [("connect-a-device", "203.0.113.7")]

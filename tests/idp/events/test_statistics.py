@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from idp.events.models import Event
-from idp.events.statistics import SERIES, SPANS, chart
+from idp.events.statistics import SERIES, SPANS, build_chart
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
@@ -37,15 +37,15 @@ def test_each_event_counts_in_its_own_minute(acme: Tenant) -> None:
     )
     happened("session.started", timedelta(minutes=59, seconds=31), timedelta(days=2))
     happened("person.changed", timedelta(0))
-    found = chart(SPANS["hour"], NOW)
-    assert found.begins == NOW - timedelta(minutes=59, seconds=30)
+    found = build_chart(SPANS["hour"], NOW)
+    assert found.start == NOW - timedelta(minutes=59, seconds=30)
     assert (len(found.counts["sign_ins"]), found.total("sign_ins")) == (60, 4)
     assert (found.counts["sign_ins"][-1], found.counts["sign_ins"][-2], found.counts["sign_ins"][0]) == (
         2,
         1,
         1,
     )
-    assert found.moments()[-1] == NOW - timedelta(seconds=30)
+    assert found.bucket_starts()[-1] == NOW - timedelta(seconds=30)
 
 
 def test_a_day_is_forty_eight_half_hours(acme: Tenant) -> None:
@@ -53,7 +53,7 @@ def test_a_day_is_forty_eight_half_hours(acme: Tenant) -> None:
     happened("device.denied", timedelta(seconds=30), timedelta(hours=20))
     happened("flow.denied", timedelta(seconds=30))
     happened("flow.throttled", timedelta(minutes=1))
-    found = chart(SPANS["day"], NOW)
+    found = build_chart(SPANS["day"], NOW)
     assert (len(found.counts["denials"]), found.counts["denials"][-1], found.total("denials")) == (48, 2, 3)
     assert (found.counts["failures"][-2], found.total("failures"), found.total("approvals")) == (1, 1, 0)
 
@@ -62,15 +62,15 @@ def test_the_other_tenant_is_not_counted(acme: Tenant, other: Tenant) -> None:
     """Rule 5: every tenant counts its own."""
     with tenant_scope(other):
         happened("session.started", timedelta(0))
-        assert chart(SPANS["hour"], NOW).total("sign_ins") == 1
-    assert chart(SPANS["hour"], NOW).total("sign_ins") == 0
+        assert build_chart(SPANS["hour"], NOW).total("sign_ins") == 1
+    assert build_chart(SPANS["hour"], NOW).total("sign_ins") == 0
 
 
 @pytest.mark.parametrize("span", SPANS)
 def test_a_chart_is_one_query(acme: Tenant, span: str) -> None:
     """It is one query for any number of events, of any kind."""
     with CaptureQueriesContext(connection) as queries:
-        chart(SPANS[span], NOW)
+        build_chart(SPANS[span], NOW)
     assert len(queries) == 1
 
 
@@ -86,7 +86,7 @@ def test_what_people_do_is_what_is_counted(
     browser.page("/device").submit(name="alice").submit(password="wrong")
     browser.approve(approved)
     browser.page("/device").submit(user_code=denied.user_code).submit(decision="deny")
-    found = chart(SPANS["hour"])
+    found = build_chart(SPANS["hour"])
     assert {series.name: found.total(series.name) for series in SERIES} == {
         "sign_ins": 1,
         "approvals": 1,

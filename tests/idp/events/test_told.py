@@ -15,10 +15,10 @@ from django.db import transaction
 
 from idp.devices import service
 from idp.events import notify
-from idp.events.bus import publish, publish_bounded, publish_many, publish_once
+from idp.events.bus import publish, publish_bounded, publish_bulk, publish_once
 from idp.events.models import Event
 from idp.events.notify import WakeUp
-from idp.events.origin import Origin, origin_of
+from idp.events.origin import Origin, origin_scope
 from idp.oauth import tokens
 from idp.runtime.logs import configure
 from idp.tenancy.models import Tenant
@@ -110,7 +110,7 @@ def test_a_redemption_that_is_rolled_back_is_not_announced(
 
 
 def _many() -> None:
-    publish_many("x.many", [("a", "", ""), ("b", "", "")])
+    publish_bulk("x.many", [("a", "", ""), ("b", "", "")])
 
 
 def _once() -> None:
@@ -162,7 +162,7 @@ def test_a_line_names_its_own_tenant_and_request(
     capfd.readouterr()
     with transaction.atomic():
         for name in ("acme", "other"):
-            with tenant_scope(tenants[name]), origin_of(Origin("192.0.2.1", "", f"request of {name}")):
+            with tenant_scope(tenants[name]), origin_scope(Origin("192.0.2.1", "", f"request of {name}")):
                 publish("x.published", actor=name)
         assert "x.published" not in capfd.readouterr().err
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "x.published" in line]

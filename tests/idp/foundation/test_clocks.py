@@ -16,7 +16,7 @@ from idp.events.models import Event
 from idp.foundation.clocks import LEEWAY, age
 from idp.foundation.sealing import digest
 from idp.oauth import keys
-from idp.oauth.clients import WRONG_SECRETS, save_application
+from idp.oauth.clients import WRONG_SECRET_BUDGET, save_application
 from idp.oauth.models import TokenFamily
 from idp.tenancy.models import Tenant
 from tests.engine import draw
@@ -135,7 +135,7 @@ def test_used_up_attempts_do_not_last_longer(door: Doors, clock: Clock) -> None:
     device, right, wrong = door(), basic("kiosk", "short secret"), basic("kiosk", "wrong")
     for _ in range(2):
         assert device.post(DEVICE, {}, **right).status_code == 200
-        for _ in range(WRONG_SECRETS.limit):
+        for _ in range(WRONG_SECRET_BUDGET.limit):
             assert outcome(device.post(DEVICE, {}, **wrong)) == (401, "invalid_client")
         assert outcome(device.post(DEVICE, {}, **right)) == (429, "temporarily_unavailable")
         set_back(clock, HOUR)
@@ -145,7 +145,7 @@ def test_used_up_attempts_do_not_last_longer(door: Doors, clock: Clock) -> None:
 def test_attempts_of_a_host_that_is_ahead_count(door: Doors, clock: Clock) -> None:
     """B17: within the leeway nothing is forgotten."""
     save_application("kiosk", by="test", secret_hash=digest("short secret"))
-    for _ in range(WRONG_SECRETS.limit):
+    for _ in range(WRONG_SECRET_BUDGET.limit):
         door().post(DEVICE, {}, **basic("kiosk", "wrong"))
     set_back(clock, LEEWAY)
     assert outcome(door().post(DEVICE, {}, **basic("kiosk", "short secret"))) == (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from idp.foundation.colors import DARK, LIGHT, contrast, text_on, visible
+from idp.foundation.colors import DARK, LIGHT, contrast, ensure_contrast, text_on
 
 STEPS = ("00", "33", "66", "80", "99", "cc", "ff")
 COLORS = [f"#{red}{green}{blue}" for red in STEPS for green in STEPS for blue in STEPS]
@@ -35,15 +35,18 @@ def test_every_accent_gives_marks_that_can_be_seen() -> None:
     for color in COLORS:
         assert contrast(text_on(color), color) >= 4.5, color
         for grounds in (LIGHT, DARK):
-            mark, seen = visible(color, grounds), all(contrast(color, ground) >= 3 for ground in grounds)
+            mark, seen = (
+                ensure_contrast(color, grounds),
+                all(contrast(color, ground) >= 3 for ground in grounds),
+            )
             assert all(contrast(mark, ground) >= 3 for ground in grounds), color
             assert (mark == color) == seen, color
 
 
 def test_a_mark_keeps_the_hue() -> None:
     """Yellow becomes a dark yellow on a light page, and stays itself on a dark one."""
-    assert visible("#ffee00", DARK) == "#ffee00"
-    red, green, blue = (int(visible("#ffee00", LIGHT)[at : at + 2], 16) for at in (1, 3, 5))
+    assert ensure_contrast("#ffee00", DARK) == "#ffee00"
+    red, green, blue = (int(ensure_contrast("#ffee00", LIGHT)[at : at + 2], 16) for at in (1, 3, 5))
     assert blue == 0
     assert red > green > 100
 

@@ -10,11 +10,11 @@ from idp.foundation.sealing import (
     Sealed,
     SealedField,
     Unsealable,
+    constant_time_equal,
     digest,
     mac,
     macs,
     new_token,
-    same,
     seal,
     unseal,
 )
@@ -89,7 +89,7 @@ def test_tokens_are_256_random_bits_that_no_client_must_encode() -> None:
 )
 def test_secrets_are_compared(left: str, right: str, equal: bool) -> None:
     """CVE-2024-52307: in constant time, any text."""
-    assert same(left, right) is equal
+    assert constant_time_equal(left, right) is equal
 
 
 def test_private_keys_lie_encrypted_in_the_database(acme: Tenant) -> None:

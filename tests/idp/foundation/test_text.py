@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from idp.foundation.text import (
     caseless,
     caseless_pattern,
-    cleaned,
-    cleaned_lines,
+    clean_line,
+    clean_lines,
     fold,
-    line,
-    lines,
+    fold_code,
     nfc,
-    read_code,
+    normalize_line,
+    normalize_lines,
 )
 
 INVISIBLE = [
@@ -44,11 +44,11 @@ def test_invisible_characters_are_named(letter: str, name: str) -> None:
     """An invisible character is named wherever it stands, and removed from what clients send."""
     for text in (f"a{letter}b", f"{letter}ab", f"ab{letter}"):
         with pytest.raises(ValueError, match="must not hold") as refused:
-            line(text)
+            normalize_line(text)
         assert name in str(refused.value)
         with pytest.raises(ValueError, match="must not hold"):
-            lines(f"first\n{text}")
-        assert cleaned(text, 40).replace(" ", "") == "ab"
+            normalize_lines(f"first\n{text}")
+        assert clean_line(text, 40).replace(" ", "") == "ab"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_invisible_characters_are_named(letter: str, name: str) -> None:
 def test_white_space_around_a_name_is_named(text: str, name: str) -> None:
     """White space around a name is an error: two names would look like one."""
     with pytest.raises(ValueError, match=f"begin or end with .*{name}"):
-        line(text)
+        normalize_line(text)
 
 
 @pytest.mark.parametrize(
@@ -77,35 +77,35 @@ def test_what_people_are_called_is_kept(text: str) -> None:
 
     Elsewhere they are only invisible.
     """
-    assert line(text) == text
-    assert cleaned(text, 40) == text.replace("\u3000", " ")
+    assert normalize_line(text) == text
+    assert clean_line(text, 40) == text.replace("\u3000", " ")
 
 
 @pytest.mark.parametrize("text", ["Ärzte", "한국", "ﷺ", "\u0958", "e\u0323\u0301"])
 def test_one_form(text: str) -> None:
     """Text has one form, however it was composed, and normalizing twice changes nothing."""
-    forms = {line(unicodedata.normalize(form, text)) for form in ("NFC", "NFD")}
+    forms = {normalize_line(unicodedata.normalize(form, text)) for form in ("NFC", "NFD")}
     assert len(forms) == 1
     assert forms == {nfc(nfc(text))}
 
 
 def test_longer_texts() -> None:
     """One kind of line break; tabs stay."""
-    assert lines("a\r\nb\n\tc\n") == "a\nb\n\tc\n"
+    assert normalize_lines("a\r\nb\n\tc\n") == "a\nb\n\tc\n"
     with pytest.raises(ValueError, match="CARRIAGE RETURN"):
-        lines("a\rb")
-    assert line("from a file\n") == "from a file"
+        normalize_lines("a\rb")
+    assert normalize_line("from a file\n") == "from a file"
     with pytest.raises(ValueError, match="LINE FEED"):
-        line("two\nlines\n")
-    assert cleaned_lines("  a \x1b\r\nb\rc\u202e\td\n\n", 40) == "a\nb\nc\td"
+        normalize_line("two\nlines\n")
+    assert clean_lines("  a \x1b\r\nb\rc\u202e\td\n\n", 40) == "a\nb\nc\td"
 
 
 def test_what_strangers_send_is_cut() -> None:
     """It becomes one line without a blank where it is cut; a flood of invisible characters costs nothing."""
-    assert cleaned("Living\r\n  room\t TV", 40) == "Living room TV"
-    assert cleaned("a" * 39 + " b", 40) == "a" * 39
-    assert cleaned("\u200b" * 1_000_000 + "a", 40) == ""
-    assert cleaned_lines("\u200b" * 1_000_000, 40) == ""
+    assert clean_line("Living\r\n  room\t TV", 40) == "Living room TV"
+    assert clean_line("a" * 39 + " b", 40) == "a" * 39
+    assert clean_line("\u200b" * 1_000_000 + "a", 40) == ""
+    assert clean_lines("\u200b" * 1_000_000, 40) == ""
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_what_strangers_send_is_cut() -> None:
 )
 def test_codes_in_any_script(typed: str) -> None:
     """Any decimal digit counts; dashes, blanks and invisible characters do not."""
-    assert read_code(typed) == "123456"
+    assert fold_code(typed) == "123456"
 
 
 def test_other_numbers_are_no_digits() -> None:
@@ -135,8 +135,8 @@ def test_other_numbers_are_no_digits() -> None:
 
     Letters stay, so that a wrong code is not taken for a right one.
     """
-    assert read_code("12五Ⅵ") == "12五VI"
-    assert read_code("12a456") == "12A456"
+    assert fold_code("12五Ⅵ") == "12五VI"
+    assert fold_code("12a456") == "12A456"
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_folding_twice_changes_nothing(name: str) -> None:
 def test_a_tower_of_marks_costs_nothing(marks: str) -> None:
     """Sorting them takes minutes otherwise; thirty on a letter are more than any language has."""
     begun = time.process_time()
-    for read in (nfc, line, lines, fold, read_code):
+    for read in (nfc, normalize_line, normalize_lines, fold, fold_code):
         assert len(read(f"a{marks}b")) < 40
-    assert len(cleaned(f"a{marks}b", 200)) < 40
+    assert len(clean_line(f"a{marks}b", 200)) < 40
     assert time.process_time() - begun < 20
 
 

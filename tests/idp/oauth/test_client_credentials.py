@@ -24,10 +24,10 @@ from requests_oauthlib import OAuth2Session
 from blueprints.files.apply import apply
 from idp.accounts.models import Person
 from idp.events.models import Event
-from idp.foundation.listing import Wish
+from idp.foundation.listing import ListQuery
 from idp.foundation.sealing import digest
 from idp.oauth import clients, tokens
-from idp.oauth.clients import WRONG_SECRETS, NotRenewed, renew_secret, save_application
+from idp.oauth.clients import WRONG_SECRET_BUDGET, SecretRotationConflict, rotate_secret, save_application
 from idp.oauth.errors import InvalidClient
 from idp.oauth.forms import Form
 from idp.oauth.grants.client_credentials import ClientCredentials
@@ -220,14 +220,14 @@ def test_it_is_listed_and_can_be_revoked(at_acme: Tenant, door: Doors) -> None:
     door().approve(device := door().start())
     tokens_of(door().poll(device))
     token = tokens_of(ask(door()))["access_token"]
-    shown = CONSENTS.page(Wish(order="person")).rows
+    shown = CONSENTS.page(ListQuery(order="person")).rows
     assert sorted(row["person"] for row in shown) == ["Service account backup", "alice"]
-    (row,) = CONSENTS.page(Wish(filters={"given": "service"})).rows
+    (row,) = CONSENTS.page(ListQuery(filters={"given": "service"})).rows
     assert (row["application"], row["scopes"]) == ("backup", ["acme:read"])
-    assert [each["person"] for each in CONSENTS.page(Wish(search="backup")).rows] == [
+    assert [each["person"] for each in CONSENTS.page(ListQuery(search="backup")).rows] == [
         "Service account backup"
     ]
-    assert tokens.revoke_family(CONSENTS.one(row["key"]), why="test")
+    assert tokens.revoke_family(CONSENTS.get(row["key"]), why="test")
     assert outcome(userinfo(door(), token)) == (401, "invalid_token")
     assert Event.objects.get(kind="tokens.revoked").target == "Service account backup"
 
@@ -257,7 +257,7 @@ def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme: Tenant, other: 
     """
     kept = tokens_of(ask(door("other.test"), SECRETS["other"]))["access_token"]
     token = tokens_of(ask(door()))["access_token"]
-    secret = renew_secret("backup", by=Person.objects.get(username="alice"))
+    secret = rotate_secret("backup", by=Person.objects.get(username="alice"))
     assert outcome(ask(door())) == (401, "invalid_client")
     assert outcome(userinfo(door(), token)) == (401, "invalid_token")
     tokens_of(ask(door(), secret))
@@ -275,8 +275,8 @@ def test_a_new_secret_ends_the_old_one_and_what_it_gave(at_acme: Tenant, other: 
 @pytest.mark.parametrize("name", ["tv", "nobody"])
 def test_only_a_confidential_application_has_a_secret_to_renew(at_acme: Tenant, name: str) -> None:
     """A public or unknown application is refused with a message."""
-    with pytest.raises(NotRenewed, match="No application with this ID has a secret"):
-        renew_secret(name, by=Person.objects.get(username="alice"))
+    with pytest.raises(SecretRotationConflict, match="No application with this ID has a secret"):
+        rotate_secret(name, by=Person.objects.get(username="alice"))
 
 
 def test_two_who_renew_at_once(at_acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,15 +287,15 @@ def test_two_who_renew_at_once(at_acme: Tenant, monkeypatch: pytest.MonkeyPatch)
         return "mine", digest("mine")
 
     monkeypatch.setattr(clients, "new_secret", overtaken)
-    with pytest.raises(NotRenewed, match="Someone else"):
-        renew_secret("backup", by=Person.objects.get(username="alice"))
+    with pytest.raises(SecretRotationConflict, match="Someone else"):
+        rotate_secret("backup", by=Person.objects.get(username="alice"))
 
 
 def test_a_secret_that_is_renewed_meanwhile_leaves_no_token(at_acme: Tenant) -> None:
     """B17: the client was authenticated with the old secret, and comes to its token a moment too late."""
     grant = ClientCredentials()
     found = grant.find(Application.objects.get(name="backup"), Form({}), "http://acme.test")
-    renew_secret("backup", by=Person.objects.get(username="alice"))
+    rotate_secret("backup", by=Person.objects.get(username="alice"))
     with pytest.raises(InvalidClient):
         grant.redeem(found, timezone.now())
     assert not TokenFamily.objects.exists()
@@ -306,7 +306,7 @@ def test_wrong_secrets_do_not_shut_out_a_long_one(at_acme: Tenant, door: Doors) 
 
     A right secret that cannot be guessed passes nevertheless.
     """
-    for _ in range(WRONG_SECRETS.limit):
+    for _ in range(WRONG_SECRET_BUDGET.limit):
         assert outcome(ask(door(), "wrong")) == (401, "invalid_client")
     assert outcome(ask(door(), "wrong")) == (429, "temporarily_unavailable")
     save_application("backup", by="test", secret_hash=digest("x" * 32))
@@ -321,7 +321,7 @@ def test_wrong_secrets_are_slowed_down(at_acme: Tenant, door: Doors, clock: time
     After thirty in ten minutes a short right secret has to wait, too.
     """
     save_application("backup", by="test", secret_hash=digest("short secret"))
-    for _ in range(WRONG_SECRETS.limit):
+    for _ in range(WRONG_SECRET_BUDGET.limit):
         assert outcome(ask(door(), "wrong")) == (401, "invalid_client")
     refused = ask(door(), "short secret")
     assert outcome(refused) == (429, "temporarily_unavailable")
@@ -330,7 +330,7 @@ def test_wrong_secrets_are_slowed_down(at_acme: Tenant, door: Doors, clock: time
     tokens_of(ask(door(address="198.51.100.7"), "short secret"))
     tokens_of(ask(door("other.test"), SECRETS["other"]))
     assert Event.objects.filter(kind="client.throttled").count() == 1
-    clock.shift(WRONG_SECRETS.window + timedelta(seconds=1))
+    clock.shift(WRONG_SECRET_BUDGET.window + timedelta(seconds=1))
     tokens_of(ask(door(), "short secret"))
 
 

@@ -19,7 +19,7 @@ def test_empty_is_absent() -> None:
     form = parse_form(FORM, b"a=&b=1&c")
     assert form.values == {"b": "1"}
     with pytest.raises(InvalidRequest, match="The parameter a is missing"):
-        form.need("a")
+        form.require("a")
 
 
 def test_no_body_is_an_empty_form() -> None:
@@ -33,7 +33,7 @@ def test_a_repeated_parameter_cannot_be_read() -> None:
     """D1: a repeated parameter is an error only where it is read."""
     form = parse_form(FORM, b"a=1&a=1&b=2")
     assert form.get("b") == "2"
-    for read in (form.get, form.need):
+    for read in (form.get, form.require):
         with pytest.raises(InvalidRequest, match="a is repeated"):
             read("a")
 

@@ -15,7 +15,7 @@ from blueprints.files.export import export
 from blueprints.files.problems import BadBlueprint
 from idp.accounts.models import Person
 from idp.foundation.domains import ascii_domain
-from idp.foundation.mailboxes import deliverable, key, readable
+from idp.foundation.mailboxes import delivery_address, display_address, lookup_key
 from idp.oauth.models import Application
 from idp.outbox import tasks
 from idp.outbox.mail import send
@@ -51,7 +51,7 @@ def test_domains_in_idna_2008(domain: str, known_as: str) -> None:
     """RFC 5891, RFC 5892: the letters that IDNA 2003 replaced are distinct letters."""
     assert ascii_domain(domain) == known_as
     assert ascii_domain(known_as) == known_as
-    assert key(f"a@{domain}") == key(f"A@{known_as}")
+    assert lookup_key(f"a@{domain}") == lookup_key(f"A@{known_as}")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_domains_in_idna_2008(domain: str, known_as: str) -> None:
 def test_what_can_be_no_domain(domain: str) -> None:
     """Refused with what is wrong."""
     with pytest.raises(ValueError, match="is no domain"):
-        deliverable(f"a@{domain}")
+        delivery_address(f"a@{domain}")
 
 
 def test_an_address_is_kept_as_it_is_written(
@@ -196,6 +196,6 @@ def test_a_domain_that_was_owed_a_mail_before_it_was_checked(acme: Tenant, mail_
 
 def test_readable() -> None:
     """In lower case, in the letters that people read."""
-    assert readable(WRITTEN) == readable(SENT_TO) == "anna@straße.example"
-    assert readable("Root@[127.0.0.1]") == "root@[127.0.0.1]"
-    assert readable("") == key("") == ""
+    assert display_address(WRITTEN) == display_address(SENT_TO) == "anna@straße.example"
+    assert display_address("Root@[127.0.0.1]") == "root@[127.0.0.1]"
+    assert display_address("") == lookup_key("") == ""

@@ -19,17 +19,17 @@ from pytest_django import Settings
 
 from idp.outbox import tasks
 from idp.outbox.delivery import (
-    ATTEMPTS,
     LEASE,
-    NotDelivered,
+    MAX_ATTEMPTS,
+    DeliveryFailed,
     Parcel,
-    Refused,
+    Undeliverable,
     UnknownKind,
     deliver_due,
     post,
     sweep,
 )
-from idp.outbox.models import Delivery, State
+from idp.outbox.models import Delivery, DeliveryState
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.idp.outbox import probe
@@ -43,7 +43,7 @@ class Killed(BaseException):
 
 
 def fail(*_: Any) -> None:
-    raise NotDelivered("the other side sleeps")
+    raise DeliveryFailed("the other side sleeps")
 
 
 def die(*_: Any) -> None:
@@ -82,7 +82,7 @@ def test_a_delivery_is_made_once_and_wiped(acme: Tenant) -> None:
     assert (name, parcel.key, parcel.payload) == ("acme", key, {"link": SECRET})
     assert SECRET not in repr(parcel)
     row = only()
-    assert (row.state, row.payload, row.attempts) == (State.DONE, "", 1)
+    assert (row.state, row.payload, row.attempts) == (DeliveryState.DONE, "", 1)
 
 
 def test_an_unknown_kind_is_refused(acme: Tenant) -> None:
@@ -102,9 +102,9 @@ def test_a_kind_whose_handler_went_waits(
         assert deliver_due() == 1
         clock.shift(10)
     settings.OUTBOX_HANDLERS = known
-    assert only().state == State.WAITING
+    assert only().state == DeliveryState.WAITING
     assert deliver_due() == 1
-    assert only().state == State.DONE
+    assert only().state == DeliveryState.DONE
 
 
 def test_retries_with_back_off(
@@ -117,7 +117,7 @@ def test_retries_with_back_off(
     probe.wish.append(fail)
     post(probe.KIND, {"link": SECRET})
     pauses = [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600]
-    assert len(pauses) == ATTEMPTS - 1
+    assert len(pauses) == MAX_ATTEMPTS - 1
     assert deliver_due() == 1
     for pause in pauses:
         clock.shift(pause - 1)
@@ -128,10 +128,10 @@ def test_retries_with_back_off(
     assert deliver_due() == 0
     row = only()
     assert (row.state, row.payload, row.why, len(probe.got)) == (
-        State.FAILED,
+        DeliveryState.FAILED,
         "",
         "the other side sleeps",
-        ATTEMPTS,
+        MAX_ATTEMPTS,
     )
     assert len({parcel.key for _, parcel in probe.got}) == 1
     assert [record.levelname for record in caplog.records if record.message == "outbox.failed"] == ["ERROR"]
@@ -145,21 +145,21 @@ def test_success_after_failures(acme: Tenant, clock: time_machine.Traveller) -> 
     probe.wish.clear()
     clock.shift(5)
     assert deliver_due() == 1
-    assert (only().state, only().attempts) == (State.DONE, 2)
+    assert (only().state, only().attempts) == (DeliveryState.DONE, 2)
 
 
 def test_a_refusal_is_final(acme: Tenant, clock: time_machine.Traveller) -> None:
     """A delivery that was refused for good is not tried again."""
 
     def refuse(parcel: Parcel) -> None:
-        raise Refused("no such person")
+        raise Undeliverable("no such person")
 
     probe.wish.append(refuse)
     post(probe.KIND, {"link": SECRET})
     deliver_due()
     clock.shift(24 * 3600)
     assert deliver_due() == 0
-    assert (only().state, only().payload, only().why) == (State.FAILED, "", "no such person")
+    assert (only().state, only().payload, only().why) == (DeliveryState.FAILED, "", "no such person")
 
 
 def test_what_a_dead_worker_held_is_taken_over(acme: Tenant, clock: time_machine.Traveller) -> None:
@@ -174,20 +174,20 @@ def test_what_a_dead_worker_held_is_taken_over(acme: Tenant, clock: time_machine
     clock.shift(1)
     assert deliver_due() == 1
     assert [parcel for _, parcel in probe.got] == [probe.got[0][1]] * 2
-    assert only().state == State.DONE
+    assert only().state == DeliveryState.DONE
 
 
 def test_what_kills_every_worker_is_given_up(acme: Tenant, clock: time_machine.Traveller) -> None:
     """A parcel that kills the process that opens it does so at most twelve times."""
     probe.wish.append(die)
     post(probe.KIND, {"link": SECRET})
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         with pytest.raises(Killed):
             deliver_due()
         clock.shift(LEASE)
     deliver_due()
-    assert len(probe.got) == ATTEMPTS
-    assert (only().state, only().payload) == (State.FAILED, "")
+    assert len(probe.got) == MAX_ATTEMPTS
+    assert (only().state, only().payload) == (DeliveryState.FAILED, "")
 
 
 def test_a_late_worker_changes_nothing(acme: Tenant, clock: time_machine.Traveller) -> None:
@@ -197,13 +197,13 @@ def test_a_late_worker_changes_nothing(acme: Tenant, clock: time_machine.Travell
         probe.wish.clear()
         clock.shift(LEASE)
         assert deliver_due() == 1
-        raise NotDelivered("too late")
+        raise DeliveryFailed("too late")
 
     probe.wish.append(sleep_too_long)
     post(probe.KIND, {})
     deliver_due()
     assert len(probe.got) == 2
-    assert (only().state, only().attempts, only().why) == (State.DONE, 2, "")
+    assert (only().state, only().attempts, only().why) == (DeliveryState.DONE, 2, "")
     clock.shift(24 * 3600)
     assert deliver_due() == 0
 
@@ -234,7 +234,7 @@ def test_kill_minus_nine_loses_nothing(transactional_db: None, tenants: dict[str
         assert deliver_due() == 0
         with time_machine.travel(timezone.now() + LEASE, tick=False):
             assert (deliver_due(), deliver_due()) == (1, 0)
-        assert (only().state, only().attempts) == (State.DONE, 2)
+        assert (only().state, only().attempts) == (DeliveryState.DONE, 2)
     os.close(reading)
     os.close(writing)
 
@@ -260,7 +260,7 @@ def test_two_workers_deliver_each_once(transactional_db: None, tenants: dict[str
     assert Counter(parcel.key for _, parcel in probe.got) == Counter(keys)
     assert sum(tried) == 40
     with tenant_scope(tenants["acme"]):
-        assert set(Delivery.objects.values_list("state", "attempts")) == {(State.DONE, 1)}
+        assert set(Delivery.objects.values_list("state", "attempts")) == {(DeliveryState.DONE, 1)}
 
 
 def test_a_batch_is_bounded(acme: Tenant) -> None:
@@ -284,7 +284,7 @@ def test_one_bad_row_holds_up_no_other(acme: Tenant) -> None:
     probe.wish.append(stumble)
     assert deliver_due() == 3
     states = dict(Delivery.objects.values_list("key", "state"))
-    assert states == {bad: State.WAITING, unreadable: State.WAITING, good: State.DONE}
+    assert states == {bad: DeliveryState.WAITING, unreadable: DeliveryState.WAITING, good: DeliveryState.DONE}
     whys = dict(Delivery.objects.values_list("key", "why"))
     assert whys[bad].startswith("ZeroDivisionError in ")
     assert whys[unreadable].startswith("Unsealable in ")
@@ -312,25 +312,25 @@ def test_a_clock_that_is_set_back_holds_nothing_up(acme: Tenant, clock: time_mac
     clock.shift(-timedelta(hours=1))
     assert deliver_due() == 1
     post(probe.KIND, {"n": 2})
-    Delivery.objects.filter(state=State.WAITING).update(
+    Delivery.objects.filter(state=DeliveryState.WAITING).update(
         attempts=1, due_at=timezone.now() + timedelta(days=300)
     )
     assert deliver_due() == 1
     post(probe.KIND, {"n": 3})
-    Delivery.objects.filter(state=State.WAITING).update(attempts=1, due_at=timezone.now() + LEASE)
+    Delivery.objects.filter(state=DeliveryState.WAITING).update(attempts=1, due_at=timezone.now() + LEASE)
     assert deliver_due() == 0
 
 
 def test_what_comes_too_late_is_dropped(acme: Tenant, clock: time_machine.Traveller) -> None:
     """CVE-2025-64708: nothing that has expired goes out because a worker was late."""
     probe.wish.append(fail)
-    post(probe.KIND, {"link": SECRET}, good_for=timedelta(minutes=1))
+    post(probe.KIND, {"link": SECRET}, lifetime=timedelta(minutes=1))
     deliver_due()
     probe.wish.clear()
     clock.shift(60)
     deliver_due()
     assert len(probe.got) == 1
-    assert (only().state, only().payload) == (State.FAILED, "")
+    assert (only().state, only().payload) == (DeliveryState.FAILED, "")
 
 
 def test_each_tenants_in_its_scope(tenants: dict[str, Tenant]) -> None:
@@ -353,9 +353,9 @@ def test_old_rows_are_swept(tenants: dict[str, Tenant], clock: time_machine.Trav
 
     def judge(parcel: Parcel) -> None:
         if parcel.payload["n"] == "refused":
-            raise Refused("never")
+            raise Undeliverable("never")
         if parcel.payload["n"] == "waiting":
-            raise NotDelivered("later")
+            raise DeliveryFailed("later")
 
     probe.wish.append(judge)
     for tenant in tenants.values():
@@ -368,11 +368,14 @@ def test_old_rows_are_swept(tenants: dict[str, Tenant], clock: time_machine.Trav
     assert Delivery.unscoped.count() == 6
     clock.shift(1)
     tasks.sweep_outbox()
-    assert Counter(Delivery.unscoped.values_list("state", flat=True)) == {State.FAILED: 2, State.WAITING: 2}
+    assert Counter(Delivery.unscoped.values_list("state", flat=True)) == {
+        DeliveryState.FAILED: 2,
+        DeliveryState.WAITING: 2,
+    }
     clock.shift(timedelta(days=23))
     tasks.sweep_outbox()
     assert Counter(Delivery.unscoped.values_list("state", "tenant__name")) == {
-        (State.WAITING, name): 1 for name in tenants
+        (DeliveryState.WAITING, name): 1 for name in tenants
     }
 
 

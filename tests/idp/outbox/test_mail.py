@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from idp.outbox import mail
 from idp.outbox.delivery import deliver_due
-from idp.outbox.models import Delivery, MailTemplate, State
+from idp.outbox.models import Delivery, DeliveryState, MailTemplate
 from idp.outbox.placeholders import one_line
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -76,7 +76,7 @@ def test_a_mail_arrives(acme: Tenant, mail_server: MailServer) -> None:
         assert "Hello Alice," in part
         assert "15 minutes" in part
         assert "{{" not in part
-    assert state() == State.DONE
+    assert state() == DeliveryState.DONE
 
 
 def test_what_is_rolled_back_is_not_sent(acme: Tenant, mail_server: MailServer) -> None:
@@ -135,7 +135,7 @@ def test_a_mail_that_comes_twice_is_the_same(
     send()
     deliver_due()
     Delivery.objects.update(
-        state=State.WAITING, payload='{"name": "recovery", "to": "alice@acme.test", "words": {}}'
+        state=DeliveryState.WAITING, payload='{"name": "recovery", "to": "alice@acme.test", "words": {}}'
     )
     clock.shift(180)
     assert deliver_due() == 1
@@ -246,7 +246,7 @@ def test_addresses_beyond_ascii(acme: Tenant, mail_server: MailServer) -> None:
 )
 def test_only_plain_strings_and_the_words_of_the_mail(acme: Tenant, words: Any) -> None:
     """No object whose members a template could read reaches it."""
-    with pytest.raises(mail.WrongWords):
+    with pytest.raises(mail.WrongVariables):
         mail.send("recovery", "alice@acme.test", words)
 
 
@@ -262,25 +262,25 @@ def test_a_server_that_is_away_is_tried_again(
     use_mail_server("smtp://127.0.0.1:1")
     send()
     assert deliver_due() == 1
-    assert state() == State.WAITING
+    assert state() == DeliveryState.WAITING
     assert "ConnectionRefusedError" in Delivery.objects.get().why
     use_mail_server(f"smtp://127.0.0.1:{server.port}")
     clock.shift(5)
     assert deliver_due() == 1
-    assert (state(), len(server.mails)) == (State.DONE, 1)
+    assert (state(), len(server.mails)) == (DeliveryState.DONE, 1)
 
 
 @pytest.mark.parametrize(
     ("command", "reply", "expected", "why"),
     [
-        ("RCPT", "550 5.1.1 no such person", State.FAILED, "SMTPRecipientsRefused 550 5.1.1"),
-        ("RCPT", "451 4.7.1 greylisted", State.WAITING, "SMTPRecipientsRefused 451 4.7.1"),
-        ("DATA", "554 spam", State.FAILED, "SMTPDataError 554"),
-        ("DATA", "452 4.2.2 full", State.WAITING, "SMTPDataError 452 4.2.2"),
+        ("RCPT", "550 5.1.1 no such person", DeliveryState.FAILED, "SMTPRecipientsRefused 550 5.1.1"),
+        ("RCPT", "451 4.7.1 greylisted", DeliveryState.WAITING, "SMTPRecipientsRefused 451 4.7.1"),
+        ("DATA", "554 spam", DeliveryState.FAILED, "SMTPDataError 554"),
+        ("DATA", "452 4.2.2 full", DeliveryState.WAITING, "SMTPDataError 452 4.2.2"),
     ],
 )
 def test_refusals(
-    acme: Tenant, mail_server: MailServer, command: str, reply: str, expected: State, why: str
+    acme: Tenant, mail_server: MailServer, command: str, reply: str, expected: DeliveryState, why: str
 ) -> None:
     """RFC 5321 section 4.2.1: 5yz is for good, 4yz may pass."""
     mail_server.inbox.answers[command] = reply
@@ -340,7 +340,7 @@ def test_tls_and_login(
     use_mail_server(url.format(login="foyer:p%40ss%2Fw%23rd", port=server.port))
     clock.shift(10)
     assert deliver_due() == 1
-    assert (state(), len(server.mails)) == (State.DONE, 1)
+    assert (state(), len(server.mails)) == (DeliveryState.DONE, 1)
 
 
 def test_without_a_server_mails_are_files(
@@ -377,7 +377,7 @@ def test_a_full_disk_is_tried_again(
     settings.SMTP, settings.EMBEDDED, settings.DATA = None, True, blocked
     send()
     assert deliver_due() == 1
-    assert state() == State.WAITING
+    assert state() == DeliveryState.WAITING
     blocked.unlink()
     clock.shift(5)
     assert deliver_due() == 1
@@ -389,7 +389,7 @@ def test_distributed_without_a_server_mails_wait(acme: Tenant, settings: Setting
     settings.SMTP, settings.EMBEDDED, settings.DATA = None, False, tmp_path
     send()
     assert deliver_due() == 1
-    assert (state(), Delivery.objects.get().why) == (State.WAITING, "FOYER_SMTP_URL is not set")
+    assert (state(), Delivery.objects.get().why) == (DeliveryState.WAITING, "FOYER_SMTP_URL is not set")
     assert list(tmp_path.iterdir()) == []
 
 

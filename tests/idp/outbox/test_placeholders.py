@@ -5,18 +5,21 @@ from django.core.exceptions import ValidationError
 
 from idp.outbox import mail
 from idp.outbox.models import MailTemplate
-from idp.outbox.placeholders import FACE, Template, shipped
+from idp.outbox.placeholders import BRANDING_VARIABLES, MailContent, shipped_templates
 from idp.tenancy.models import Tenant
 
 
 def test_what_is_shipped_is_whole() -> None:
     """Every mail has a subject, and a text and HTML that say the same, and follows its own rules."""
-    assert "recovery" in shipped()
-    for template in shipped().values():
-        assert template.problems(template.words) == {}
-        said = {part: Template("", "", getattr(template, part)).words - FACE for part in ("text", "html")}
+    assert "recovery" in shipped_templates()
+    for template in shipped_templates().values():
+        assert template.problems(template.variables) == {}
+        said = {
+            part: MailContent("", "", getattr(template, part)).variables - BRANDING_VARIABLES
+            for part in ("text", "html")
+        }
         assert said["text"] == said["html"]
-        assert "tenant" in Template(template.subject, "").words
+        assert "tenant" in MailContent(template.subject, "").variables
         assert not set("<>") & set(template.subject + template.text)
 
 
@@ -62,15 +65,15 @@ def test_there_is_no_such_mail(acme: Tenant) -> None:
 
 def test_what_is_said_is_not_read_again() -> None:
     """A value that looks like a placeholder stays as it is."""
-    filled = Template("{{ name }}", "{{name}} {{  link  }}", "<b>{{ name }}</b>").filled(
+    filled = MailContent("{{ name }}", "{{name}} {{  link  }}", "<b>{{ name }}</b>").render(
         {"name": "{{ link }}&", "link": "L"}
     )
-    assert filled == Template("{{ link }}&", "{{ link }}& L", "<b>{{ link }}&amp;</b>")
+    assert filled == MailContent("{{ link }}&", "{{ link }}& L", "<b>{{ link }}&amp;</b>")
 
 
 def test_braces_of_style_sheets_mean_nothing() -> None:
     """Plain CSS stays possible."""
-    assert Template("S", "T", "<style>#a{color:red}@media{#b{x:y}}</style>").problems(set()) == {}
+    assert MailContent("S", "T", "<style>#a{color:red}@media{#b{x:y}}</style>").problems(set()) == {}
 
 
 @pytest.mark.parametrize(

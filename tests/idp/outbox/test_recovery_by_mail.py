@@ -16,7 +16,7 @@ from idp.accounts.models import Person, RecoveryLink
 from idp.accounts.recovery import LIFETIME
 from idp.events.models import Event
 from idp.outbox import tasks
-from idp.outbox.models import Delivery, State
+from idp.outbox.models import Delivery, DeliveryState
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant
@@ -119,7 +119,7 @@ def test_a_link_that_has_ended_is_not_mailed(
     clock.shift(LIFETIME)
     tasks.deliver_outbox()
     assert mail_server.mails == []
-    assert Delivery.objects.get().state == State.FAILED
+    assert Delivery.objects.get().state == DeliveryState.FAILED
 
 
 def test_one_tenants_failure_holds_up_no_other(tenants: dict[str, Tenant], mail_server: MailServer) -> None:

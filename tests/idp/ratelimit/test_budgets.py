@@ -17,7 +17,7 @@ from idp.ratelimit.budgets import (
     address_key,
     charge,
     exhausted_until,
-    give_back,
+    refund,
     sweep,
 )
 from idp.ratelimit.models import Attempt
@@ -87,8 +87,8 @@ def test_giving_back_frees_that_attempt_only(acme: Tenant) -> None:
     receipts = charge([Spend(budget, "k")])
     assert isinstance(receipts, list)
     assert not taken(budget)
-    give_back(receipts)
-    give_back(receipts)
+    refund(receipts)
+    refund(receipts)
     assert taken(budget)
     assert not taken(budget)
 

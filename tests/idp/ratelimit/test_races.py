@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from idp.ratelimit import budgets
-from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, conclude, give_back, reserve, sweep
+from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, refund, reserve, settle, sweep
 from idp.ratelimit.models import Attempt
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -56,7 +56,7 @@ def test_the_limit_holds_while_old_attempts_are_swept(
             if not isinstance(receipts, Exhausted):
                 passed.append(who)
                 if given_back:
-                    give_back(receipts)
+                    refund(receipts)
 
     def tidy() -> None:
         for _ in range(10):
@@ -108,7 +108,7 @@ def test_what_is_being_judged_is_waited_for(
         receipts = reserve([Spend(budget, "k")])
         if not isinstance(receipts, Exhausted):
             judged.append(receipts)
-            conclude(receipts, right=right)
+            settle(receipts, succeeded=right)
 
     at_once(*[scoped(acme, attempt)] * 12)
     with tenant_scope(acme):

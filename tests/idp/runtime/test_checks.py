@@ -6,7 +6,7 @@ import pytest
 from django.core.checks import CheckMessage
 from pytest_django import Settings
 
-from idp.runtime.checks import folders, mixes
+from idp.runtime.checks import check_database_and_redis, check_folders
 
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 REDIS = "redis://localhost/0"
@@ -39,7 +39,7 @@ def test_mixes(
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
     settings.SECRET_KEY_IS_GIVEN = bool(secret)
     settings.REDIS_URL = redis
-    messages: list[CheckMessage] = mixes(None)
+    messages: list[CheckMessage] = check_database_and_redis(None)
     assert {
         str(message.id): str(message.hint)[: len(found.get(str(message.id), ""))] for message in messages
     } == found
@@ -60,6 +60,6 @@ def test_a_folder_that_is_not_there_is_reported(settings: Settings, tmp_path: Pa
         (str(tmp_path / "file"), 1),
     ):
         setattr(settings, name, value)
-        messages = folders(None)
+        messages = check_folders(None)
         assert len(messages) == warnings
         assert all(f"FOYER_{name} names {value}" in message.msg for message in messages)

@@ -34,11 +34,11 @@ def test_a_new_folder_has_its_mode_and_an_old_one_keeps_it(umask: None, tmp_path
 
 def test_a_database_is_for_its_owner_only(umask: None, tmp_path: Path) -> None:
     """A new one, and an old one with its journals."""
-    files.narrow(tmp_path / "new.sqlite3")
+    files.prepare_database(tmp_path / "new.sqlite3")
     assert mode(tmp_path / "new.sqlite3") == 0o600
     old = [tmp_path / name for name in ("old.sqlite3", "old.sqlite3-wal", "old.sqlite3-shm")]
     for file in old:
         file.write_text("")
         file.chmod(0o644)
-    files.narrow(old[0])
+    files.prepare_database(old[0])
     assert [mode(file) for file in old] == [0o600] * 3

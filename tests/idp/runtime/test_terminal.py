@@ -19,9 +19,9 @@ from blueprints.files.plan_text import drift_as_text, result_as_text
 from blueprints.models import Owned, Result, Secret
 from flows.models import Version
 from idp.accounts.models import Group, Person
-from idp.foundation.text import on_one_line, printable
+from idp.foundation.text import printable, printable_line
 from idp.runtime import terminal
-from idp.runtime.terminal import Output, Unwritable, coloured, uncoloured
+from idp.runtime.terminal import Output, Unwritable, marked_style, strip_color
 from idp.tenancy.models import Tenant
 from tests.kit import Write
 
@@ -58,7 +58,7 @@ def test_no_control_character_is_written(hostile: str) -> None:
     assert said[-2:] == "b\n"
     assert "\ufffd" in said
     assert not set(said) & set("\x1b\x07\x9b\b\r\u202e\u200b\u2066\u2028\x85\ufeff\udcff\x00")
-    assert on_one_line(f"a{hostile}\nb").count("\n") == 0
+    assert printable_line(f"a{hostile}\nb").count("\n") == 0
 
 
 @pytest.mark.parametrize(
@@ -71,21 +71,21 @@ def test_what_people_read_stays(text: str) -> None:
 
 def test_our_colors_are_written_and_no_others() -> None:
     """The colors of a style are written, but not those in a name, also within a style."""
-    style = coloured(force_color=True)
+    style = marked_style(force_color=True)
     red = color_style(force_color=True).ERROR("x")
     assert written(style.ERROR("x")) == f"{red}\n"
     assert "\x1b" in red
     said = written(style.ERROR("a\x1b[32mb") + "\x1b[1m")
     assert said.count("\x1b") == red.count("\x1b")
     assert "\ufffd[32m" in said
-    assert uncoloured(style.ERROR("plain")) == "plain"
+    assert strip_color(style.ERROR("plain")) == "plain"
 
 
 def test_the_plain_style_is_left_alone() -> None:
     """Django has one style without colors for all commands; ours is another object."""
     before = color_style().ERROR
-    coloured()
-    coloured()
+    marked_style()
+    marked_style()
     assert color_style().ERROR is before
 
 
@@ -106,7 +106,7 @@ def test_what_cannot_be_written_is_an_error() -> None:
 def ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make commands write as they do from the command line."""
     monkeypatch.setattr(base, "OutputWrapper", terminal.Output)
-    monkeypatch.setattr(base, "color_style", terminal.coloured)
+    monkeypatch.setattr(base, "color_style", terminal.marked_style)
 
 
 def ran(*words: str) -> str:
@@ -116,7 +116,7 @@ def ran(*words: str) -> str:
         with suppress(SystemExit):
             call_command(*words, stdout=out, stderr=out, force_color=True)
     except base.CommandError as error:
-        out.write(f"{on_one_line(str(error))}\n")
+        out.write(f"{printable_line(str(error))}\n")
     return out.getvalue()
 
 

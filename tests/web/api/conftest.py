@@ -61,7 +61,7 @@ def mint(role: str, scope: str = BOTH, host: str = "acme.test") -> str:
     found = tokens.Entitlement(
         application, person, tuple(scope.split()), f"http://{host}", ("pwd",), now, None
     )
-    return tokens.issue(found, tokens.open_family(found), now).access_token
+    return tokens.issue(found, tokens.create_family(found), now).access_token
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ What it lacks is listed here and in docs/api.md.
 
 from collections.abc import Iterator
 
-from idp.accounts.roles import allowed
+from idp.accounts.roles import roles_by_operation
 from web.administration.resources import RESOURCES
 from web.api.admin.operations import AccessToken
 from web.api.app import api
-from web.console.frame import Page
+from web.console.frame import ConsolePage
 from web.console.urls import PAGES
 
 PICTURES = {  # pages for display only, or about this browser
@@ -106,13 +106,15 @@ def test_each_page_has_its_operations() -> None:
     operations, known, wrong = needs(), {**dict(of_objects()), **OPERATIONS}, []
     for page in PAGES:
         if page.name not in PICTURES | NEEDLESS:
-            wanted = {allowed()[right] for right in (page.see, page.do) if right}
-            if {allowed()[operations[name]] for name in known[page.name].split()} != wanted:
+            wanted = {
+                roles_by_operation()[right] for right in (page.view_operation, page.post_operation) if right
+            }
+            if {roles_by_operation()[operations[name]] for name in known[page.name].split()} != wanted:
                 wrong.append(page.name)
     assert wrong == []
 
 
 def test_no_page_is_named_that_is_not_there() -> None:
     """The table above lists only pages that exist."""
-    pages: tuple[Page, ...] = PAGES
+    pages: tuple[ConsolePage, ...] = PAGES
     assert (PICTURES | NEEDLESS | set(OPERATIONS)) <= {page.name for page in pages}

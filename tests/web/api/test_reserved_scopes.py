@@ -89,11 +89,11 @@ def test_only_an_owner_lets_an_application_ask_for_the_administration(
     made = person("POST", "recipes/cli", {"title": "Cli", "scopes": ["foyer:write"]})
     assert made.status_code == (201 if may else 409)
     assert ("foyer:write" in str(person.get("recipes/"))) is may
-    known = edit.current("application", "staff-console")
+    known = edit.load("application", "staff-console")
     assert known
     values = {name: value for name, value in known.document.items() if isinstance(value, str | int | list)}
     form = {**values, **{f"device.{name}": value for name, value in known.document["device"].items()}}
-    form |= {"etag": known.etag, "scopes": ["foyer:read"], "administers": "on", "active": "on"}
+    form |= {"etag": known.digest, "scopes": ["foyer:read"], "administers": "on", "active": "on"}
     said = posted(
         signed_in(door, role), "/console/applications/one/staff-console", form, status=303 if may else 400
     )

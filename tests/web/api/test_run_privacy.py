@@ -12,10 +12,10 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from flows.conditions.expressions import is_open, vocabulary
+from flows.conditions.expressions import condition_variables, is_public
 from flows.models import Run
 from flows.simulation.funnel import sweep
-from flows.simulation.inspector import inspect
+from flows.simulation.inspector import load_inspection
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
@@ -104,7 +104,7 @@ def test_a_row_that_an_older_version_wrote_shows_no_more(under_way: Seen) -> Non
         {"version": row.version_id, **{name: state[name] for name in ("decided", "times", "read")}}
     ]
     Run.unscoped.filter(pk=row.pk).update(state=state)
-    found = inspect(row.identifier, people=True)
+    found = load_inspection(row.identifier, may_view_people=True)
     assert not [each for each in PRIVATE if each in repr(found)]
     assert [each.condition["values"] for each in found.path if each.condition] == [
         {"request.ip": "127.0.0.1", "tenant.name": "acme"}
@@ -136,13 +136,13 @@ def test_an_evaluation_that_fails_quotes_no_answer(acme: Tenant, door: Doors, wh
 def test_an_unknown_name_is_left_out(acme: Tenant, door: Doors) -> None:
     """An unknown user name is not stored, because people type their password into this field by mistake."""
     seen = door().page().submit(name=TYPED)
-    found = inspect(row_of(seen).identifier, people=True)
+    found = load_inspection(row_of(seen).identifier, may_view_people=True)
     assert found.facts["person"] == {"id": None, "name": "•••"}
 
 
 def test_without_people_the_facts_name_no_one(under_way: Seen) -> None:
     """The facts name neither the person nor the session; the proofs and their times stay."""
-    facts = inspect(row_of(under_way).identifier, people=False).facts
+    facts = load_inspection(row_of(under_way).identifier, may_view_people=False).facts
     assert facts["person"] == {"id": "•••", "name": "•••"}
     assert (facts["signed_in"]["person"], facts["signed_in"]["session"], facts["signed_in"]["methods"]) == (
         "•••",
@@ -156,11 +156,11 @@ def test_a_word_is_private_unless_it_says_otherwise() -> None:
 
     No variable about people, proofs or sessions is public.
     """
-    heads = {name.partition(".")[0] for name in vocabulary() if is_open(name)}
+    heads = {name.partition(".")[0] for name in condition_variables() if is_public(name)}
     assert heads == {"request", "tenant", "application", "device"}
-    assert not is_open("no.such.word")
-    assert is_open("steps.any.decision")
-    assert not is_open("steps.any.choice")
+    assert not is_public("no.such.word")
+    assert is_public("steps.any.decision")
+    assert not is_public("steps.any.choice")
 
 
 def test_an_editor_counts_runs_and_inspects_none(under_way: Seen, program: Programs, acme: Tenant) -> None:

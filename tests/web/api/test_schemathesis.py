@@ -23,7 +23,7 @@ from idp.tenancy.scope import tenant_scope
 from tests.kit import LiveServer
 from tests.protocol import connect
 from tests.web.api.conftest import BOTH, mint
-from web.api.app import document, written
+from web.api.app import document, render_document
 
 Tool = Callable[..., tuple[int, str]]
 PROGRAM = Path(sys.executable).parent / "schemathesis"
@@ -81,7 +81,7 @@ def test_nothing_but_what_is_described(tool: Tool, operations: tuple[str, ...]) 
 
     The API refuses what the schema forbids, and nothing works without the secret.
     """
-    code, words = tool(written(), *operations)
+    code, words = tool(render_document(), *operations)
     assert code == 0, words[-6000:]
     cases = re.search(r"(\d+) generated, (\d+) passed", words)
     assert cases, words[-1000:]
@@ -95,7 +95,7 @@ def test_the_tool_would_notice(tool: Tool) -> None:
 
     The tool does reach both the successful responses and the errors.
     """
-    document = json.loads(written())
+    document = json.loads(render_document())
     left_out = {"start_run": ["201", "400"], "get_run": ["200", "401"], "answer_step": ["200", "415"]}
     for methods in document["paths"].values():
         for described in methods.values():
@@ -170,14 +170,14 @@ def test_an_administrators_api(
     connect(door)
     with tenant_scope(tenants["acme"]):
         there = {**THERE, "devices": str(DeviceCode.objects.get().pk)}
-        secrets.keep("shop.client", new_token(), by="test")
+        secrets.save("shop.client", new_token(), by="test")
         token = mint(role, scope, host) if role else ""
         families = TokenFamily.objects.filter(person__username=role).values_list("identifier", flat=True)
         own = [role, "admin-cli", *families] if role else []
     (tmp_path / "secrets.json").write_text(
         json.dumps([secret for secret in stored_secrets() if secret != token])
     )
-    (tmp_path / "openapi.json").write_text(written())
+    (tmp_path / "openapi.json").write_text(render_document())
     paths = "".join(
         (
             f'[[operations]]\ninclude-path-regex = "^/api/{name}/"\nparameters = {{"path.key" = "{key}", '

@@ -17,14 +17,14 @@ from idp.accounts.models import Credential, Person
 from idp.accounts.people import save_person
 from idp.accounts.sessions import SignIn, sign_in
 from idp.devices.models import DeviceCode
-from idp.events.changes import word_mail
-from idp.foundation.listing import Wish
+from idp.events.changes import save_mail_template
+from idp.foundation.listing import ListQuery
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import ensure_default
 from tests.kit import Door
 from web.administration.resources import RESOURCES
-from web.console.frame import Page
+from web.console.frame import ConsolePage
 from web.console.urls import PAGES
 
 OURS = {"person": "bob", "group": "staff", "application": "tv", "flow": "connect-a-device", "secret": "kiosk"}
@@ -41,8 +41,8 @@ def inhabit(browser: Door) -> None:
     Credential.objects.create(
         person=Person.objects.exclude(username="alice").earliest("pk"), kind="totp", secret="JBSWY3DPEHPK3PXP"
     )
-    secrets.keep("till", "the till's own secret", by="test")
-    word_mail("recovery", by="test", subject="A way back in", text="{{ link }}")
+    secrets.save("till", "the till's own secret", by="test")
+    save_mail_template("recovery", by="test", subject="A way back in", text="{{ link }}")
     live = live_version("device_code")
     assert live is not None
     save_draft(live.flow.name, {**live.document, "title": "A new title"}, by="alice", revision=None)
@@ -66,28 +66,28 @@ def entered(host: str, tenant: Tenant, role: str, username: str = "alice") -> Do
     return door
 
 
-def at(page: Page, names: Mapping[str, str] = OURS) -> str:
+def at(page: ConsolePage, names: Mapping[str, str] = OURS) -> str:
     """Return the page's address for an object of the tenant in scope."""
     given = {name: _given(page, name, names) for name in _parameters(page)}
     query = f"?{urlencode(QUERIES[page.name])}" if page.name in QUERIES else ""
     return reverse(f"console:{page.name}", kwargs=given) + query
 
 
-def reading() -> Iterator[Page]:
+def reading() -> Iterator[ConsolePage]:
     """Yield the pages that can be read."""
-    return (page for page in PAGES if page.see)
+    return (page for page in PAGES if page.view_operation)
 
 
-def of_the_installation(page: Page) -> bool:
+def of_the_installation(page: ConsolePage) -> bool:
     """Return whether the page is about all tenants, and exists on the default tenant's host only."""
-    return (page.see or page.do).startswith("tenants.")
+    return (page.view_operation or page.post_operation).startswith("tenants.")
 
 
-def _parameters(page: Page) -> list[str]:
+def _parameters(page: ConsolePage) -> list[str]:
     return [part.partition(">")[0].partition(":")[2] for part in page.path.split("<")[1:]]
 
 
-def _given(page: Page, parameter: str, names: Mapping[str, str]) -> Any:
+def _given(page: ConsolePage, parameter: str, names: Mapping[str, str]) -> Any:
     """Return the value of a path parameter; raise KeyError for a page that this table does not list."""
     head = page.path.partition("/")[0]
     known: dict[str, Callable[[], Any]] = {
@@ -106,5 +106,5 @@ def _given(page: Page, parameter: str, names: Mapping[str, str]) -> Any:
         "devices/pk": lambda: DeviceCode.objects.latest("pk").pk,
     }
     if f"{head}/{parameter}" not in known and page.name == f"{head}-one":
-        return RESOURCES[head].listing.page(Wish()).rows[0]["key"]
+        return RESOURCES[head].listing.page(ListQuery()).rows[0]["key"]
     return known[f"{head}/{parameter}"]()

@@ -6,21 +6,21 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from blueprints.files.uploads import plan_sent
+from blueprints.files.uploads import plan_upload
 from blueprints.objects import edit
-from flows.documents.versions import parse, version_of
-from flows.editing.drafts import desk
+from flows.documents.versions import parse_flow, version_of
+from flows.editing.drafts import load
 from flows.editing.publishing import publish, roll_back
 from idp.accounts.models import Person
-from idp.foundation.listing import Wish
-from idp.outbox.placeholders import shipped
+from idp.foundation.listing import ListQuery
+from idp.outbox.placeholders import shipped_templates
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import set_domains
 from tests.kit import Door
 from tests.web.console.pages import OURS, at, entered, of_the_installation
 from web.administration.resources import RESOURCES
-from web.console.frame import Page
+from web.console.frame import ConsolePage
 from web.console.urls import PAGES
 
 ASKS = {  # irreversible: the page of a GET shows what is lost, and a POST acts
@@ -59,9 +59,9 @@ NOTHING_NEW = {"blueprints-look", "first-steps-dismiss", "groups-one"}
 WITHOUT_ASKING = {"activate"}  # among the actions of lists
 
 
-def posting() -> list[Page]:
+def posting() -> list[ConsolePage]:
     """Return the pages that accept a POST."""
-    return [page for page in PAGES if page.do]
+    return [page for page in PAGES if page.post_operation]
 
 
 def actions() -> dict[str, Any]:
@@ -78,14 +78,14 @@ def objects() -> set[str]:
     }
 
 
-def owner_at(page: Page) -> tuple[Door, Tenant]:
+def owner_at(page: ConsolePage) -> tuple[Door, Tenant]:
     """Return an owner's door where the page is, and the tenant there."""
     host, name = ("localhost", "default") if of_the_installation(page) else ("acme.test", "acme")
     tenant = Tenant.objects.get(name=name)
     return entered(host, tenant, "owner"), tenant
 
 
-def pressed(door: Door, page: Page, *, sure: bool) -> tuple[Any, list[str]]:
+def pressed(door: Door, page: ConsolePage, *, sure: bool) -> tuple[Any, list[str]]:
     """Post a form that succeeds, and return the response with the statements that wrote something.
 
     ``sure`` confirms it, as after the question.
@@ -101,7 +101,7 @@ def pressed(door: Door, page: Page, *, sure: bool) -> tuple[Any, list[str]]:
     return answer, [each for each in statements if each.startswith(("INSERT", "UPDATE", "DELETE"))]
 
 
-def form_of(page: Page) -> dict[str, Any]:
+def form_of(page: ConsolePage) -> dict[str, Any]:
     """Return a form that succeeds, after creating what it needs; raise KeyError for an unlisted page."""
     if page.name in actions():
         resource = RESOURCES[page.name.partition("-")[0]]
@@ -118,8 +118,8 @@ def form_of(page: Page) -> dict[str, Any]:
             }
         rows = [
             row
-            for row in resource.listing.page(Wish(size=200)).rows
-            if action.fits(row) and row["key"] != "alice"
+            for row in resource.listing.page(ListQuery(size=200)).rows
+            if action.is_offered_for(row) and row["key"] != "alice"
         ]
         return {
             "key": next(
@@ -138,10 +138,10 @@ _INACTIVE: dict[str, dict[str, Any]] = {
 
 
 def _document(kind: str, name: str) -> dict[str, Any]:
-    known = edit.current(kind, name)
+    known = edit.load(kind, name)
     assert known is not None
     return {key: value for key, value in known.document.items() if isinstance(value, str)} | {
-        "etag": known.etag
+        "etag": known.digest
     }
 
 
@@ -160,15 +160,15 @@ def _administrator() -> dict[str, Any]:
 def _planned() -> dict[str, Any]:
     person = Person.objects.get(username="alice")
     text = "group: new"
-    return {"text": text, "expect": plan_sent(text, person=person, name="console", prune=False).state}
+    return {"text": text, "expect": plan_upload(text, person=person, name="console", prune=False).digest}
 
 
 def _drawn(**more: Any) -> dict[str, Any]:
-    found = desk(OURS["flow"])
+    found = load(OURS["flow"])
     base = json.dumps({**found.document, "flow": OURS["flow"]})
     return {
         "_base": base,
-        "_mark": found.mark,
+        "_mark": found.revision_tag,
         "_edit": json.dumps({"do": "head"}),
         "_title": "Another title",
         **more,
@@ -176,7 +176,7 @@ def _drawn(**more: Any) -> dict[str, Any]:
 
 
 def _wording(**more: Any) -> dict[str, Any]:
-    original = shipped()["recovery"]
+    original = shipped_templates()["recovery"]
     return {
         "subject": "Ours",
         "text": original.text,
@@ -188,13 +188,13 @@ def _wording(**more: Any) -> dict[str, Any]:
 
 def _rolled_back() -> dict[str, Any]:
     live = version_of(OURS["flow"])
-    publish(parse({**live.document, "title": "Another title"}), by="test")
+    publish(parse_flow({**live.document, "title": "Another title"}), by="test")
     roll_back(OURS["flow"], live.number, by="test")
     return {}
 
 
 def _draft() -> dict[str, Any]:
-    return {"revision": str(desk(OURS["flow"]).revision)}
+    return {"revision": str(load(OURS["flow"]).revision)}
 
 
 _FACE = {"title": "Acme", "accent": "#336699", "domains": "acme.test", "networks": "", "mail_from": ""}

@@ -49,7 +49,7 @@ def test_each_has_its_own_page(auditor: Door) -> None:
         page = unescape(auditor.get(f"/console/api/{each.name}").content.decode())
         assert f"'http://acme.test{each.path}'" in page, each.name
         assert all(name.name in page for name in (*each.parameters, *each.body)), each.name
-        assert all(f">{one.status}<" in page for one in each.answers), each.name
+        assert all(f">{one.status}<" in page for one in each.responses), each.name
     assert auditor.get("/console/api/nothing").status_code == 404
 
 
@@ -64,7 +64,7 @@ def test_the_document_for_tools(auditor: Door) -> None:
 
 def test_examples_are_such_as_the_operations_take() -> None:
     """An example body has every required member."""
-    with_bodies = [each for each in operations().values() if each.sends]
+    with_bodies = [each for each in operations().values() if each.has_body]
     assert len(with_bodies) > 25
     for each in with_bodies:
         needed = {member.name for member in each.body if member.required and "." not in member.name}

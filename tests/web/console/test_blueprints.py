@@ -12,7 +12,7 @@ import pytest
 import requests
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from blueprints.files.apply import apply, note_result
+from blueprints.files.apply import apply, record_result
 from blueprints.models import Owned, Secret
 from blueprints.objects import edit
 from idp.accounts.models import Group, Person
@@ -154,7 +154,9 @@ def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Ca
     assert "in tenant acme" in page
     posted(owner, APPLY, {"text": said, "expect": state(page)})
     assert list(Group.objects.filter(name__in=["here", "there"]).values_list("name", flat=True)) == ["there"]
-    note_result("of-somebody", "", "blueprint folder", counts={}, messages=["other: broken"], succeeded=False)
+    record_result(
+        "of-somebody", "", "blueprint folder", counts={}, messages=["other: broken"], succeeded=False
+    )
     assert "other: broken" in text(owner, PAGE)
     assert "of-somebody" not in text(signed_in(door, "admin"), PAGE)
 
@@ -214,7 +216,7 @@ def test_an_export_makes_the_same_again(acme: Tenant, door: Callable[..., Door],
     (tmp_path / "acme.yaml").write_bytes(response.content)
     assert b"kiosk secret" not in response.content
     assert b"person: bob" in response.content
-    assert apply([tmp_path / "acme.yaml"], generate=lambda *shown: None).counts["create"] == 0
+    assert apply([tmp_path / "acme.yaml"], show_generated=lambda *shown: None).counts["create"] == 0
     assert b"person: bob" not in auditor.http.get(f"{PAGE}export?without_people").content
     one = auditor.http.get(f"{PAGE}export?flow=connect-a-device").content.decode()
     assert one.count("\nflow: ") + one.startswith("flow: ") == 1

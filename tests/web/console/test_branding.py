@@ -22,10 +22,10 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
 
 
 def _form(**changed: object) -> dict[str, object]:
-    known = edit.current("tenant", "acme")
+    known = edit.load("tenant", "acme")
     assert known
     form = {
-        "etag": known.etag,
+        "etag": known.digest,
         "title": "Acme",
         "accent": "#4f46e5",
         "networks": "127.0.0.0/8",
@@ -106,11 +106,11 @@ def test_what_is_wrong_is_said_and_nothing_is_saved(
     No domain of another tenant is accepted, and the domain in use cannot be removed.
     """
     admin = signed_in(door, "admin")
-    before = edit.current("tenant", "acme")
+    before = edit.load("tenant", "acme")
     page = posted(admin, PAGE, _form(**{"title": "Typed", **changed}), status=400)
     assert message in page
     assert "<script>alert" not in page
-    assert edit.current("tenant", "acme") == before
+    assert edit.load("tenant", "acme") == before
     assert Domain.objects.filter(name="other.test").get().tenant.name == "other"
 
 

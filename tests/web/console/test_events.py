@@ -10,10 +10,10 @@ from idp.tenancy.models import Tenant
 from tests.house.source import modules
 from tests.kit import Door
 from tests.web.console.kit import signed_in, text
-from web.console.sentences import _SAID, told
+from web.console.sentences import _SENTENCES, describe_event
 
 _PUBLISHERS = {"publish", "publish_many", "publish_once", "publish_bounded", "tell", "_publish"}
-_AREAS = {kind.partition(".")[0] for kind in _SAID}
+_AREAS = {kind.partition(".")[0] for kind in _SENTENCES}
 
 
 def published() -> set[str]:
@@ -40,20 +40,21 @@ def test_every_published_kind_has_a_sentence() -> None:
     """A kind without a sentence would be shown by its technical name."""
     kinds = published()
     assert len(kinds) > 40
-    assert kinds - _SAID.keys() == set()
+    assert kinds - _SENTENCES.keys() == set()
 
 
-@pytest.mark.parametrize("kind", sorted({*(kind.partition(" ")[0] for kind in _SAID), "lottery.won"}))
+@pytest.mark.parametrize("kind", sorted({*(kind.partition(" ")[0] for kind in _SENTENCES), "lottery.won"}))
 def test_hostile_words_are_texts(kind: str) -> None:
     """Names that look like placeholders, and data of any type, raise nothing and insert nothing."""
     name = "{actor}{secret}%s%(who)s"
     row = {"kind": kind, "actor": name, "target": name, "application": name, "address": "203.0.113.7"}
     for data in ({}, {"why": ["x" * 1000] * 50, "stage": {"a": 1}, "run": 7, "secret": "never named"}):
-        parts = told({**row, "data": data})["parts"]
+        parts = describe_event({**row, "data": data})["parts"]
         assert "never named" not in "".join(part[0] for part in parts)
         assert all(0 < len(part) < 3 for part in parts)
     assert "".join(
-        part[0] for part in told({**row, "actor": "", "target": "", "application": "", "data": {}})["parts"]
+        part[0]
+        for part in describe_event({**row, "actor": "", "target": "", "application": "", "data": {}})["parts"]
     ).strip()
 
 

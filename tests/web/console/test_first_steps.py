@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from blueprints.files.apply import apply
-from blueprints.files.drift import note_drift, stored
+from blueprints.files.drift import record_drift, stored_drift
 from blueprints.objects import edit
 from idp.accounts.models import Credential, Person
 from idp.devices.models import DeviceCode
@@ -111,7 +111,7 @@ def test_the_tour_raises_no_alarm(owner: Door) -> None:
     Nothing has drifted afterwards, and applying the shipped file changes nothing.
     """
     with tenant_scope(Tenant.objects.get(name="default")):
-        known = edit.current("tenant", "default")
+        known = edit.load("tenant", "default")
         assert known
         face = {
             "title": "Bakery",
@@ -120,11 +120,11 @@ def test_the_tour_raises_no_alarm(owner: Door) -> None:
             "networks": "",
             "mail_from": "",
         }
-        posted(owner, "/console/branding/", {**face, "etag": known.etag})
+        posted(owner, "/console/branding/", {**face, "etag": known.digest})
         posted(owner, "/console/applications/new/tv", {"title": "Oven"})
         give_totp()
-        note_drift()
-        assert stored() == []
+        record_drift()
+        assert stored_drift() == []
         assert "as its blueprint says" not in text(owner, OVERVIEW)
         apply([Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"])
         assert Tenant.objects.get(name="default").title == "Bakery"

@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from idp.accounts.people import save_person
-from idp.events.bus import publish, publish_many
+from idp.events.bus import publish, publish_bulk
 from idp.events.models import Event
 from idp.events.notify import WakeUp
-from idp.events.origin import Origin, origin_of
+from idp.events.origin import Origin, origin_scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door, LiveServer
@@ -85,7 +85,7 @@ def test_filters_live_in_the_address(acme: Tenant, door: Doors, query: str, foun
     browser = signed_in(door, "auditor")
     Event.objects.all().delete()
     publish("session.started", actor="bob")
-    with origin_of(Origin(address="203.0.113.7")):
+    with origin_scope(Origin(address="203.0.113.7")):
         publish("device.approved", actor="alice", application="tv")
     publish("device.denied", actor="bob", application="kiosk")
     page = browser.page(f"/console/live/{query}")
@@ -203,7 +203,7 @@ def test_what_was_passed_over_does_not_come_late(live: LiveServer, acme: Tenant)
     """A late wake-up for an omitted event does not add it after the newest one."""
     cookie = watching(live)
     first = publish("test.many").pk
-    publish_many("test.many", [(str(number), "", "") for number in range(30)])
+    publish_bulk("test.many", [(str(number), "", "") for number in range(30)])
     with listening(live, f"/events?area=test&after={first}&newest=5", Cookie=cookie) as (_, received):
         assert [row.get("target") for row in heard(received, 6)] == [None, "25", "26", "27", "28", "29"]
         for row in Event.objects.filter(kind="test.many"):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from blueprints.files.apply import apply
 from idp.accounts.models import Person, Role
-from idp.accounts.roles import MATRIX, allowed
+from idp.accounts.roles import MATRIX, roles_by_operation
 from idp.oauth import tokens
 from idp.oauth.models import Application
 from idp.tenancy.models import DEFAULT, Tenant
@@ -19,7 +19,7 @@ from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
 from tests.web.console.pages import at, entered, inhabit, of_the_installation
 from web.api.app import api
-from web.console.frame import Page
+from web.console.frame import ConsolePage
 from web.console.urls import PAGES
 
 ROLES = [role.value for role in Role]
@@ -75,9 +75,11 @@ def may(role: str, operation: str, tenant: str) -> bool:
     return marks.get(role) == "x" and (tenant == DEFAULT or not only_the_owner)
 
 
-def expected(page: Page, method: str, role: str, tenant: str) -> int:
+def expected(page: ConsolePage, method: str, role: str, tenant: str) -> int:
     """Return the status that a person of this role gets at a hollow page."""
-    operation = {"GET": page.see, "HEAD": page.see, "POST": page.do}.get(method, "")
+    operation = {"GET": page.view_operation, "HEAD": page.view_operation, "POST": page.post_operation}.get(
+        method, ""
+    )
     if not operation:
         return 405
     return 204 if may(role, operation, tenant) else 403
@@ -116,11 +118,11 @@ def test_anonymous_visitors_are_led_to_sign_in_and_back(acme: Tenant, inhabited:
     stranger = Door("acme.test")
     for page in PAGES:
         address = at(page)
-        if page.see:
+        if page.view_operation:
             response = stranger.get(address)
             assert response.status_code == 303, address
             assert response["Location"].startswith("/sign-in?next=/console/"), address
-        if page.do:
+        if page.post_operation:
             assert stranger.post(address, {}).status_code == 401, address
 
 
@@ -129,7 +131,7 @@ def test_a_real_page_opens_for_every_permitted_role(acme: Tenant, inhabited: Non
     for role in ROLES:
         door, wrong = entered("acme.test", acme, role), {}
         for page in PAGES:
-            if page.see and may(role, page.see, "acme"):
+            if page.view_operation and may(role, page.view_operation, "acme"):
                 response = door.get(address := at(page))
                 if response.status_code != 200:
                     wrong[address] = response.status_code
@@ -143,7 +145,7 @@ def test_what_one_may_do_is_never_forbidden(acme: Tenant, inhabited: None) -> No
     """
     for role in ROLES:
         for page in PAGES:
-            if page.do and may(role, page.do, "acme"):
+            if page.post_operation and may(role, page.post_operation, "acme"):
                 door = entered("acme.test", acme, role)
                 response = door.post(address := at(page), {})
                 assert response.status_code in (200, 302, 303, 400, 404, 409, 422), (
@@ -166,7 +168,13 @@ def test_what_is_another_tenants_does_not_exist(
             continue  # without an object, about tenants, or about what every tenant has
         with tenant_scope(other):
             address = at(page, THEIRS)
-        for method in ("GET", "POST") if page.see and page.do else ("GET",) if page.see else ("POST",):
+        for method in (
+            ("GET", "POST")
+            if page.view_operation and page.post_operation
+            else ("GET",)
+            if page.view_operation
+            else ("POST",)
+        ):
             status = owner.http.generic(method, address).status_code
             if status != 404:
                 wrong[f"{method} {address}"] = status
@@ -202,7 +210,7 @@ def bearer(door: Door, tenant: Tenant, role: str, scope: str) -> dict[str, str]:
         found: Any = tokens.Entitlement(
             application, person, (scope,), door.issuer, ("pwd",), person.created_at, None
         )
-        token = tokens.issue(found, tokens.open_family(found), timezone.now()).access_token
+        token = tokens.issue(found, tokens.create_family(found), timezone.now()).access_token
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -220,7 +228,7 @@ def test_every_operation_of_the_api_by_role(acme: Tenant, door: Callable[..., Do
                 wrong[f"{method} {path}"] = status
         assert wrong == {}, role
     assert len(found) > 50
-    assert {operation for _, _, operation in found} <= allowed().keys()
+    assert {operation for _, _, operation in found} <= roles_by_operation().keys()
 
 
 def test_no_operation_of_the_api_without_a_token(acme: Tenant, door: Callable[..., Door]) -> None:

@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from blueprints.files.apply import note_result
-from blueprints.files.drift import note_drift
+from blueprints.files.apply import record_result
+from blueprints.files.drift import record_drift
 from idp.accounts.people import save_person
 from idp.events.bus import publish
 from idp.oauth import keys
@@ -87,7 +87,7 @@ def test_what_wants_to_be_looked_at(acme: Tenant, door: Doors) -> None:
     browser = signed_in(door, "admin")
     save_person("bob", role="editor", by="test")
     save_application("tv", by="alice", title="Something else")
-    note_drift()
+    record_drift()
     keys.rotate(by="test")
     Delivery.objects.create(
         kind="mail",
@@ -119,7 +119,7 @@ def test_no_alert_is_about_another_tenant(acme: Tenant, other: Tenant, door: Doo
     with tenant_scope(other):
         save_person("bob", role="admin", by="test")
         keys.rotate(by="test")
-    note_result("nightly", "", "test", counts={}, messages=["other.yaml: no such group"], succeeded=False)
+    record_result("nightly", "", "test", counts={}, messages=["other.yaml: no such group"], succeeded=False)
     browser = signed_in(door, "owner")
     text = browser.page("/console/").text
     for words in ("bob", "retiring", "nightly", "no such group"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from web.console.plain_values import plain
+from web.console.plain_values import format_value
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from web.console.plain_values import plain
 )
 def test_values_in_words(value: object, words: str) -> None:
     """A time is shown without microseconds and with its zone, and other values are unchanged."""
-    assert plain(value) == words
+    assert format_value(value) == words

@@ -20,9 +20,9 @@ def silent(text: str) -> None:
 
 def grow() -> None:
     """Create two hundred of every kind of object in the tenant in scope."""
-    seed = Seed(Sizes(people=400, events=400, applications=200), tell=silent)
+    seed = Seed(Sizes(people=400, events=400, applications=200), report=silent)
     people.fill(seed)
-    keys = people.keys_of_people()
+    keys = people.seeded_person_ids()
     protocol.fill(seed, keys, "https://acme.test")
     events.fill(seed)
 

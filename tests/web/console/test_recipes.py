@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from blueprints.objects.recipes import RECIPES, name_from
+from blueprints.objects.recipes import RECIPES, application_name
 from idp.accounts.models import Person, Role
 from idp.events.models import Event
 from idp.foundation.sealing import digest, new_token, seal
@@ -233,9 +233,9 @@ def test_the_page_of_an_application_leads_to_its_setup(clerk: Door) -> None:
 
 def test_names_are_made_of_titles() -> None:
     """The name fits an address and a blueprint for every title; non-Latin titles get a generated name."""
-    assert name_from("Bob’s Übertragung – 2. Stock!") == "bobs-ubertragung-2-stock"
-    assert len(name_from("a very " * 20)) <= 50
-    assert name_from("客厅电视") != name_from("客厅电视")
+    assert application_name("Bob’s Übertragung – 2. Stock!") == "bobs-ubertragung-2-stock"
+    assert len(application_name("a very " * 20)) <= 50
+    assert application_name("客厅电视") != application_name("客厅电视")
 
 
 def test_the_trail_names_the_administrator(clerk: Door, acme: Tenant) -> None:

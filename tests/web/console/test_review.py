@@ -115,7 +115,7 @@ def test_another_site_can_post_nothing(inhabited: None, acme: Tenant) -> None:
     admin = entered("acme.test", acme, "admin")
     admin.http.handler.enforce_csrf_checks = True
     before = (Event.unscoped.count(), Person.unscoped.count(), Draft.unscoped.count())
-    posts = [page for page in PAGES if page.do and not of_the_installation(page)]
+    posts = [page for page in PAGES if page.post_operation and not of_the_installation(page)]
     assert len(posts) > 40
     for page in posts:
         response = admin.http.post(at(page), {"key": "bob", "sure": "1"}, HTTP_ORIGIN="https://evil.test")
@@ -129,7 +129,7 @@ def test_another_site_can_frame_nothing(inhabited: None, acme: Tenant) -> None:
     Nothing in them runs, can be submitted or is stored.
     """
     admin, framed = entered("acme.test", acme, "admin"), set[str]()
-    for page in [page for page in PAGES if page.see and not of_the_installation(page)]:
+    for page in [page for page in PAGES if page.view_operation and not of_the_installation(page)]:
         response = admin.http.get(at(page))
         policy = response["Content-Security-Policy"]
         assert "unsafe-eval" not in policy, page.path

@@ -6,31 +6,31 @@ import pytest
 
 from blueprints.objects import edit
 from flows.documents.lint import lint
-from flows.documents.versions import live_parts, parse
+from flows.documents.versions import live_sub_flows, parse_flow
 from flows.editing.drafts import draft_of, publish_draft
-from flows.editing.publishing import remove
+from flows.editing.publishing import delete_flow
 from flows.models import Flow
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
 from tests.web.console.kit import posted, signed_in, text
-from web.console.builder.new_flow import shipped
+from web.console.builder.new_flow import shipped_flows
 
 NEW = "/console/new-flow/"
 
 
-@pytest.mark.parametrize("key", shipped())
+@pytest.mark.parametrize("key", shipped_flows())
 def test_every_template_arrives_whole(acme: Tenant, door: Callable[..., Door], key: str) -> None:
     """Missing sub-flows are created with the template, so the definition is complete and publishes."""
     for flow in Flow.objects.values_list("name", flat=True):
         if flow != "connect-a-device":
-            remove(flow, by="test")
+            delete_flow(flow, by="test")
     editor = signed_in(door, "editor")
     posted(editor, NEW, {"title": "Ours", "name": "ours", "like": key})
     draft = draft_of("ours")
     assert draft
-    document = parse({**draft.document, "flow": "ours"})
-    assert [each.message for each in lint(document, live_parts()) if each.level == "error"] == []
+    document = parse_flow({**draft.document, "flow": "ours"})
+    assert [each.message for each in lint(document, live_sub_flows()) if each.level == "error"] == []
     assert publish_draft("ours", by="alice").changed
 
 
@@ -43,9 +43,9 @@ def test_a_part_of_ones_own_stays_as_it_is(acme: Tenant, other: Tenant, door: Ca
         by="alice",
     )
     posted(editor, NEW, {"title": "Like sign-in", "like": "tenant/sign-in"})
-    assert live_parts()["second-factor"].title == "Ours"
+    assert live_sub_flows()["second-factor"].title == "Ours"
     with tenant_scope(other):
-        assert "second-factor" not in live_parts()
+        assert "second-factor" not in live_sub_flows()
 
 
 def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
@@ -55,7 +55,7 @@ def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Callable[...
         editor, NEW, {"title": "X", "name": "connect-a-device", "like": "tenant/sign-in"}, status=400
     )
     assert "A flow with this ID already exists." in page
-    assert live_parts() == {}
+    assert live_sub_flows() == {}
 
 
 def test_no_two_templates_have_one_title(acme: Tenant, door: Callable[..., Door]) -> None:
@@ -63,4 +63,4 @@ def test_no_two_templates_have_one_title(acme: Tenant, door: Callable[..., Door]
     page = text(signed_in(door, "editor"), NEW)
     options = [part.partition("</option>")[0].partition(">")[2] for part in page.split("<option ")[1:]]
     chosen = [each for each in options if each.endswith(")")]
-    assert len(chosen) == len(set(chosen)) == len(shipped())
+    assert len(chosen) == len(set(chosen)) == len(shipped_flows())

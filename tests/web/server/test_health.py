@@ -14,7 +14,7 @@ from django.db import DatabaseError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from idp.accounts.models import Person
-from idp.accounts.recovery import make_link
+from idp.accounts.recovery import create_link
 from idp.events.models import Event
 from idp.oauth.keys import current_key
 from idp.oauth.models import SigningKey
@@ -271,7 +271,7 @@ def test_no_secret_in_any_log_line_or_event(
     }
     browser = door()
 
-    link = make_link(Person.objects.get(username="alice"), by="test")
+    link = create_link(Person.objects.get(username="alice"), by="test")
     secrets.add(link)
     page = browser.page(f"/recover/{link}")
     page.submit(password="short")

@@ -15,7 +15,7 @@ from tests.kit import LiveServer
 from tests.modes.kit import wait_for
 from web.server import handler, limits
 from web.server.handler import PooledHandler
-from web.server.limits import Config, Places, open_files
+from web.server.limits import ConnectionSlots, ServerConfig, raise_open_file_limit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: acme.test\r\n"
@@ -232,8 +232,8 @@ def test_one_address_has_so_many_connections(settings: Any, transactional_db: No
 
 def _in_use(live: LiveServer) -> int:
     config = live.server.config
-    assert isinstance(config, Config)
-    return len(config.places._keys)
+    assert isinstance(config, ServerConfig)
+    return len(config.slots._keys)
 
 
 def test_places_are_counted_by_client() -> None:
@@ -249,7 +249,7 @@ def test_places_are_counted_by_client() -> None:
         def get_extra_info(self, _: str) -> Any:
             return self.name
 
-    places = Places(in_all=9, per_address=1, trusted=[ip_network("10.0.0.0/8")])
+    places = ConnectionSlots(total=9, per_address=1, trusted=[ip_network("10.0.0.0/8")])
     taken = [
         (("203.0.113.9", 1), True),
         (("::ffff:203.0.113.9", 2, 0, 0), False),
@@ -264,12 +264,12 @@ def test_places_are_counted_by_client() -> None:
         (b"", True),
         (("10.1.1.1", 4), False),
     ]
-    assert [(name, places.take(Transport(name))) for name, _ in taken] == taken
+    assert [(name, places.acquire(Transport(name))) for name, _ in taken] == taken
 
 
 def test_the_limit_of_open_files_is_raised() -> None:
     """The limit is raised to the maximum of this process, and a second call changes nothing."""
-    assert open_files() == open_files() > 0
+    assert raise_open_file_limit() == raise_open_file_limit() > 0
 
 
 def test_large_bodies_only_from_browsers_that_may_be_signed_in(live: LiveServer) -> None:
@@ -288,7 +288,7 @@ def test_the_queue_is_bounded_and_health_has_no_queue(
 
     People who wait leave threads for devices.
     """
-    go, answer = threading.Event(), PooledHandler._answer
+    go, answer = threading.Event(), PooledHandler._respond
 
     def held(self: PooledHandler, scope: Any, body: bytes) -> Any:
         if scope["method"] == "POST":
@@ -299,7 +299,7 @@ def test_the_queue_is_bounded_and_health_has_no_queue(
     monkeypatch.setattr(handler, "WAITING", 4)
     url, host = f"http://127.0.0.1:{live.port}", {"Host": f"acme.test:{live.port}"}
     with ExitStack() as stay:
-        for _ in range(handler.THREADS + 3):
+        for _ in range(handler.MAX_THREADS + 3):
             client = stay.enter_context(connected(live))
             client.sendall(b"POST /sign-in HTTP/1.1\r\nHost: acme.test\r\nContent-Length: 0\r\n\r\n")
         assert httpx.get(url + "/application/o/jwks/", headers=host, timeout=30).status_code == 200

@@ -20,7 +20,7 @@ from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant
 from tests.engine import draw
 from web.server.proxies import ProxyHeaders
-from web.server.server import build
+from web.server.server import build_application
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:5::/48")]
 REST = ("identification", "password", "login", "device_code", "consent", "finish")
@@ -331,7 +331,7 @@ def through(transactional_db: None, tenants: dict[str, Tenant], settings: Any) -
     settings.TRUSTED_PROXIES = tuple(TRUSTED)
 
     async def get(peer: str, path: str, **headers: str) -> httpx.Response:
-        app = build(nullcontext)
+        app = build_application(nullcontext)
         transport = httpx.ASGITransport(app=app, client=(peer, 1))
         named = {name.replace("_", "-").encode(): value.encode("latin-1") for name, value in headers.items()}
         async with (

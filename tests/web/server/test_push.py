@@ -22,9 +22,9 @@ from django.db import connections
 from django.utils import timezone
 
 from idp.accounts.people import by_username, save_person
-from idp.accounts.sessions import end_all
+from idp.accounts.sessions import end_sessions
 from idp.devices.models import DeviceCode
-from idp.devices.service import expire, revoke
+from idp.devices.service import expire_overdue, revoke
 from idp.events.models import Event
 from idp.events.notify import WakeUp
 from idp.tenancy.models import Tenant
@@ -214,7 +214,7 @@ def expire_all(acme: Any, started: dict[str, Any]) -> None:
     """Let the worker expire the code."""
     with tenant_scope(acme):
         DeviceCode.objects.filter(state="pending").update(expires_at=timezone.now() - timedelta(seconds=1))
-        expire(timezone.now(), timedelta(hours=1))
+        expire_overdue(timezone.now(), timedelta(hours=1))
 
 
 def test_every_wrong_listener_gets_one_answer(live: LiveServer) -> None:
@@ -268,7 +268,7 @@ def test_places_belong_to_the_code_and_not_to_its_spelling(live: LiveServer) -> 
         places = Push(None, hub)
         scope = {"client": ("203.0.113.9", 1), "headers": [(b"authorization", each.encode())]}
         with ExitStack() as stay:
-            assert all(stay.enter_context(places._place(scope)) for _ in range(10))
+            assert all(stay.enter_context(places._listener_slot(scope)) for _ in range(10))
 
 
 def free(live: Any, started: dict[str, Any]) -> bool:
@@ -376,8 +376,8 @@ def test_listeners_who_leave_are_forgotten(live: LiveServer) -> None:
     """A stream whose client has disconnected ends by itself."""
     started = start(live)
     with listening(live, EVENTS, **device(started)):
-        until(lambda: hub.count() == 1, "no listener")
-    until(lambda: hub.count() == 0, "the listener was never missed")
+        until(lambda: hub.listener_count() == 1, "no listener")
+    until(lambda: hub.listener_count() == 0, "the listener was never missed")
 
 
 def test_an_event_of_another_process_is_found(live: LiveServer, acme: Tenant) -> None:
@@ -405,7 +405,7 @@ def test_a_number_that_is_committed_late_is_sent(live: LiveServer, acme: Tenant)
         save_person("alice", role="admin", by="test")
         last = Event.objects.order_by("-pk").values_list("pk", flat=True)[0]
     with listening(live, "/events", Cookie=cookie_of(admin)) as (_, stream):
-        until(lambda: hub.count() == 1, "no listener")
+        until(lambda: hub.listener_count() == 1, "no listener")
         moment = timezone.now()
         Event.objects.create(pk=last + 50, tenant=acme, at=moment, kind="test.later")
         assert stream.get(timeout=10)[2]["kind"] == "test.later"
@@ -422,10 +422,10 @@ def test_the_feed_ends_with_the_right_to_it(live: LiveServer, acme: Tenant, loss
     with tenant_scope(acme):
         alice = save_person("alice", role="admin", by="test")
     with listening(live, "/events", Cookie=cookie_of(admin)) as (_, stream):
-        until(lambda: hub.count() == 1, "no listener")
+        until(lambda: hub.listener_count() == 1, "no listener")
         with tenant_scope(acme):
             if loss == "signed out":
-                end_all(alice, why="test")
+                end_sessions(alice, why="test")
             else:
                 save_person("alice", role="", by="test")
         start(live)
@@ -439,7 +439,7 @@ def test_what_came_before_is_not_sent(live: LiveServer, acme: Tenant) -> None:
     with tenant_scope(acme):
         save_person("alice", role="admin", by="test")
     with listening(live, "/events", Cookie=cookie_of(admin)) as (_, stream):
-        until(lambda: hub.count() == 1, "no listener")
+        until(lambda: hub.listener_count() == 1, "no listener")
         with tenant_scope(acme):
             before = Event.objects.order_by("-pk")[0]
         hub._seen.clear()

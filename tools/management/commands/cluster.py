@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from idp.runtime import env, files
 from tools import servers
-from tools.servers import Child, NoServer, Server
+from tools.servers import ChildProcess, LocalServer, ServerUnavailable
 
 _READY_SECONDS = 60
 _WATCH_SECONDS = 1
@@ -38,12 +38,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         files.make_folder(settings.DATA, 0o711)  # the servers' user needs access to its folder below
-        files.keep_secret_key()
+        files.store_secret_key()
         with ExitStack() as cleanup, _until_interrupted():
             try:
                 environment = self._start_servers(cleanup)
                 processes = self._start_processes(environment, cleanup)
-            except NoServer as error:
+            except ServerUnavailable as error:
                 raise CommandError(str(error)) from None
             first, second = settings.PORT, settings.PORT + 1
             self.stderr.write(
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         """Start the servers that DATABASE_URL and REDIS_URL do not name; return the others' environment."""
         folder = Path(settings.DATA) / "cluster"
         urls = {"DATABASE_URL": env.read().database_url, "REDIS_URL": env.read().redis_url}
-        self._started_servers: list[Server] = []
+        self._started_servers: list[LocalServer] = []
         for name, make in {"DATABASE_URL": servers.postgres, "REDIS_URL": servers.redis}.items():
             if not urls[name]:
                 server = make(folder)
@@ -71,7 +71,7 @@ class Command(BaseCommand):
             "FOYER_DATA": str(settings.DATA),
         }
 
-    def _start_processes(self, environment: dict[str, str], cleanup: ExitStack) -> list[Child]:
+    def _start_processes(self, environment: dict[str, str], cleanup: ExitStack) -> list[ChildProcess]:
         """Set up the database, start web processes, worker and beat, and wait for both web processes."""
         manage = [sys.executable, str(Path(sys.argv[0]).absolute())]
         celery = [sys.executable, "-m", "celery", "--quiet", "-A", "idp.celery"]
@@ -84,7 +84,7 @@ class Command(BaseCommand):
             "beat": [*celery, "beat", "--scheduler", "celery.beat:Scheduler"],
         }
         processes = [
-            Child(name, command, environment=environment, folder=settings.BASE_DIR)
+            ChildProcess(name, command, environment=environment, working_directory=settings.BASE_DIR)
             for name, command in commands.items()
         ]
         for process, port in zip(processes, ports, strict=False):
@@ -95,13 +95,13 @@ class Command(BaseCommand):
         _wait(lambda: all(map(_ready, ports)), processes)
         return processes
 
-    def _watch(self, processes: list[Child]) -> None:
+    def _watch(self, processes: list[ChildProcess]) -> None:
         """Restart processes that end; the database records unfinished work, so nothing else is necessary."""
         children = [*(server.child for server in self._started_servers), *processes]
         while True:
             for child in children:
-                if child.ended is not None:
-                    self.stderr.write(f"{child.name} ended ({child.ended}), restarting it")
+                if child.exit_code is not None:
+                    self.stderr.write(f"{child.name} ended ({child.exit_code}), restarting it")
                     child.stop()
                     child.start()
             time.sleep(_WATCH_SECONDS)
@@ -124,10 +124,10 @@ def _until_interrupted() -> Iterator[None]:
         return
 
 
-def _wait(condition: Callable[[], bool], processes: list[Child]) -> None:
+def _wait(condition: Callable[[], bool], processes: list[ChildProcess]) -> None:
     end = time.monotonic() + _READY_SECONDS
     while not condition():
-        if ended := [process.name for process in processes if process.ended is not None]:
+        if ended := [process.name for process in processes if process.exit_code is not None]:
             raise CommandError(f"{' and '.join(ended)} exited immediately. See the lines above.")
         if time.monotonic() > end:
             raise CommandError(f"No response after {_READY_SECONDS} seconds.")

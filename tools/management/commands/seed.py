@@ -10,12 +10,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from idp.events.changes import change_tenant
 from idp.foundation.arguments import number
-from idp.runtime.installation import easy_to_copy, know_tables
+from idp.runtime.installation import analyze_tables, new_readable_password
 from idp.tenancy import tenants
 from idp.tenancy.models import Tenant, slug
 from idp.tenancy.scope import tenant_scope
 from tools.seeding import events, people, protocol, runs
-from tools.seeding.plan import BY, Seed, Sizes
+from tools.seeding.plan import SEED_ACTOR, Seed, Sizes
 
 
 class Command(BaseCommand):
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         seed = Seed(
             Sizes(options["people"], options["events"], options["applications"]),
             number=options["random"],
-            tell=self.stdout.write if options["verbosity"] else lambda text: None,
+            report=self.stdout.write if options["verbosity"] else lambda text: None,
         )
         logging.disable(logging.INFO)  # progress is printed instead
         try:
@@ -68,24 +68,24 @@ class Command(BaseCommand):
             )
         try:
             slug(name)
-            tenants.check_domains(name, [domain], tells=True)
+            tenants.check_domains(name, [domain], show_owner=True)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         shipped = settings.BASE_DIR / "blueprints" / "default" / "10-tenant.yaml"
         variables = [f"tenant={name}"]
         call_command("blueprint", "apply", str(shipped), name=f"seed-{name}", var=variables, stdout=_Quiet())
         with tenant_scope(Tenant(name=name)):
-            return change_tenant(by=BY, title=name.capitalize(), domains=[domain], approved=True)
+            return change_tenant(by=SEED_ACTOR, title=name.capitalize(), domains=[domain], approved=True)
 
     def _fill(self, seed: Seed, issuer: str) -> None:
         people.fill(seed)
-        keys = people.keys_of_people()
+        keys = people.seeded_person_ids()
         protocol.fill(seed, keys, issuer)
         runs.fill(seed, keys)
         events.fill(seed)
-        know_tables()
-        password = easy_to_copy()
-        staff = people.hire(password)
+        analyze_tables()
+        password = new_readable_password()
+        staff = people.create_staff(password)
         self.stdout.write(
             f"At {issuer.removeprefix('https://')}, {', '.join(staff)} have the password {password} (shown "
             "only now)"

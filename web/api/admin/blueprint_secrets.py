@@ -4,16 +4,16 @@ from django.http import HttpResponse
 from pydantic import BaseModel, Field
 
 from blueprints.files import secrets
-from web.api.admin.failures import InvalidDocument, NoSuchThing
-from web.api.admin.operations import Calls
+from web.api.admin.failures import InvalidDocument, ResourceNotFound
+from web.api.admin.operations import OperationRouter
 from web.api.admin.requests import ApiRequest
-from web.api.admin.responses import answer, empty
-from web.api.schemas import Sent
+from web.api.admin.responses import empty_response, json_response
+from web.api.schemas import RequestBody
 
-operations = Calls("blueprints")
+operations = OperationRouter("blueprints")
 
 
-class SecretValue(Sent):
+class SecretValue(RequestBody):
     """A value that blueprints reference by name."""
 
     value: str = Field(
@@ -37,7 +37,7 @@ class SecretNames(BaseModel):
 )
 def list_secrets(request: ApiRequest) -> HttpResponse:
     """Return the names of stored secrets. Values are never returned."""
-    return answer({"names": secrets.names()})
+    return json_response({"names": secrets.names()})
 
 
 @operations.add(
@@ -58,8 +58,8 @@ def set_secret(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse
             secrets.check(key, value)
         except secrets.BadSecret as bad:
             raise InvalidDocument({key_name: [str(bad)]}) from None
-    secrets.keep(key, body.value, by=request.auth.username)
-    return empty(204)
+    secrets.save(key, body.value, by=request.auth.username)
+    return empty_response(204)
 
 
 @operations.add(
@@ -72,9 +72,9 @@ def set_secret(request: ApiRequest, key: str, body: SecretValue) -> HttpResponse
 )
 def delete_secret(request: ApiRequest, key: str) -> HttpResponse:
     """Delete a stored secret. Objects that were configured with it don't change."""
-    if not secrets.forget(key, by=request.auth.username):
-        raise NoSuchThing
-    return empty(204)
+    if not secrets.remove(key, by=request.auth.username):
+        raise ResourceNotFound
+    return empty_response(204)
 
 
 router = operations.router

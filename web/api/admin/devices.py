@@ -7,18 +7,18 @@ from typing import Literal
 from django.http import HttpResponse
 from pydantic import BaseModel, Field
 
-from idp.devices.timeline import Story, end, story
-from web.api.admin.failures import NoSuchThing
-from web.api.admin.operations import Calls
+from idp.devices.timeline import Timeline, end, load_timeline
+from web.api.admin.failures import ResourceNotFound
+from web.api.admin.operations import OperationRouter
 from web.api.admin.requests import ApiRequest
-from web.api.admin.responses import answer
-from web.api.schemas import Acted
+from web.api.admin.responses import json_response
+from web.api.schemas import ActionResult
 
-operations = Calls("devices")
+operations = OperationRouter("devices")
 _MAX_DIGITS = 18  # the most digits that always fit the database's integer
 
 
-class DeviceMoment(BaseModel):
+class DeviceHistoryEntry(BaseModel):
     """One event of a device. Unknown values are empty."""
 
     at: datetime
@@ -33,7 +33,7 @@ class DeviceMoment(BaseModel):
     why: str
 
 
-class DeviceStory(BaseModel):
+class DeviceHistory(BaseModel):
     """A device and its history, oldest first, without codes and tokens."""
 
     key: str
@@ -52,7 +52,7 @@ class DeviceStory(BaseModel):
     tokens_until: datetime | None = Field(description="When its last token expires. null: it has no tokens.")
     refreshes: int = Field(description="How often it refreshed its tokens. The history lists the last 20.")
     can_end: bool
-    moments: list[DeviceMoment]
+    moments: list[DeviceHistoryEntry]
 
 
 @operations.add(
@@ -61,13 +61,13 @@ class DeviceStory(BaseModel):
     permission="devices.see",
     name="get_device_history",
     title="Get the history of a device",
-    responses={200: DeviceStory},
+    responses={200: DeviceHistory},
 )
 def get_history(request: ApiRequest, key: str) -> HttpResponse:
     """Return the history of a device: requested, code entered, decided, connected, refreshed, ended."""
     found = _find_device(key)
     data = asdict(found)
-    return answer({"key": str(data.pop("pk")), **data, "can_end": found.can_end})
+    return json_response({"key": str(data.pop("pk")), **data, "can_end": found.can_end})
 
 
 @operations.add(
@@ -76,19 +76,19 @@ def get_history(request: ApiRequest, key: str) -> HttpResponse:
     permission="devices.revoke",
     name="deny_or_revoke_device",
     title="Deny or revoke a device",
-    responses={200: Acted},
+    responses={200: ActionResult},
 )
 def end_device(request: ApiRequest, key: str) -> HttpResponse:
     """Deny a pending device, or revoke the access of a connected one, immediately."""
-    return answer({"changed": end(_find_device(key).pk, by=request.auth)})
+    return json_response({"changed": end(_find_device(key).pk, by=request.auth)})
 
 
 router = operations.router
 
 
-def _find_device(key: str) -> Story:
-    """Return the timeline of the device with this key; raise NoSuchThing."""
-    found = story(int(key)) if key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS else None
+def _find_device(key: str) -> Timeline:
+    """Return the timeline of the device with this key; raise ResourceNotFound."""
+    found = load_timeline(int(key)) if key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS else None
     if found is None:
-        raise NoSuchThing
+        raise ResourceNotFound
     return found

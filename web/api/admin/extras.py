@@ -11,23 +11,23 @@ from ninja import Router
 from blueprints.objects import edit
 from idp.accounts import credentials, recovery
 from idp.accounts.people import by_username
-from idp.accounts.roles import operations_of, require_to_let_in
-from idp.oauth.clients import renew_secret
+from idp.accounts.roles import operations_of, require_may_recover
+from idp.oauth.clients import rotate_secret
 from idp.outbox.listings import MAILS
-from idp.outbox.placeholders import shipped
+from idp.outbox.placeholders import shipped_templates
 from idp.tenancy.scope import current_tenant
-from idp.tenancy.tenants import asked_for, leads_to
+from idp.tenancy.tenants import approved_domains, pending_domains
 from web.administration.changes import rotate_keys
 from web.administration.declarations import Resource
 from web.administration.resources import RESOURCES
 from web.api import schemas
-from web.api.admin.failures import NoSuchThing
-from web.api.admin.object_schemas import sent, shown
-from web.api.admin.objects import build_router, document, kept
-from web.api.admin.operations import Calls
-from web.api.admin.preconditions import check, unless_known
+from web.api.admin.failures import ResourceNotFound
+from web.api.admin.object_schemas import body_schema, document_schema
+from web.api.admin.objects import build_router, document_response, read_document
+from web.api.admin.operations import OperationRouter
+from web.api.admin.preconditions import check_preconditions, conditional_response
 from web.api.admin.requests import ApiRequest
-from web.api.admin.responses import answer
+from web.api.admin.responses import json_response
 
 CUSTOM_MAILS = Resource(
     MAILS,
@@ -37,8 +37,13 @@ CUSTOM_MAILS = Resource(
     kind="mail",
     about=_("Email templates that this tenant has customized."),
 )
-_ME, _KEYS, _PEOPLE, _APPLICATIONS = Calls("me"), Calls("keys"), Calls("people"), Calls("applications")
-_BRANDING, _DEFAULT_MAILS = Calls("branding"), Calls("mails")
+_ME, _KEYS, _PEOPLE, _APPLICATIONS = (
+    OperationRouter("me"),
+    OperationRouter("keys"),
+    OperationRouter("people"),
+    OperationRouter("applications"),
+)
+_BRANDING, _DEFAULT_MAILS = OperationRouter("branding"), OperationRouter("mails")
 
 
 @_ME.add(
@@ -47,12 +52,14 @@ _BRANDING, _DEFAULT_MAILS = Calls("branding"), Calls("mails")
     permission="overview.see",
     name="get_me",
     title="Get the current user",
-    responses={200: schemas.Me},
+    responses={200: schemas.CurrentUser},
 )
 def get_me(request: ApiRequest) -> HttpResponse:
     """Return the person who owns the access token, with their role and permissions."""
     person = request.auth
-    return answer({"person": person.username, "role": person.role, "operations": operations_of(person)})
+    return json_response(
+        {"person": person.username, "role": person.role, "operations": operations_of(person)}
+    )
 
 
 @_KEYS.add(
@@ -61,11 +68,11 @@ def get_me(request: ApiRequest) -> HttpResponse:
     permission="keys.rotate",
     name="rotate_key",
     title="Rotate the signing key",
-    responses={200: schemas.Rotated},
+    responses={200: schemas.RotatedKey},
 )
-def rotate_key(request: ApiRequest, body: schemas.Rotate) -> HttpResponse:
+def rotate_key(request: ApiRequest, body: schemas.KeyRotation) -> HttpResponse:
     """Create a new signing key. Old keys stay valid for 2 days, or are revoked immediately."""
-    return answer({"kid": rotate_keys(request.auth, keep_old=body.keep_old)})
+    return json_response({"kid": rotate_keys(request.auth, keep_old=body.keep_old)})
 
 
 @_APPLICATIONS.add(
@@ -74,7 +81,7 @@ def rotate_key(request: ApiRequest, body: schemas.Rotate) -> HttpResponse:
     permission="applications.edit",
     name="rotate_client_secret",
     title="Rotate a client secret",
-    responses={200: schemas.NewSecret},
+    responses={200: schemas.NewClientSecret},
     errors=(409,),
 )
 def rotate_client_secret(request: ApiRequest, key: str) -> HttpResponse:
@@ -82,9 +89,9 @@ def rotate_client_secret(request: ApiRequest, key: str) -> HttpResponse:
 
     The old secret stops working immediately, and tokens that the application got for itself are revoked.
     """
-    if RESOURCES["applications"].listing.one(key) is None:
-        raise NoSuchThing
-    return answer({"client_secret": renew_secret(key, by=request.auth)})
+    if RESOURCES["applications"].listing.get(key) is None:
+        raise ResourceNotFound
+    return json_response({"client_secret": rotate_secret(key, by=request.auth)})
 
 
 @_PEOPLE.add(
@@ -93,12 +100,12 @@ def rotate_client_secret(request: ApiRequest, key: str) -> HttpResponse:
     permission="people.help",
     name="create_recovery_link",
     title="Create a recovery link",
-    responses={200: schemas.WayIn},
+    responses={200: schemas.CreatedRecoveryLink},
 )
 def create_recovery_link(request: ApiRequest, key: str) -> HttpResponse:
     """Create a one-time link to set a new password, shown only in this response."""
-    token = recovery.make_link(_person_to_help(request, key), by=request.auth.username)
-    return answer({"recovery_url": request.build_absolute_uri(reverse("recover", args=[token]))})
+    token = recovery.create_link(_person_to_help(request, key), by=request.auth.username)
+    return json_response({"recovery_url": request.build_absolute_uri(reverse("recover", args=[token]))})
 
 
 @_PEOPLE.add(
@@ -107,7 +114,7 @@ def create_recovery_link(request: ApiRequest, key: str) -> HttpResponse:
     permission="people.help",
     name="send_recovery_link",
     title="Email a recovery link",
-    responses={200: schemas.Acted},
+    responses={200: schemas.ActionResult},
     errors=(409, 429),
 )
 def send_recovery_link(request: ApiRequest, key: str) -> HttpResponse:
@@ -115,7 +122,7 @@ def send_recovery_link(request: ApiRequest, key: str) -> HttpResponse:
     recovery.mail_link(
         _person_to_help(request, key), request.build_absolute_uri("/").rstrip("/"), by=request.auth.username
     )
-    return answer({"changed": True})
+    return json_response({"changed": True})
 
 
 @_PEOPLE.add(
@@ -124,11 +131,11 @@ def send_recovery_link(request: ApiRequest, key: str) -> HttpResponse:
     permission="people.help",
     name="reset_second_factors",
     title="Reset a person's second factors",
-    responses={200: schemas.Acted},
+    responses={200: schemas.ActionResult},
 )
 def reset_second_factors(request: ApiRequest, key: str) -> HttpResponse:
     """Remove all second factors of a person who lost them. They are signed out everywhere, devices too."""
-    return answer(
+    return json_response(
         {"changed": bool(credentials.remove_all(_person_to_help(request, key), by=request.auth.username))}
     )
 
@@ -139,12 +146,12 @@ def reset_second_factors(request: ApiRequest, key: str) -> HttpResponse:
     permission="branding.see",
     name="get_branding",
     title="Get the branding",
-    responses={200: shown("tenant"), 304: None},
+    responses={200: document_schema("tenant"), 304: None},
     headers=("If-None-Match",),
 )
 def get_branding(request: ApiRequest) -> HttpResponse:
     """Return the tenant's title, logo, color, trusted networks, from address and domains."""
-    return unless_known(request, kept("tenant", current_tenant().name))
+    return conditional_response(request, document_response("tenant", current_tenant().name))
 
 
 @_BRANDING.add(
@@ -153,21 +160,21 @@ def get_branding(request: ApiRequest) -> HttpResponse:
     permission="branding.edit",
     name="update_branding",
     title="Update the branding",
-    responses={200: shown("tenant")},
+    responses={200: document_schema("tenant")},
     errors=(409, 412),
-    body=sent("tenant", change=True).__name__,
+    body=body_schema("tenant", change=True).__name__,
     headers=("If-Match",),
 )
 def update_branding(request: ApiRequest) -> HttpResponse:
     """Change the given keys. All other keys keep their values."""
     name = current_tenant().name
-    current = edit.current("tenant", name)
-    expect = check(request, current.etag if current else None)
-    data = document(request, "tenant", name)
+    current = edit.load("tenant", name)
+    expect = check_preconditions(request, current.digest if current else None)
+    data = read_document(request, "tenant", name)
     edit.save(
         "tenant", data, by=request.auth.username, expect=expect, new=False, rights=operations_of(request.auth)
     )
-    return kept("tenant", name)
+    return document_response("tenant", name)
 
 
 @_BRANDING.add(
@@ -176,11 +183,13 @@ def update_branding(request: ApiRequest) -> HttpResponse:
     permission="branding.see",
     name="list_domains",
     title="List domains",
-    responses={200: schemas.Domains},
+    responses={200: schemas.DomainList},
 )
 def list_domains(request: ApiRequest) -> HttpResponse:
     """Return the tenant's approved domains, and those that await approval by the installation's owner."""
-    return answer({"approved": leads_to(current_tenant()), "waiting": asked_for(current_tenant())})
+    return json_response(
+        {"approved": approved_domains(current_tenant()), "waiting": pending_domains(current_tenant())}
+    )
 
 
 @_DEFAULT_MAILS.add(
@@ -189,20 +198,23 @@ def list_domains(request: ApiRequest) -> HttpResponse:
     permission="branding.see",
     name="list_default_mails",
     title="List default email templates",
-    responses={200: schemas.ShippedMails},
+    responses={200: schemas.DefaultMailList},
 )
 def list_default_mails(request: ApiRequest) -> HttpResponse:
     """Return the default template of every email, with the variables it may use."""
-    mails = [{"mail": name, **asdict(each), "words": sorted(each.words)} for name, each in shipped().items()]
-    return answer({"mails": mails})
+    mails = [
+        {"mail": name, **asdict(each), "words": sorted(each.variables)}
+        for name, each in shipped_templates().items()
+    ]
+    return json_response({"mails": mails})
 
 
 def _person_to_help(request: ApiRequest, key: str) -> Any:
-    """Return the person if the caller may help them to sign in; raise NoSuchThing or NotAllowed."""
+    """Return the person if the caller may help them to sign in; raise ResourceNotFound or NotAllowed."""
     person = by_username(key)
     if person is None:
-        raise NoSuchThing
-    require_to_let_in(request.auth, person)
+        raise ResourceNotFound
+    require_may_recover(request.auth, person)
     return person
 
 

@@ -9,15 +9,15 @@ from ninja import NinjaAPI
 from pydantic import BaseModel
 
 from blueprints.files.problems import MAX_PROBLEMS, BadBlueprint
-from blueprints.objects.edit import Refused
-from flows.documents.versions import RefusedFlow
+from blueprints.objects.edit import InvalidObject
+from flows.documents.versions import InvalidFlow
 from idp.foundation.errors import DomainError, Invalid, NotFound
 from idp.oauth.errors import InsufficientScope, InvalidToken, MissingToken, OAuthError
 from idp.outbox.mail import TooManyMails
-from web.api.errors import problem
-from web.api.schemas import Problem, Refusal
+from web.api.errors import error_response
+from web.api.schemas import ApiError, DetailedApiError
 
-MEANING: dict[int, str] = {
+DESCRIPTIONS: dict[int, str] = {
     304: "Not modified.",
     400: "A parameter or the body is invalid.",
     401: "The access token is missing, expired, revoked, or belongs to another tenant.",
@@ -35,11 +35,11 @@ MEANING: dict[int, str] = {
 BODY = (400, 408, 413, 415)
 
 
-class NoSuchThing(NotFound):
+class ResourceNotFound(NotFound):
     """Not found."""
 
 
-class WrongType(Invalid):
+class UnsupportedMediaType(Invalid):
     """The body must be application/json."""
 
     status = 415
@@ -56,29 +56,31 @@ class InvalidDocument(Invalid):
         self.errors = errors
 
 
-def declared(*statuses: int) -> dict[int, type[BaseModel]]:
+def error_schemas(*statuses: int) -> dict[int, type[BaseModel]]:
     """Return the schemas of these errors for the description of an operation."""
-    return {status: Refusal if status in (400, 409) else Problem for status in sorted(set(statuses))}
+    return {
+        status: DetailedApiError if status in (400, 409) else ApiError for status in sorted(set(statuses))
+    }
 
 
-def listen(api: NinjaAPI) -> None:
+def register_handlers(api: NinjaAPI) -> None:
     """Register a handler for every exception of the domain."""
     api.add_exception_handler(DomainError, _domain_error)
     api.add_exception_handler(OAuthError, _token_error)
     api.add_exception_handler(TooManyMails, _too_many_mails)
     api.add_exception_handler(InvalidDocument, _invalid)
-    api.add_exception_handler(Refused, _refused)
-    api.add_exception_handler(RefusedFlow, _refused)
+    api.add_exception_handler(InvalidObject, _refused)
+    api.add_exception_handler(InvalidFlow, _refused)
     api.add_exception_handler(BadBlueprint, _bad_blueprint)
 
 
-def refusal(status: int, errors: dict[str, list[str]]) -> HttpResponse:
+def detailed_error_response(status: int, errors: dict[str, list[str]]) -> HttpResponse:
     """Return all errors by key, never the submitted values."""
     first = next((f"{key}: {texts[0]}" if key else texts[0] for key, texts in errors.items()), "")
-    return problem(status, "invalid_request" if status == 400 else "refused", first, errors=errors)
+    return error_response(status, "invalid_request" if status == 400 else "refused", first, errors=errors)
 
 
-def by_key(findings: Any) -> dict[str, list[str]]:
+def errors_by_key(findings: Any) -> dict[str, list[str]]:
     """Return the findings about a flow by dotted key."""
     errors: dict[str, list[str]] = {}
     for each in findings:
@@ -87,21 +89,23 @@ def by_key(findings: Any) -> dict[str, list[str]]:
 
 
 def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
-    return refusal(400, error.errors)
+    return detailed_error_response(400, error.errors)
 
 
 def _refused(request: HttpRequest, error: Any) -> HttpResponse:
-    return refusal(409, by_key(error.findings) if isinstance(error, RefusedFlow) else error.errors)
+    return detailed_error_response(
+        409, errors_by_key(error.findings) if isinstance(error, InvalidFlow) else error.errors
+    )
 
 
 def _domain_error(request: HttpRequest, error: Any) -> HttpResponse:
-    return problem(error.status, error.code, str(error))
+    return error_response(error.status, error.code, str(error))
 
 
 def _too_many_mails(request: HttpRequest, error: Any) -> HttpResponse:
     """Return 429 with the seconds to wait (RFC 6585 section 4)."""
     wait: Any = {"Retry_After": str(max(1, ceil((error.until - timezone.now()).total_seconds())))}
-    return problem(429, "too_many_requests", str(error), **wait)
+    return error_response(429, "too_many_requests", str(error), **wait)
 
 
 def _token_error(request: HttpRequest, error: Any) -> HttpResponse:
@@ -115,11 +119,11 @@ def _token_error(request: HttpRequest, error: Any) -> HttpResponse:
     challenge: Any = (
         {"WWW_Authenticate": f'Bearer realm="api"{"," if details else ""}{details}'} if bearer else {}
     )
-    return problem(error.status, error.code, error.description, **challenge)
+    return error_response(error.status, error.code, error.description, **challenge)
 
 
 def _bad_blueprint(request: HttpRequest, error: Any) -> HttpResponse:
     errors: dict[str, list[str]] = {}
     for each in error.problems[:MAX_PROBLEMS]:
         errors.setdefault(each.key, []).append(f"line {each.line}, column {each.column}: {each.message}")
-    return refusal(400, errors)
+    return detailed_error_response(400, errors)

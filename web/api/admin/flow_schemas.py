@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from flows.documents.document import Answers, Circumstances, InventedPerson
-from web.api.schemas import Sent
+from flows.documents.document import Answers, Circumstances, SimulatedUser
+from web.api.schemas import RequestBody
 
 
 class FlowFinding(BaseModel):
@@ -40,7 +40,7 @@ class FlowVersion(BaseModel):
     parts: dict[str, Any] = Field(description="Its sub-flows, as of publication.")
 
 
-class FlowLive(BaseModel):
+class PublishedFlow(BaseModel):
     """The published version."""
 
     version: int
@@ -72,7 +72,7 @@ class FlowFindings(BaseModel):
     tests: list[FlowFinding]
 
 
-class FlowStep(BaseModel):
+class DryRunStep(BaseModel):
     """What one step does in a dry run."""
 
     step: str
@@ -90,12 +90,12 @@ class FlowStep(BaseModel):
     message: str
 
 
-class FlowWalk(BaseModel):
+class DryRunResult(BaseModel):
     """The result of a dry run. Nothing was saved or sent."""
 
     which: str
     ends: Literal["finished", "asks", "denied", "leaves", "broken"]
-    steps: list[FlowStep]
+    steps: list[DryRunStep]
 
 
 class FlowCount(BaseModel):
@@ -121,7 +121,7 @@ class FlowCounts(BaseModel):
     steps: list[FlowCount]
 
 
-class FlowPassage(BaseModel):
+class FlowRunStep(BaseModel):
     """One step that a run reached. Times are in milliseconds since its start."""
 
     step: str
@@ -144,23 +144,23 @@ class FlowRun(BaseModel):
     end: str
     message: str
     at: str
-    path: list[FlowPassage]
+    path: list[FlowRunStep]
     facts: dict[str, Any]
 
 
-class Publish(Sent):
+class PublishRequest(RequestBody):
     """A note for the version history."""
 
     note: str = Field("", max_length=300)
 
 
-class RollBack(Publish):
+class RollBackRequest(PublishRequest):
     """The version to publish again, with a note."""
 
     version: int = Field(ge=1, le=1_000_000, strict=True)
 
 
-class Which(Sent):
+class FlowSelection(RequestBody):
     """The version of the flow: `draft` or a version number.
 
     Empty: the draft if it exists, otherwise the published version.
@@ -169,13 +169,13 @@ class Which(Sent):
     which: str = Field("", pattern=r"^(draft|[1-9][0-9]{0,6})?$", examples=["draft"])
 
 
-class Walk(Which):
+class DryRunRequest(FlowSelection):
     """The person, the circumstances and the answers of a dry run.
 
     Passwords and codes are not checked: send `passes` or `refuses`.
     """
 
-    person: str | InventedPerson = Field(
+    person: str | SimulatedUser = Field(
         "",
         description="A username, which requires the permission to see people, or a test user.",
     )
@@ -185,7 +185,7 @@ class Walk(Which):
     )
 
 
-class KeptWalk(Walk):
+class FlowTestRequest(DryRunRequest):
     """A dry run to save as a test. It runs before every publish and must have the same result."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(

@@ -9,32 +9,32 @@ from ninja.params.functions import Query
 from pydantic import TypeAdapter, ValidationError
 
 from flows.documents import versions
-from flows.documents.diff import difference
-from flows.documents.document import Name
+from flows.documents.diff import diff_flows
+from flows.documents.document import FlowName
 from flows.documents.lint import Finding, lint
 from flows.documents.listings import RUNS, VERSIONS
-from flows.documents.versions import RefusedFlow, version_of
-from flows.editing import drafts, publishing
+from flows.documents.versions import InvalidFlow, version_of
+from flows.editing import drafts, publishing, saved_tests
 from flows.editing.drafts import draft_of
-from flows.editing.revisions import Chosen, choose
-from flows.editing.saved_tests import as_test, check_answers, keep_test
-from flows.simulation.flow_tests import rehearse
-from flows.simulation.funnel import funnel, under_way
-from flows.simulation.inspector import look_into
-from flows.simulation.simulate import Report, ending, simulate
+from flows.editing.revisions import FlowRevision, resolve_revision
+from flows.editing.saved_tests import build_flow_test, check_answers
+from flows.simulation import inspector
+from flows.simulation.flow_tests import run_flow_tests
+from flows.simulation.funnel import count_active_runs, funnel
+from flows.simulation.simulate import StepReport, run_result, simulate
 from idp.accounts.roles import may, require
 from web.api.admin import flow_schemas as schemas
-from web.api.admin.failures import InvalidDocument, NoSuchThing
-from web.api.admin.object_schemas import page_of, wish_of
-from web.api.admin.objects import page
-from web.api.admin.operations import Calls
-from web.api.admin.preconditions import check, quoted, unless_known
+from web.api.admin.failures import InvalidDocument, ResourceNotFound
+from web.api.admin.object_schemas import page_schema, query_schema
+from web.api.admin.objects import page_response
+from web.api.admin.operations import OperationRouter
+from web.api.admin.preconditions import check_preconditions, conditional_response, quote_etag
 from web.api.admin.requests import ApiRequest
-from web.api.admin.responses import answer, empty
+from web.api.admin.responses import empty_response, json_response
 from web.api.body import BodyParser
 
-operations = Calls("flows")
-_name, _parser = TypeAdapter(Name), BodyParser()
+operations = OperationRouter("flows")
+_name, _parser = TypeAdapter(FlowName), BodyParser()
 _SEE: dict[str, Any] = {"permission": "flows.see"}
 _PRECONDITIONS = ("If-Match", "If-None-Match")
 
@@ -50,7 +50,7 @@ _PRECONDITIONS = ("If-Match", "If-None-Match")
 )
 def get_draft(request: ApiRequest, name: str) -> HttpResponse:
     """Return the draft. The `ETag` header identifies the version."""
-    return unless_known(request, _draft_response(_draft(name)))
+    return conditional_response(request, _draft_response(_draft(name)))
 
 
 @operations.add(
@@ -76,7 +76,7 @@ def put_draft(request: ApiRequest, name: str) -> HttpResponse:
     if document.get("flow", name) != name:
         raise InvalidDocument({"flow": ["The name differs from the one in the path."]})
     before = draft_of(name)
-    check(request, _draft_etag(before) if before else None, required=True)
+    check_preconditions(request, _draft_etag(before) if before else None, required=True)
     by, revision = request.auth.username, before.revision if before else None
     drafts.save_draft(name, {**document, "flow": name}, by=by, revision=revision)
     return _draft_response(_draft(name), 200 if before else 201)
@@ -95,10 +95,10 @@ def put_draft(request: ApiRequest, name: str) -> HttpResponse:
 def delete_draft(request: ApiRequest, name: str) -> HttpResponse:
     """Discard the draft. This can't be undone."""
     draft = _draft(name)
-    check(request, _draft_etag(draft))
+    check_preconditions(request, _draft_etag(draft))
     if not drafts.discard_draft(name, by=request.auth.username, revision=draft.revision):
-        raise drafts.DraftMoved(draft.revision)
-    return empty(204)
+        raise drafts.DraftChanged(draft.revision)
+    return empty_response(204)
 
 
 @operations.add(
@@ -107,18 +107,18 @@ def delete_draft(request: ApiRequest, name: str) -> HttpResponse:
     permission="flows.publish",
     name="publish_flow",
     title="Publish a flow",
-    responses={200: schemas.FlowLive},
+    responses={200: schemas.PublishedFlow},
     errors=(409, 412),
     headers=_PRECONDITIONS[:1],
 )
-def publish_flow(request: ApiRequest, name: str, body: schemas.Publish) -> HttpResponse:
+def publish_flow(request: ApiRequest, name: str, body: schemas.PublishRequest) -> HttpResponse:
     """Publish the draft, after it passed validation and the flow's tests."""
     draft = _draft(name)
-    check(request, _draft_etag(draft))
+    check_preconditions(request, _draft_etag(draft))
     person = request.auth
     more: dict[str, Any] = {"note": body.note, "revision": draft.revision, "names": may(person, "people.see")}
     published = drafts.publish_draft(name, by=person.username, **more)
-    return answer({"version": published.version.number, "changed": published.changed})
+    return json_response({"version": published.version.number, "changed": published.changed})
 
 
 @operations.add(
@@ -127,39 +127,39 @@ def publish_flow(request: ApiRequest, name: str, body: schemas.Publish) -> HttpR
     permission="flows.publish",
     name="roll_back_flow",
     title="Roll back a flow",
-    responses={200: schemas.FlowLive},
+    responses={200: schemas.PublishedFlow},
     errors=(409,),
 )
-def roll_back(request: ApiRequest, name: str, body: schemas.RollBack) -> HttpResponse:
+def roll_back(request: ApiRequest, name: str, body: schemas.RollBackRequest) -> HttpResponse:
     """Publish an earlier version again, unchanged."""
     before = version_of(name, body.version).flow.live
     live = publishing.roll_back(name, body.version, by=request.auth.username, note=body.note)
-    return answer({"version": live.number, "changed": before != live})
+    return json_response({"version": live.number, "changed": before != live})
 
 
 # django-ninja requires Query(...) as the default
 def list_versions(request: ApiRequest, name: str, query: Any = Query(...)) -> HttpResponse:  # noqa: B008
     """Return all published versions, newest first."""
-    return page(request, VERSIONS, query, flow=name)
+    return page_response(request, VERSIONS, query, flow=name)
 
 
 def list_runs(request: ApiRequest, name: str, query: Any = Query(...)) -> HttpResponse:  # noqa: B008
     """Return current and recent runs of this flow."""
-    return page(request, RUNS, query, flow=name)
+    return page_response(request, RUNS, query, flow=name)
 
 
 for _view, _listing, _noun, _needs in (
     (list_versions, VERSIONS, "Version", "flows.see"),
     (list_runs, RUNS, "Run", "runs.inspect"),
 ):
-    _view.__annotations__["query"] = wish_of(_listing, _noun, ("flow",))
+    _view.__annotations__["query"] = query_schema(_listing, _noun, ("flow",))
     operations.add(
         "GET",
         f"/{{slug:name}}/{_listing.name}/",
         permission=_needs,
         name=f"list_flow_{_listing.name}",
         title=f"List flow {_listing.name}",
-        responses={200: page_of(_listing, _noun)},
+        responses={200: page_schema(_listing, _noun)},
         errors=(400,),
     )(_view)
 
@@ -182,7 +182,7 @@ def get_version(request: ApiRequest, name: str, number: int) -> HttpResponse:
         "author": row.author,
         "note": row.note,
     }
-    return answer({**data, "document": row.document, "parts": row.parts})
+    return json_response({**data, "document": row.document, "parts": row.parts})
 
 
 @operations.add(
@@ -201,9 +201,12 @@ def compare(
     new: str = Query("draft", pattern=r"^(live|draft|[1-9][0-9]{0,6})$"),
 ) -> HttpResponse:
     """Return the differences between two of `live`, `draft` and a version number."""
-    sides = [choose(name, str(version_of(name).number) if each == "live" else each) for each in (old, new)]
-    changes = [asdict(each) for each in difference(sides[0].document, sides[1].document)]
-    return answer({"old": sides[0].which, "new": sides[1].which, "changes": changes})
+    sides = [
+        resolve_revision(name, str(version_of(name).number) if each == "live" else each)
+        for each in (old, new)
+    ]
+    changes = [asdict(each) for each in diff_flows(sides[0].document, sides[1].document)]
+    return json_response({"old": sides[0].label, "new": sides[1].label, "changes": changes})
 
 
 @operations.add(
@@ -216,13 +219,17 @@ def compare(
     writes=False,
     **_SEE,
 )
-def validate_flow(request: ApiRequest, name: str, body: schemas.Which) -> HttpResponse:
+def validate_flow(request: ApiRequest, name: str, body: schemas.FlowSelection) -> HttpResponse:
     """Return the problems of a flow, and which of its tests fail. Nothing is saved."""
-    revision = choose(name, body.which)
-    found = lint(revision.document, revision.parts, names={})
+    revision = resolve_revision(name, body.which)
+    found = lint(revision.document, revision.parts, planned_names={})
     names = may(request.auth, "people.see")
-    failed = [] if versions.errors_of(found) else rehearse(revision.document, revision.parts, names=names)
-    return answer({"findings": _findings(found), "tests": _findings(failed)})
+    failed = (
+        []
+        if versions.only_errors(found)
+        else run_flow_tests(revision.document, revision.parts, may_view_people=names)
+    )
+    return json_response({"findings": _findings(found), "tests": _findings(failed)})
 
 
 @operations.add(
@@ -230,17 +237,17 @@ def validate_flow(request: ApiRequest, name: str, body: schemas.Which) -> HttpRe
     "/{slug:name}/simulate",
     name="dry_run_flow",
     title="Dry run a flow",
-    responses={200: schemas.FlowWalk},
+    responses={200: schemas.DryRunResult},
     errors=(409,),
     writes=False,
     **_SEE,
 )
-def dry_run_flow(request: ApiRequest, name: str, body: schemas.Walk) -> HttpResponse:
+def dry_run_flow(request: ApiRequest, name: str, body: schemas.DryRunRequest) -> HttpResponse:
     """Return what each step would do and why. Nothing is saved or sent."""
-    revision = choose(name, body.which)
+    revision = resolve_revision(name, body.which)
     reports = _dry_run(request, revision, body)
-    return answer(
-        {"which": revision.which, "ends": ending(reports), "steps": [asdict(each) for each in reports]}
+    return json_response(
+        {"which": revision.label, "ends": run_result(reports), "steps": [asdict(each) for each in reports]}
     )
 
 
@@ -254,14 +261,14 @@ def dry_run_flow(request: ApiRequest, name: str, body: schemas.Walk) -> HttpResp
     errors=(409, 412),
     headers=_PRECONDITIONS,
 )
-def save_flow_test(request: ApiRequest, name: str, body: schemas.KeptWalk) -> HttpResponse:
+def save_flow_test(request: ApiRequest, name: str, body: schemas.FlowTestRequest) -> HttpResponse:
     """Dry run the flow and add the result to the draft as a test. Without a draft, one is created."""
-    revision, draft = choose(name, body.which), draft_of(name)
-    check(request, _draft_etag(draft) if draft else None)
+    revision, draft = resolve_revision(name, body.which), draft_of(name)
+    check_preconditions(request, _draft_etag(draft) if draft else None)
     reports = _dry_run(request, revision, body)
     check_answers(revision.document, revision.parts, body.answers)
-    test = as_test(body.name, body.person, body.request, body.answers, reports)
-    keep_test(name, test, by=request.auth.username, revision=draft.revision if draft else 0)
+    test = build_flow_test(body.name, body.person, body.request, body.answers, reports)
+    saved_tests.save_flow_test(name, test, by=request.auth.username, revision=draft.revision if draft else 0)
     return _draft_response(_draft(name), 201)
 
 
@@ -286,9 +293,9 @@ def get_funnel(
     names = ("reached", "finished", "refused", "left", "mean_seconds", "median_seconds")
     steps = [
         {"step": step, **{each: getattr(count, each) for each in names}}
-        for step, count in sorted(funnel(row, people=people).items())
+        for step, count in sorted(funnel(row, may_view_people=people).items())
     ]
-    return answer({"version": row.number, "under_way": under_way(name), "steps": steps})
+    return json_response({"version": row.number, "under_way": count_active_runs(name), "steps": steps})
 
 
 @operations.add(
@@ -305,24 +312,30 @@ def inspect_run(request: ApiRequest, name: str, run: str) -> HttpResponse:
     Viewing a run is recorded in the audit log, because it is about a person.
     """
     person = request.auth
-    return answer(asdict(look_into(run, by=person.username, people=may(person, "people.see"), flow=name)))
+    return json_response(
+        asdict(
+            inspector.inspect_run(
+                run, by=person.username, may_view_people=may(person, "people.see"), flow=name
+            )
+        )
+    )
 
 
 router = operations.router
 
 
-def _dry_run(request: ApiRequest, revision: Chosen, body: schemas.Walk) -> list[Report]:
+def _dry_run(request: ApiRequest, revision: FlowRevision, body: schemas.DryRunRequest) -> list[StepReport]:
     if isinstance(body.person, str) and body.person:
         require(request.auth, "people.see")  # the result shows which attributes of the person conditions read
     data: dict[str, Any] = {"parts": revision.parts, "person": body.person or None, "request": body.request}
     names = may(request.auth, "people.see")
-    return simulate(revision.document, body.answers, **data, judges=False, names=names)
+    return simulate(revision.document, body.answers, **data, verify_answers=False, may_view_people=names)
 
 
 def _draft(name: str) -> Any:
     draft = draft_of(name)
     if draft is None:
-        raise NoSuchThing
+        raise ResourceNotFound
     return draft
 
 
@@ -336,9 +349,9 @@ def _draft_etag(draft: Any) -> str:
 
 def _draft_response(draft: Any, status: int = 200) -> HttpResponse:
     try:
-        revision = choose(draft.flow.name, "draft")
-        findings = lint(revision.document, revision.parts, names={})
-    except RefusedFlow as refused:
+        revision = resolve_revision(draft.flow.name, "draft")
+        findings = lint(revision.document, revision.parts, planned_names={})
+    except InvalidFlow as refused:
         findings = refused.findings
     data = {
         "document": draft.document,
@@ -347,8 +360,8 @@ def _draft_response(draft: Any, status: int = 200) -> HttpResponse:
         "updated": draft.updated_at,
     }
     base = draft.base.number if draft.base else None
-    return answer(
-        {**data, "base": base, "findings": _findings(findings)}, status, ETag=quoted(_draft_etag(draft))
+    return json_response(
+        {**data, "base": base, "findings": _findings(findings)}, status, ETag=quote_etag(_draft_etag(draft))
     )
 
 

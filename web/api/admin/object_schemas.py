@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from blueprints.objects.document import KINDS, Document
+from blueprints.objects.document import DOCUMENTS, Document
 from blueprints.objects.registry import KINDS as REGISTRY
-from idp.foundation.listing import LARGEST_PAGE, Column, Listing
+from idp.foundation.listing import MAX_PAGE_SIZE, Column, Listing
 
 _TYPES: dict[str, Any] = {
     "text": str,
@@ -31,9 +31,9 @@ class Rows(BaseModel):
 
 
 @cache
-def shown(kind: str) -> type[BaseModel]:
+def document_schema(kind: str) -> type[BaseModel]:
     """Return the schema of a document in a response, without the key of its secret."""
-    document = KINDS[kind]
+    document = DOCUMENTS[kind]
     fields: Any = {
         name: (each.rebuild_annotation(), Field(title=each.title, description=each.description))
         for name, each in document.model_fields.items()
@@ -43,12 +43,12 @@ def shown(kind: str) -> type[BaseModel]:
 
 
 @cache
-def sent(kind: str, *, change: bool = False) -> type[BaseModel]:
+def body_schema(kind: str, *, change: bool = False) -> type[BaseModel]:
     """Return the schema of a document in a request body.
 
     Its name is in the URL and may be omitted in the body. In a ``change``, every key may be omitted.
     """
-    document, fields = KINDS[kind], dict[str, Any]()
+    document, fields = DOCUMENTS[kind], dict[str, Any]()
     for name, each in document.model_fields.items():
         required = each.is_required() and name != kind and not change
         more: Any = {"title": each.title, "description": each.description}
@@ -69,7 +69,7 @@ def sent(kind: str, *, change: bool = False) -> type[BaseModel]:
 
 
 @cache
-def row_of(listing: Listing, noun: str) -> type[BaseModel]:
+def row_schema(listing: Listing, noun: str) -> type[BaseModel]:
     """Return the schema of a row of this list."""
     columns: dict[str, Any] = {"key": (str, Field(description="The key in this object's path."))}
     columns |= {
@@ -79,14 +79,14 @@ def row_of(listing: Listing, noun: str) -> type[BaseModel]:
 
 
 @cache
-def page_of(listing: Listing, noun: str) -> type[BaseModel]:
+def page_schema(listing: Listing, noun: str) -> type[BaseModel]:
     """Return the schema of one page of this list."""
-    rows: Any = list[row_of(listing, noun)]  # type: ignore[misc]
+    rows: Any = list[row_schema(listing, noun)]  # type: ignore[misc]
     return create_model(f"{noun}Page", __base__=Rows, __doc__=Rows.__doc__, rows=(rows, ...))
 
 
 @cache
-def wish_of(listing: Listing, noun: str, fixed: tuple[str, ...] = ()) -> type[BaseModel]:
+def query_schema(listing: Listing, noun: str, fixed: tuple[str, ...] = ()) -> type[BaseModel]:
     """Return the schema of a list's query parameters.
 
     They are its filters by name, without ``fixed``, and the ones that every list has.
@@ -111,22 +111,24 @@ def wish_of(listing: Listing, noun: str, fixed: tuple[str, ...] = ()) -> type[Ba
         Field("", description="Sort by this column; a minus reverses the order."),
     )
     fields["page"] = (int, Field(1, ge=1, le=_MAX_PAGE))
-    fields["size"] = (int, Field(50, ge=1, le=LARGEST_PAGE))
+    fields["size"] = (int, Field(50, ge=1, le=MAX_PAGE_SIZE))
     return create_model(f"{noun}Query", __config__=ConfigDict(extra="forbid"), **fields)
 
 
-def bodies() -> list[type[BaseModel]]:
+def body_schemas() -> list[type[BaseModel]]:
     """Return the schemas of bodies that a view parses itself."""
-    return [sent(kind, change=change) for kind in KINDS if kind != "flow" for change in (False, True)]
+    return [
+        body_schema(kind, change=change) for kind in DOCUMENTS if kind != "flow" for change in (False, True)
+    ]
 
 
-def answers() -> list[type[BaseModel]]:
+def document_schemas() -> list[type[BaseModel]]:
     """Return the schemas of documents in responses."""
-    return [shown(kind) for kind in KINDS if kind != "flow"]
+    return [document_schema(kind) for kind in DOCUMENTS if kind != "flow"]
 
 
 def _name(kind: str) -> str:
-    return KINDS[kind].__name__.removesuffix("Document")
+    return DOCUMENTS[kind].__name__.removesuffix("Document")
 
 
 def _type(column: Column) -> Any:

@@ -16,36 +16,36 @@ from ninja.params.functions import Query
 from pydantic import BaseModel
 
 from blueprints.objects import edit
-from blueprints.objects.document import KINDS
+from blueprints.objects.document import DOCUMENTS
 from blueprints.objects.registry import KINDS as REGISTRY
 from idp.accounts.roles import NotAllowed, operations_of
 from idp.foundation.errors import message_of
-from idp.foundation.listing import BadWish, Listing, Wish
+from idp.foundation.listing import InvalidListQuery, Listing, ListQuery
 from web.administration.changes import delete, save
 from web.administration.declarations import Action, Resource
 from web.administration.resources import RESOURCES
-from web.api.admin.failures import InvalidDocument, NoSuchThing
-from web.api.admin.object_schemas import page_of, row_of, sent, shown, wish_of
-from web.api.admin.operations import Calls
-from web.api.admin.preconditions import check, quoted, unless_known
+from web.api.admin.failures import InvalidDocument, ResourceNotFound
+from web.api.admin.object_schemas import body_schema, document_schema, page_schema, query_schema, row_schema
+from web.api.admin.operations import OperationRouter
+from web.api.admin.preconditions import check_preconditions, conditional_response, quote_etag
 from web.api.admin.requests import ApiRequest
-from web.api.admin.responses import answer, empty
+from web.api.admin.responses import empty_response, json_response
 from web.api.body import BodyParser
-from web.api.schemas import Acted, Done, Keys
+from web.api.schemas import ActionResult, BulkActionResult, ObjectKeys
 
 _parser = BodyParser()
 _PRECONDITIONS = ("If-Match", "If-None-Match")
 _EXCLUDED = {"runs"}  # listed below their flow, because /runs/ serves the runs of programs
 
 
-def routers() -> list[tuple[str, Router]]:
+def build_routers() -> list[tuple[str, Router]]:
     """Return the routers of all kinds of objects with the first segment of their path."""
     return [(f"/{name}", build_router(each)) for name, each in RESOURCES.items() if name not in _EXCLUDED]
 
 
 def build_router(resource: Resource) -> Router:
     """Return a router with all operations on one kind of object."""
-    operations = Calls(resource.name)
+    operations = OperationRouter(resource.name)
     for action in resource.actions:
         _add_actions(operations, resource, action)
     _add_list(operations, resource)
@@ -57,13 +57,13 @@ def build_router(resource: Resource) -> Router:
     return operations.router
 
 
-def _add_list(operations: Calls, resource: Resource) -> None:
+def _add_list(operations: OperationRouter, resource: Resource) -> None:
     model, noun = resource.listing, _noun(resource)
 
     def view(request: ApiRequest, query: Any = Query(...)) -> HttpResponse:  # noqa: B008 required by django-ninja
-        return page(request, model, query)
+        return page_response(request, model, query)
 
-    view.__annotations__["query"] = wish_of(model, noun)
+    view.__annotations__["query"] = query_schema(model, noun)
     view.__doc__ = f"{resource.about or model.title}"
     operations.add(
         "GET",
@@ -71,12 +71,12 @@ def _add_list(operations: Calls, resource: Resource) -> None:
         permission=resource.see,
         name=f"list_{_plural(resource)}",
         title=f"List {_lower_first(model.title)}",
-        responses={200: page_of(model, noun)},
+        responses={200: page_schema(model, noun)},
         errors=(400,),
     )(view)
 
 
-def page(request: ApiRequest, listing: Listing, query: BaseModel, **fixed: str) -> HttpResponse:
+def page_response(request: ApiRequest, listing: Listing, query: BaseModel, **fixed: str) -> HttpResponse:
     """Return one page of a list, with links to the adjacent pages (RFC 8288).
 
     ``fixed``: filters that the path determines.
@@ -85,9 +85,9 @@ def page(request: ApiRequest, listing: Listing, query: BaseModel, **fixed: str) 
     data |= {name: value.replace("\0", "") for name, value in data.items() if isinstance(value, str)}
     # otherwise a misspelled filter would return every row
     if unknown := [name for name in request.GET if name not in data]:
-        raise BadWish(f"Unknown parameter {unknown[0][:50]!r}. Allowed: {', '.join(data)}.")
+        raise InvalidListQuery(f"Unknown parameter {unknown[0][:50]!r}. Allowed: {', '.join(data)}.")
     filters = {each.name: data[each.name] for each in listing.filters if data.get(each.name)} | fixed
-    rows = listing.page(Wish(data.get("search", ""), filters, data["order"], data["page"], data["size"]))
+    rows = listing.page(ListQuery(data.get("search", ""), filters, data["order"], data["page"], data["size"]))
     body = {
         "rows": rows.rows,
         "total": rows.total,
@@ -95,14 +95,14 @@ def page(request: ApiRequest, listing: Listing, query: BaseModel, **fixed: str) 
         "size": rows.size,
         "has_next": rows.has_next,
     }
-    return answer(body, Link=_links(request, rows.page, rows.has_next))
+    return json_response(body, Link=_links(request, rows.page, rows.has_next))
 
 
-def _add_get(operations: Calls, resource: Resource) -> None:
-    model = shown(resource.kind) if resource.edit else row_of(resource.listing, _noun(resource))
+def _add_get(operations: OperationRouter, resource: Resource) -> None:
+    model = document_schema(resource.kind) if resource.edit else row_schema(resource.listing, _noun(resource))
 
     def look(request: ApiRequest, key: str) -> HttpResponse:
-        return unless_known(request, told(resource, key))
+        return conditional_response(request, object_response(resource, key))
 
     look.__doc__ = f"Return {_with_article(resource)}. The `ETag` header identifies the version."
     operations.add(
@@ -116,15 +116,17 @@ def _add_get(operations: Calls, resource: Resource) -> None:
     )(look)
 
 
-def _add_put(operations: Calls, resource: Resource) -> None:
-    kind, model = resource.kind, shown(resource.kind)
+def _add_put(operations: OperationRouter, resource: Resource) -> None:
+    kind, model = resource.kind, document_schema(resource.kind)
 
     def put(request: ApiRequest, key: str) -> HttpResponse:
-        before = edit.current(kind, key)
-        expect = check(request, before.etag if before else None, required=True)
-        saved = save(resource, document(request, kind, key), request.auth, expect=expect, new=before is None)
+        before = edit.load(kind, key)
+        expect = check_preconditions(request, before.digest if before else None, required=True)
+        saved = save(
+            resource, read_document(request, kind, key), request.auth, expected=expect, new=before is None
+        )
         at = f"/api/{resource.name}/{quote(saved.name, safe='')}" if saved.created else ""
-        return kept(kind, saved.name, 201 if saved.created else 200, Location=at)
+        return document_response(kind, saved.name, 201 if saved.created else 200, Location=at)
 
     noun = _with_article(resource)
     put.__doc__ = f"Create {noun}, or set the given keys of an existing one, which requires `If-Match`."
@@ -136,19 +138,25 @@ def _add_put(operations: Calls, resource: Resource) -> None:
         title=f"Create or update {noun}",
         responses={200: model, 201: model},
         errors=(409, 412, 428),
-        body=sent(kind).__name__,
+        body=body_schema(kind).__name__,
         headers=_PRECONDITIONS,
     )(put)
 
 
-def _add_patch(operations: Calls, resource: Resource) -> None:
+def _add_patch(operations: OperationRouter, resource: Resource) -> None:
     kind = resource.kind
 
     def patch(request: ApiRequest, key: str) -> HttpResponse:
         before = _current(kind, key)
-        expect = check(request, before.etag)
-        save(resource, document(request, kind, key, before.document), request.auth, expect=expect, new=False)
-        return kept(kind, key)
+        expect = check_preconditions(request, before.digest)
+        save(
+            resource,
+            read_document(request, kind, key, before.document),
+            request.auth,
+            expected=expect,
+            new=False,
+        )
+        return document_response(kind, key)
 
     patch.__doc__ = "Change the given keys. All other keys keep their values."
     operations.add(
@@ -157,19 +165,19 @@ def _add_patch(operations: Calls, resource: Resource) -> None:
         permission=resource.edit,
         name=f"update_{_singular(resource)}",
         title=f"Update {_with_article(resource)}",
-        responses={200: shown(kind)},
+        responses={200: document_schema(kind)},
         errors=(409, 412),
-        body=sent(kind, change=True).__name__,
+        body=body_schema(kind, change=True).__name__,
         headers=_PRECONDITIONS,
     )(patch)
 
 
-def _add_delete(operations: Calls, resource: Resource) -> None:
+def _add_delete(operations: OperationRouter, resource: Resource) -> None:
     def remove(request: ApiRequest, key: str) -> HttpResponse:
         """Delete permanently. This can't be undone."""
         before = _current(resource.kind, key)
-        delete(resource, key, request.auth, check(request, before.etag))
-        return empty(204)
+        delete(resource, key, request.auth, check_preconditions(request, before.digest))
+        return empty_response(204)
 
     title, name = f"Delete {_with_article(resource)}", f"delete_{_singular(resource)}"
     operations.add(
@@ -184,18 +192,18 @@ def _add_delete(operations: Calls, resource: Resource) -> None:
     )(remove)
 
 
-def _add_actions(operations: Calls, resource: Resource, action: Action) -> None:
-    words = ". ".join(str(each).rstrip(".") for each in (action.title, action.asks) if each)
-    plain: dict[str, Any] = {"permission": action.operation, "responses": {200: Acted}}
+def _add_actions(operations: OperationRouter, resource: Resource, action: Action) -> None:
+    words = ". ".join(str(each).rstrip(".") for each in (action.title, action.confirmation) if each)
+    plain: dict[str, Any] = {"permission": action.operation, "responses": {200: ActionResult}}
 
     def act(request: ApiRequest, key: str) -> HttpResponse:
-        row = resource.listing.one(key)
+        row = resource.listing.get(key)
         if row is None:
-            raise NoSuchThing
-        return answer({"changed": action.run(row, request.auth)})
+            raise ResourceNotFound
+        return json_response({"changed": action.run(row, request.auth)})
 
-    def act_in_bulk(request: ApiRequest, body: Keys) -> HttpResponse:
-        return answer(
+    def act_in_bulk(request: ApiRequest, body: ObjectKeys) -> HttpResponse:
+        return json_response(
             {
                 "results": [
                     _run_action(resource, action, key, request.auth) for key in dict.fromkeys(body.keys)
@@ -204,7 +212,7 @@ def _add_actions(operations: Calls, resource: Resource, action: Action) -> None:
         )
 
     act.__doc__, act_in_bulk.__doc__ = f"{words}.", f"{words}. Returns a result for each object."
-    bulk: dict[str, Any] = {**plain, "responses": {200: Done}}
+    bulk: dict[str, Any] = {**plain, "responses": {200: BulkActionResult}}
     verb, tail = _split_name(action.name)
     first, last = _snake(verb), _snake(tail)
     operations.add(
@@ -227,36 +235,36 @@ def _add_actions(operations: Calls, resource: Resource, action: Action) -> None:
 
 def _run_action(resource: Resource, action: Action, key: str, person: Any) -> dict[str, str]:
     """Run the action for one object of a bulk request and return the outcome."""
-    row = resource.listing.one(key.replace("\0", ""))
+    row = resource.listing.get(key.replace("\0", ""))
     if row is None:
-        return {"key": key, "outcome": "not_found", "message": message_of(NoSuchThing)}
+        return {"key": key, "outcome": "not_found", "message": message_of(ResourceNotFound)}
     try:
         return {"key": key, "outcome": "changed" if action.run(row, person) else "unchanged", "message": ""}
     except NotAllowed as error:
         return {"key": key, "outcome": "not_allowed", "message": str(error)}
-    except (edit.Refused, edit.NotThere, edit.Moved) as error:
+    except (edit.InvalidObject, edit.ObjectNotFound, edit.EditConflict) as error:
         return {"key": key, "outcome": "refused", "message": str(error)}
 
 
-def told(resource: Resource, key: str) -> HttpResponse:
-    """Return one object in its current state, with its ETag; raise NoSuchThing."""
+def object_response(resource: Resource, key: str) -> HttpResponse:
+    """Return one object in its current state, with its ETag; raise ResourceNotFound."""
     if resource.edit:
-        return kept(resource.kind, key)
-    row = resource.listing.one(key)
+        return document_response(resource.kind, key)
+    row = resource.listing.get(key)
     if row is None:
-        raise NoSuchThing
-    body = resource.listing.told(row)
+        raise ResourceNotFound
+    body = resource.listing.as_json(row)
     state = json.dumps(body, sort_keys=True, cls=DjangoJSONEncoder)
-    return answer(body, ETag=quoted(hashlib.sha256(state.encode()).hexdigest()[:32]))
+    return json_response(body, ETag=quote_etag(hashlib.sha256(state.encode()).hexdigest()[:32]))
 
 
-def kept(kind: str, key: str, status: int = 200, **headers: str) -> HttpResponse:
-    """Return one document in its current state, with its ETag; raise NoSuchThing."""
+def document_response(kind: str, key: str, status: int = 200, **headers: str) -> HttpResponse:
+    """Return one document in its current state, with its ETag; raise ResourceNotFound."""
     current = _current(kind, key)
-    return answer(current.document, status, ETag=quoted(current.etag), **headers)
+    return json_response(current.document, status, ETag=quote_etag(current.digest), **headers)
 
 
-def document(
+def read_document(
     request: ApiRequest, kind: str, key: str, current: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Return the body as a document of this kind and name; raise InvalidDocument.
@@ -264,25 +272,27 @@ def document(
     Required keys that the body omits are taken from ``current``.
     """
     body = _parser.parse_body(request)
-    as_kept = REGISTRY[kind].as_kept
+    as_kept = REGISTRY[kind].normalize_name
     if as_kept(str(body.get(kind, key))) != as_kept(key):
         raise InvalidDocument({kind: ["The name differs from the one in the path."]})
     needed = (
-        [name for name, field in KINDS[kind].model_fields.items() if field.is_required()] if current else []
+        [name for name, field in DOCUMENTS[kind].model_fields.items() if field.is_required()]
+        if current
+        else []
     )
     data = {**{name: current[name] for name in needed if current}, **body, kind: key}
     try:
         rights = operations_of(request.auth)
-        edit.checked(kind, data, strict=True, rights=rights)
-    except edit.Refused as wrong:
+        edit.validate(kind, data, strict=True, rights=rights)
+    except edit.InvalidObject as wrong:
         raise InvalidDocument(wrong.errors) from None
     return data
 
 
-def _current(kind: str, key: str) -> edit.Current:
-    current = edit.current(kind, key)
+def _current(kind: str, key: str) -> edit.CurrentObject:
+    current = edit.load(kind, key)
     if current is None:
-        raise NoSuchThing
+        raise ResourceNotFound
     return current
 
 

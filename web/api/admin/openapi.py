@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 from blueprints.objects.document import DeviceSettings
 from web.api import errors
 from web.api.admin import failures
-from web.api.admin.object_schemas import answers, bodies
+from web.api.admin.object_schemas import body_schemas, document_schemas
 
 _REF = "#/components/schemas/{model}"
 _ANY_FLOW = {
@@ -31,10 +31,10 @@ _LOCATION: _Header = ("Location", "The address of the new object.", False)
 _ADMIN = "AccessToken"
 
 
-def described(document: dict[str, Any]) -> dict[str, Any]:
+def complete_document(document: dict[str, Any]) -> dict[str, Any]:
     """Return the complete document."""
     schemas = document["components"]["schemas"]
-    schemas |= models_json_schema([(model, "validation") for model in bodies()], ref_template=_REF)[1][
+    schemas |= models_json_schema([(model, "validation") for model in body_schemas()], ref_template=_REF)[1][
         "$defs"
     ]
     schemas["AnyFlow"] = _ANY_FLOW
@@ -52,7 +52,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
 
 def _without_defaults() -> list[str]:
     """Return the names of schemas without defaults: a key that is omitted keeps its value."""
-    models: list[type[BaseModel]] = [*bodies(), *answers(), DeviceSettings]
+    models: list[type[BaseModel]] = [*body_schemas(), *document_schemas(), DeviceSettings]
     return [model.__name__ for model in models]
 
 
@@ -67,7 +67,7 @@ def _share(operation: dict[str, Any], shared: dict[str, Any]) -> None:
 
 def _complete(method: str, operation: dict[str, Any]) -> None:
     is_admin = _is_admin_operation(operation)
-    meaning = failures.MEANING if is_admin else errors.MEANING
+    meaning = failures.DESCRIPTIONS if is_admin else errors.DESCRIPTIONS
     for status, response in operation["responses"].items():
         response["description"] = meaning.get(status, response["description"])
         headers = (

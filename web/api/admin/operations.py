@@ -11,23 +11,23 @@ from ninja import Router
 from ninja.operation import Operation
 from ninja.security.base import AuthBase
 
-from idp.accounts.roles import allowed, require
-from idp.oauth.bearer import open_token
+from idp.accounts.roles import require, roles_by_operation
+from idp.oauth.bearer import authenticate_token
 from idp.oauth.errors import InsufficientScope, MissingToken
-from web.api.admin.failures import BODY, NoSuchThing, WrongType, declared
-from web.api.body import is_another_type
-from web.pages.oauth import issuer_of
+from web.api.admin.failures import BODY, ResourceNotFound, UnsupportedMediaType, error_schemas
+from web.api.body import has_other_content_type
+from web.pages.oauth import get_issuer
 
 READ, WRITE = "foyer:read", "foyer:write"
 
 
-class AnyText(StringConverter):
+class AnyTextConverter(StringConverter):
     """Matches the rest of a path, including slashes and line breaks."""
 
     regex = "(?s:.+)"
 
 
-register_converter(AnyText, "any")
+register_converter(AnyTextConverter, "any")
 _View = Callable[..., Any]
 
 
@@ -45,7 +45,7 @@ class AccessToken(AuthBase):
     def __init__(self, operation: str, *, writes: bool) -> None:
         super().__init__()
         # fail at startup, not at the first request, if the operation is not in the matrix
-        allowed()[operation]
+        roles_by_operation()[operation]
         self.operation, self.scopes = operation, {WRITE} if writes else {READ, WRITE}
 
     def __call__(self, request: HttpRequest) -> Any:
@@ -54,22 +54,22 @@ class AccessToken(AuthBase):
         A service account is not a person and never an administrator.
         """
         if "\0" in request.path_info:
-            raise NoSuchThing
+            raise ResourceNotFound
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not sent.strip():
             raise MissingToken
-        token = open_token(sent.strip(), issuer_of(request))
+        token = authenticate_token(sent.strip(), get_issuer(request))
         if not token.scopes & self.scopes:
             raise InsufficientScope(
                 f"Requires the scope {WRITE if WRITE in self.scopes and len(self.scopes) == 1 else READ}."
             )
         require(token.person, self.operation)
-        if request.method != "GET" and is_another_type(request):
-            raise WrongType
+        if request.method != "GET" and has_other_content_type(request):
+            raise UnsupportedMediaType
         return token.person
 
 
-class Calls:
+class OperationRouter:
     """The operations below one path. None can be added without its permission."""
 
     def __init__(self, tag: str) -> None:
@@ -99,7 +99,7 @@ class Calls:
         token = AccessToken(permission, writes=method != "GET" if writes is None else writes)
         scopes = " or ".join(f"`{each}`" for each in sorted(token.scopes))
         requirement = f"Requires the permission `{permission}` and the scope {scopes}."
-        error_models = declared(401, 403, 404, 405, *errors, *(BODY if sent else ()))
+        error_models = error_schemas(401, 403, 404, 405, *errors, *(BODY if sent else ()))
 
         def register(view: _View) -> _View:
             registered = self.router.api_operation(

@@ -8,14 +8,14 @@ from django.http import HttpResponse
 from pydantic import BaseModel, Field
 
 from idp.accounts.roles import may
-from idp.devices.timeline import waiting
-from idp.events.statistics import SERIES, SPANS, chart
-from web.administration.alerts import concerns
-from web.api.admin.operations import Calls
+from idp.devices.timeline import pending_devices
+from idp.events.statistics import SERIES, SPANS, build_chart
+from web.administration.alerts import find_alerts
+from web.api.admin.operations import OperationRouter
 from web.api.admin.requests import ApiRequest
-from web.api.admin.responses import answer
+from web.api.admin.responses import json_response
 
-operations = Calls("overview")
+operations = OperationRouter("overview")
 _FORMATTERS: Mapping[str, Callable[[Any], Any]] = {
     "unguarded": list,
     "drifted": len,
@@ -55,7 +55,7 @@ class RetiringKey(BaseModel):
     until: datetime
 
 
-class Concerns(BaseModel):
+class AlertOverview(BaseModel):
     """What needs attention. null: your role can't see it."""
 
     unguarded: list[str] | None = Field(description="People with a role and no second factor, at most 20.")
@@ -85,14 +85,16 @@ def get_statistics(request: ApiRequest, over: Literal["hour", "day"] = "hour") -
 
     The counts cover the last hour by the minute, or the last day by the half hour.
     """
-    counts = chart(SPANS[over])
+    counts = build_chart(SPANS[over])
     series = [
         {"name": each.name, "title": each.title, "good": each.good, "kinds": each.kinds}
         | {"total": counts.total(each.name), "counts": counts.counts[each.name]}
         for each in SERIES
     ]
-    data = {"over": over, "begins": counts.begins, "seconds": counts.span.seconds, "series": series}
-    return answer({**data, "waiting": waiting(0).count if may(request.auth, "devices.see") else None})
+    data = {"over": over, "begins": counts.start, "seconds": counts.span.seconds, "series": series}
+    return json_response(
+        {**data, "waiting": pending_devices(0).count if may(request.auth, "devices.see") else None}
+    )
 
 
 @operations.add(
@@ -101,12 +103,12 @@ def get_statistics(request: ApiRequest, over: Literal["hour", "day"] = "hour") -
     permission="overview.see",
     name="get_concerns",
     title="Get what needs attention",
-    responses={200: Concerns},
+    responses={200: AlertOverview},
 )
 def get_concerns(request: ApiRequest) -> HttpResponse:
     """Return what needs attention, as shown on the console's overview."""
-    found = concerns(lambda operation: may(request.auth, operation))
-    return answer(
+    found = find_alerts(lambda operation: may(request.auth, operation))
+    return json_response(
         {name: render(found[name]) if name in found else None for name, render in _FORMATTERS.items()}
     )
 

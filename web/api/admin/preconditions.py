@@ -5,56 +5,56 @@ import re
 from django.http import HttpRequest, HttpResponse
 
 from idp.foundation.errors import Changed, Conflict
-from web.api.admin.responses import empty
+from web.api.admin.responses import empty_response
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 ANY = "*"
 
 
-class Failed(Changed):
+class PreconditionFailed(Changed):
     """The precondition doesn't match the current version. Read it again."""
 
 
-class Wanted(Conflict):
+class PreconditionRequired(Conflict):
     """It already exists. Send If-Match with the ETag you last read, or If-Match: * to overwrite it."""
 
     status = 428
     code = "precondition_required"
 
 
-def quoted(etag: str) -> str:
+def quote_etag(etag: str) -> str:
     """Return the ETag as it is written in a header."""
     return f'"{etag}"'
 
 
-def check(request: HttpRequest, etag: str | None, *, required: bool = False) -> str | None:
+def check_preconditions(request: HttpRequest, etag: str | None, *, required: bool = False) -> str | None:
     """Check the preconditions and return the ETag that the caller expects, None for any.
 
     ``etag``: that of the current object, None if there is none. ``required``: the caller must state which one
-    it has read. Raise Failed if a precondition does not match, and Wanted if one is required, the object
-    exists and the caller states none.
+    it has read. Raise PreconditionFailed if a precondition does not match, and Wanted if one is required, the
+    object exists and the caller states none.
     """
     expected, absent = (
         _parse_tags(request, "If-Match", weak=False),
         _parse_tags(request, "If-None-Match", weak=True),
     )
     if absent is not None and etag is not None and (ANY in absent or etag in absent):
-        raise Failed
+        raise PreconditionFailed
     if expected is None:
         if required and etag is not None:
-            raise Wanted
+            raise PreconditionRequired
         return None
     if etag is None or not (ANY in expected or etag in expected):
-        raise Failed
+        raise PreconditionFailed
     return None if ANY in expected else etag
 
 
-def unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def conditional_response(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Return 304 without a body if the caller already has this version (section 13.1.2)."""
     known = _parse_tags(request, "If-None-Match", weak=True)
     if known is None or not (ANY in known or response["ETag"].strip('"') in known):
         return response
-    return empty(304, ETag=response["ETag"])
+    return empty_response(304, ETag=response["ETag"])
 
 
 def _parse_tags(request: HttpRequest, header: str, *, weak: bool) -> set[str] | None:

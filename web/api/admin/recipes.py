@@ -6,24 +6,24 @@ from typing import Any
 from django.http import HttpResponse
 from pydantic import BaseModel, Field
 
-from blueprints.objects import edit
-from blueprints.objects.recipes import RECIPES, Answers, Recipe, make, scopes_for
+from blueprints.objects import edit, recipes
+from blueprints.objects.recipes import RECIPES, Recipe, RecipeInput, scopes_for
 from idp.accounts.people import group_names
 from idp.accounts.roles import operations_of
-from idp.oauth.snippets import snippets
+from idp.oauth.snippets import build_snippets
 from web.administration.resources import RESOURCES
-from web.api.admin.failures import InvalidDocument, NoSuchThing
-from web.api.admin.object_schemas import shown
-from web.api.admin.operations import Calls
-from web.api.admin.preconditions import quoted
+from web.api.admin.failures import InvalidDocument, ResourceNotFound
+from web.api.admin.object_schemas import document_schema
+from web.api.admin.operations import OperationRouter
+from web.api.admin.preconditions import quote_etag
 from web.api.admin.requests import ApiRequest
-from web.api.admin.responses import answer
-from web.pages.oauth import issuer_of
+from web.api.admin.responses import json_response
+from web.pages.oauth import get_issuer
 
-_RECIPES, _APPLICATIONS = Calls("recipes"), Calls("applications")
+_RECIPES, _APPLICATIONS = OperationRouter("recipes"), OperationRouter("applications")
 
 
-class RecipeAnswers(Answers):
+class RecipeAnswers(RecipeInput):
     """Answers to the questions of a recipe."""
 
 
@@ -89,13 +89,13 @@ class ApplicationSetup(BaseModel):
     programs: list[SetupProgram]
 
 
-class MadeApplication(ApplicationSetup):
+class CreatedApplicationSetup(ApplicationSetup):
     """The created application.
 
     Its client secret is shown only here, and is part of the sample programs in this response.
     """
 
-    application: shown("application")  # type: ignore[valid-type]
+    application: document_schema("application")  # type: ignore[valid-type]
     client_secret: str = Field(description="Empty: public clients have no secret.")
 
 
@@ -109,7 +109,9 @@ class MadeApplication(ApplicationSetup):
 )
 def list_recipes(request: ApiRequest) -> HttpResponse:
     """Return all recipes: kinds of applications that are configured by a few answers."""
-    return answer({"recipes": [_recipe_data(each, operations_of(request.auth)) for each in RECIPES.values()]})
+    return json_response(
+        {"recipes": [_recipe_data(each, operations_of(request.auth)) for each in RECIPES.values()]}
+    )
 
 
 @_RECIPES.add(
@@ -118,26 +120,30 @@ def list_recipes(request: ApiRequest) -> HttpResponse:
     permission="applications.edit",
     name="create_application_from_recipe",
     title="Create an application from a recipe",
-    responses={201: MadeApplication},
+    responses={201: CreatedApplicationSetup},
     errors=(409,),
 )
 def create_application(request: ApiRequest, name: str, body: RecipeAnswers) -> HttpResponse:
     """Create an application from a recipe. Its client secret, if any, is shown only in this response."""
     recipe = RECIPES.get(name)
     if recipe is None:
-        raise NoSuchThing
-    if unknown := [each for each in recipe.left_out if each in body.model_fields_set]:
+        raise ResourceNotFound
+    if unknown := [each for each in recipe.excluded_questions if each in body.model_fields_set]:
         raise InvalidDocument({each: ["This recipe has no such question."] for each in unknown})
-    created = make(recipe, body, by=request.auth.username, rights=operations_of(request.auth))
-    application = edit.current("application", created.name)
+    created = recipes.create_application(
+        recipe, body, by=request.auth.username, rights=operations_of(request.auth)
+    )
+    application = edit.load("application", created.name)
     if application is None:  # deleted in the meantime
-        raise NoSuchThing
+        raise ResourceNotFound
     data = {
         "application": application.document,
         "client_secret": created.secret,
         **_setup_data(request, created.name, created.secret),
     }
-    return answer(data, 201, ETag=quoted(application.etag), Location=f"/api/applications/{created.name}")
+    return json_response(
+        data, 201, ETag=quote_etag(application.digest), Location=f"/api/applications/{created.name}"
+    )
 
 
 @_APPLICATIONS.add(
@@ -150,20 +156,20 @@ def create_application(request: ApiRequest, name: str, body: RecipeAnswers) -> H
 )
 def get_setup(request: ApiRequest, key: str) -> HttpResponse:
     """Return the configuration and sample programs for this application."""
-    return answer(_setup_data(request, key))
+    return json_response(_setup_data(request, key))
 
 
 ROUTERS = (("/recipes", _RECIPES.router), ("/applications", _APPLICATIONS.router))
 
 
 def _setup_data(request: ApiRequest, name: str, secret: str = "") -> dict[str, Any]:
-    row = RESOURCES["applications"].listing.one(name)
+    row = RESOURCES["applications"].listing.get(name)
     if row is None:
-        raise NoSuchThing
-    issuer = issuer_of(request)
+        raise ResourceNotFound
+    issuer = get_issuer(request)
     programs = [
         {"program": each.program, "language": each.language, "suffix": each.suffix, "text": each.text}
-        for each in snippets(row, issuer, secret)
+        for each in build_snippets(row, issuer, secret)
     ]
     return {"issuer": issuer, "client_id": row.client_id, "programs": programs}
 
@@ -185,7 +191,7 @@ def _recipe_data(recipe: Recipe, rights: Collection[str]) -> dict[str, Any]:
                 "required": field.is_required(),
                 "choices": [{"value": value, "title": title} for value, title in choices.get(name, ())],
             }
-            for name, field in Answers.model_fields.items()
-            if name not in recipe.left_out
+            for name, field in RecipeInput.model_fields.items()
+            if name not in recipe.excluded_questions
         ],
     }

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpResponse, JsonResponse
 
 
-def answer(data: Any, status: int = 200, **headers: str) -> JsonResponse:
+def json_response(data: Any, status: int = 200, **headers: str) -> JsonResponse:
     """Return JSON.
 
     ``headers``: named with underscores instead of hyphens; empty ones are omitted.
@@ -14,7 +14,7 @@ def answer(data: Any, status: int = 200, **headers: str) -> JsonResponse:
     return JsonResponse(data, status=status, headers=named)
 
 
-def empty(status: int, **headers: str) -> HttpResponse:
+def empty_response(status: int, **headers: str) -> HttpResponse:
     """Return a response without a body and therefore without a content type."""
     response = HttpResponse(
         status=status, headers={name.replace("_", "-"): value for name, value in headers.items()}

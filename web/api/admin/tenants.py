@@ -9,38 +9,38 @@ from django.http import HttpResponse
 from django.urls import reverse
 from pydantic import BaseModel, Field
 
-from blueprints.objects import edit
-from blueprints.objects.new_tenants import Wanted, link_for, make
+from blueprints.objects import edit, new_tenants
+from blueprints.objects.new_tenants import TenantSpec, create_recovery_token
 from idp.accounts.people import administrators
 from idp.accounts.roles import operations_of
 from idp.events.changes import decide_domain
 from idp.tenancy.scope import tenant_scope
 from web.administration.resources import RESOURCES
-from web.api.admin.failures import NoSuchThing
-from web.api.admin.object_schemas import row_of
-from web.api.admin.objects import told
-from web.api.admin.operations import Calls
+from web.api.admin.failures import ResourceNotFound
+from web.api.admin.object_schemas import row_schema
+from web.api.admin.objects import object_response
+from web.api.admin.operations import OperationRouter
 from web.api.admin.requests import ApiRequest
-from web.api.admin.responses import answer
-from web.api.schemas import Acted, NewTenant, Sent, WayIn
-from web.pages.oauth import site_of
+from web.api.admin.responses import json_response
+from web.api.schemas import ActionResult, CreatedRecoveryLink, NewTenant, RequestBody
+from web.pages.oauth import tenant_origin
 
-operations = Calls("tenants")
+operations = OperationRouter("tenants")
 
 
-class TenantDomains(Sent):
+class TenantDomains(RequestBody):
     """The domains of a tenant."""
 
     domains: list[str] = Field(max_length=100, examples=[["login.example.com", "*.login.example.com"]])
 
 
-class AskedDomain(Sent):
+class RequestedDomain(RequestBody):
     """A domain that the tenant requested."""
 
     domain: str = Field(min_length=1, max_length=253, examples=["login.example.com"])
 
 
-class Administrator(Sent):
+class AdministratorSelection(RequestBody):
     """The administrator who gets the link."""
 
     person: str = Field(
@@ -60,7 +60,7 @@ class Administrators(BaseModel):
     permission="tenants.edit",
     name="create_tenant",
     title="Create a tenant",
-    responses={201: WayIn},
+    responses={201: CreatedRecoveryLink},
     errors=(409,),
 )
 def create_tenant(request: ApiRequest, body: NewTenant) -> HttpResponse:
@@ -68,11 +68,11 @@ def create_tenant(request: ApiRequest, body: NewTenant) -> HttpResponse:
 
     Only on the default tenant's host, for its owner.
     """
-    created = make(
-        Wanted(**{name: value.replace("\0", "") for name, value in body.model_dump().items()}),
+    created = new_tenants.create_tenant(
+        TenantSpec(**{name: value.replace("\0", "") for name, value in body.model_dump().items()}),
         by=request.auth.username,
     )
-    return answer({"recovery_url": _recovery_url(request, body.domain, created.token)}, 201)
+    return json_response({"recovery_url": _recovery_url(request, body.domain, created.token)}, 201)
 
 
 @operations.add(
@@ -81,7 +81,7 @@ def create_tenant(request: ApiRequest, body: NewTenant) -> HttpResponse:
     permission="tenants.edit",
     name="update_tenant",
     title="Update a tenant",
-    responses={200: row_of(RESOURCES["tenants"].listing, "Tenant")},
+    responses={200: row_schema(RESOURCES["tenants"].listing, "Tenant")},
     errors=(409, 412),
 )
 def update_tenant(request: ApiRequest, key: str, body: TenantDomains) -> HttpResponse:
@@ -97,7 +97,7 @@ def update_tenant(request: ApiRequest, key: str, body: TenantDomains) -> HttpRes
             new=False,
             rights=rights,
         )
-    return told(RESOURCES["tenants"], row.name)
+    return object_response(RESOURCES["tenants"], row.name)
 
 
 @operations.add(
@@ -106,9 +106,9 @@ def update_tenant(request: ApiRequest, key: str, body: TenantDomains) -> HttpRes
     permission="tenants.edit",
     name="approve_domain",
     title="Approve a domain",
-    responses={200: Acted},
+    responses={200: ActionResult},
 )
-def approve_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResponse:
+def approve_domain(request: ApiRequest, key: str, body: RequestedDomain) -> HttpResponse:
     """Approve a domain that the tenant requested. The domain then leads to this tenant."""
     return _decide(request, key, body.domain, approve=True)
 
@@ -119,9 +119,9 @@ def approve_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResp
     permission="tenants.edit",
     name="reject_domain",
     title="Reject a domain",
-    responses={200: Acted},
+    responses={200: ActionResult},
 )
-def reject_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpResponse:
+def reject_domain(request: ApiRequest, key: str, body: RequestedDomain) -> HttpResponse:
     """Reject a domain that the tenant requested."""
     return _decide(request, key, body.domain, approve=False)
 
@@ -137,7 +137,7 @@ def reject_domain(request: ApiRequest, key: str, body: AskedDomain) -> HttpRespo
 def list_administrators(request: ApiRequest, key: str) -> HttpResponse:
     """Return the administrators of a tenant, for whom a recovery link can be created."""
     with tenant_scope(_row(key)):
-        return answer({"people": administrators()})
+        return json_response({"people": administrators()})
 
 
 @operations.add(
@@ -146,21 +146,22 @@ def list_administrators(request: ApiRequest, key: str) -> HttpResponse:
     permission="tenants.edit",
     name="create_tenant_recovery_link",
     title="Create a recovery link for a tenant's administrator",
-    responses={200: WayIn},
+    responses={200: CreatedRecoveryLink},
     errors=(409,),
 )
-def create_recovery_link(request: ApiRequest, key: str, body: Administrator) -> HttpResponse:
+def create_recovery_link(request: ApiRequest, key: str, body: AdministratorSelection) -> HttpResponse:
     """Create a one-time recovery link for an administrator, shown only in this response."""
     row = _row(key)
     domain = next(
-        (each for each in RESOURCES["tenants"].listing.told(row)["domains"] if not each.startswith("*")), ""
+        (each for each in RESOURCES["tenants"].listing.as_json(row)["domains"] if not each.startswith("*")),
+        "",
     )
     if not domain:
-        raise edit.Refused({"": ["Add a domain first: the link needs one."]})
-    token = link_for(row.name, body.person, by=request.auth)
+        raise edit.InvalidObject({"": ["Add a domain first: the link needs one."]})
+    token = create_recovery_token(row.name, body.person, by=request.auth)
     if not token:
-        raise NoSuchThing
-    return answer({"recovery_url": _recovery_url(request, domain, token)})
+        raise ResourceNotFound
+    return json_response({"recovery_url": _recovery_url(request, domain, token)})
 
 
 router = operations.router
@@ -168,15 +169,15 @@ router = operations.router
 
 def _decide(request: ApiRequest, key: str, name: str, *, approve: bool) -> HttpResponse:
     with tenant_scope(_row(key)):
-        return answer({"changed": decide_domain(name, approve=approve, by=request.auth.username)})
+        return json_response({"changed": decide_domain(name, approve=approve, by=request.auth.username)})
 
 
 def _row(key: str) -> Any:
-    row = RESOURCES["tenants"].listing.one(key)
+    row = RESOURCES["tenants"].listing.get(key)
     if row is None:
-        raise NoSuchThing
+        raise ResourceNotFound
     return row
 
 
 def _recovery_url(request: ApiRequest, domain: str, token: str) -> str:
-    return site_of(request, domain) + reverse("recover", args=[token])
+    return tenant_origin(request, domain) + reverse("recover", args=[token])

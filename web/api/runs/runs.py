@@ -16,13 +16,22 @@ from ninja.security.base import AuthBase
 
 from flows.documents.designations import CREDENTIAL_SETUP
 from flows.engine import executor
-from flows.engine.page import Page
+from flows.engine.page import RunPage
 from idp.accounts import sessions
 from idp.accounts.known_browsers import KnownBrowser
 from idp.events.origin import current_origin
 from idp.foundation.sealing import Sealed, new_token
-from web.api.errors import READ, WRITE, NoSecret, declared
-from web.api.schemas import Answer, Begin, Begun, Challenge, Opened, Restart, RunField, Throttled
+from web.api.errors import READ, WRITE, MissingRunSecret, error_schemas
+from web.api.schemas import (
+    Challenge,
+    NewRun,
+    RestartRun,
+    RunField,
+    StartedRun,
+    StartRun,
+    StepAnswer,
+    Throttled,
+)
 
 _TEXT_MEMBERS = ("run", "kind", "title", "description", "step", "stage", "person", "message", "url")
 
@@ -46,17 +55,17 @@ class JsonClient:
         self.session = executor.session_of(run, self.nonce) if run else None
         self.address: str = request.META.get("REMOTE_ADDR", "")
         self.agent: str = current_origin().agent
-        self.known = KnownBrowser()
+        self.known_browser = KnownBrowser()
 
-    def committed(self, results: list[Any]) -> None:
+    def on_commit(self, results: list[Any]) -> None:
         """Take over a session that a step has started, and drop one that it has ended.
 
         The key of a new session is discarded.
         """
         for result in results:
-            if isinstance(result, sessions.Opened):
-                self.session = sessions.alive(result.session)
-            elif isinstance(result, sessions.Closed):
+            if isinstance(result, sessions.IssuedSession):
+                self.session = sessions.find_by_id(result.session)
+            elif isinstance(result, sessions.EndedSession):
                 self.session = None
 
 
@@ -69,31 +78,31 @@ class RunSecret(AuthBase):
     openapi_description = "`Run`, a space, and the secret that `POST /api/runs/` returned."
 
     def __call__(self, request: HttpRequest) -> str:
-        """Return the secret from the header; raise NoSecret. The engine checks whose it is."""
+        """Return the secret from the header; raise MissingRunSecret. The engine checks whose it is."""
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "run" or not secret.strip():
-            raise NoSecret
+            raise MissingRunSecret
         return secret.strip()
 
 
 @router.post(
     "/",
-    response={201: Begun, **declared(*WRITE)},
+    response={201: StartedRun, **error_schemas(*WRITE)},
     operation_id="start_run",
     summary="Start a run",
     url_name="runs",
 )
-def start_run(request: RunRequest, body: Begin) -> Status[Begun]:
+def start_run(request: RunRequest, body: StartRun) -> Status[StartedRun]:
     """Start a run and return its secret and its first challenge."""
     client = JsonClient(request, secret := new_token())
     hints = {"user_code": Sealed.of(body.user_code[:64])} if body.user_code else {}
     run = executor.start(body.purpose, client, hints=hints)
-    return Status(201, Begun(secret=secret, **_first_challenge(run, client)))
+    return Status(201, StartedRun(secret=secret, **_first_challenge(run, client)))
 
 
 @router.get(
     "/{slug:run}/",
-    response={200: Challenge, **declared(*READ)},
+    response={200: Challenge, **error_schemas(*READ)},
     auth=RunSecret(),
     operation_id="get_run",
     summary="Get a run",
@@ -102,25 +111,25 @@ def start_run(request: RunRequest, body: Begin) -> Status[Begun]:
 def get_run(request: RunRequest, run: str) -> Challenge:
     """Return the current challenge. Reading it changes nothing."""
     client = _client(request, run)
-    return Challenge(**_challenge_members(_end_session_if_over(executor.look(run, client), client)))
+    return Challenge(**_challenge_members(_end_session_if_over(executor.get_page(run, client), client)))
 
 
 @router.post(
     "/{slug:run}/",
-    response={200: Challenge, **declared(401, *WRITE), 429: Throttled},
+    response={200: Challenge, **error_schemas(401, *WRITE), 429: Throttled},
     auth=RunSecret(),
     operation_id="answer_step",
     summary="Answer a step",
     url_name="run",
 )
 def answer_step(
-    request: RunRequest, response: HttpResponse, run: str, body: Answer
+    request: RunRequest, response: HttpResponse, run: str, body: StepAnswer
 ) -> Challenge | Status[Throttled]:
     """Answer the current challenge. Return the next one, or the same one with the errors."""
     client = _client(request, run)
-    page = executor.look(run, client)
+    page = executor.get_page(run, client)
     if page.token and page.step == body.step:
-        page = executor.answer(run, client, executor.Answer(body.step, page.token, body.answer))
+        page = executor.submit_answer(run, client, executor.Answer(body.step, page.token, body.answer))
     members = _challenge_members(_end_session_if_over(page, client))
     if not page.retry_at:
         return Challenge(**members)
@@ -130,19 +139,19 @@ def answer_step(
 
 @router.post(
     "/{slug:run}/restart",
-    response={201: Opened, **declared(401, 409, *WRITE)},
+    response={201: NewRun, **error_schemas(401, 409, *WRITE)},
     auth=RunSecret(),
     operation_id="restart_run",
     summary="Restart a run",
     url_name="restart",
 )
-def restart_run(request: RunRequest, run: str, body: Restart) -> Status[Opened]:
+def restart_run(request: RunRequest, run: str, body: RestartRun) -> Status[NewRun]:
     """Start the flow again as a new run with the same secret. The old run ends."""
     client = _client(request, run)
-    again = executor.restart(run, client, executor.look(run, client).restart, keep=body.keep)
+    again = executor.restart(run, client, executor.get_page(run, client).restart, keep_facts=body.keep)
     if client.session and not body.keep:
         sessions.end(client.session.pk, why="run restarted")
-    return Status(201, Opened(**_first_challenge(again, _client(request, again))))
+    return Status(201, NewRun(**_first_challenge(again, _client(request, again))))
 
 
 def _client(request: RunRequest, run: str) -> JsonClient:
@@ -153,11 +162,11 @@ def _first_challenge(run: str, client: JsonClient) -> dict[str, Any]:
     """Return the URL and the first challenge of a new run."""
     return {
         "url": reverse("api:run", args=[run]),
-        **_challenge_members(_end_session_if_over(executor.look(run, client), client)),
+        **_challenge_members(_end_session_if_over(executor.get_page(run, client), client)),
     }
 
 
-def _end_session_if_over(page: Page, client: JsonClient) -> Page:
+def _end_session_if_over(page: RunPage, client: JsonClient) -> RunPage:
     """End the session of a run that has ended, and return the page.
 
     A lost run has no session, or it passed its session on when it was restarted.
@@ -167,7 +176,7 @@ def _end_session_if_over(page: Page, client: JsonClient) -> Page:
     return page
 
 
-def _challenge_members(page: Page) -> dict[str, Any]:
+def _challenge_members(page: RunPage) -> dict[str, Any]:
     """Return the page as data, without empty members."""
     members: dict[str, Any] = {name: str(getattr(page, name)) for name in _TEXT_MEMBERS}
     more = {

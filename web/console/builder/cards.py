@@ -9,10 +9,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from flows.conditions.presets import in_words, split
+from flows.conditions.presets import describe_condition, split_conjunction
 from flows.documents.document import FlowDocument, StepDocument
 from flows.documents.lint import Finding
-from flows.editing.drawing import Card, Place, draw, spots
+from flows.editing.cards import Card, Place, build_cards, iter_positions
 from flows.registry import stages
 
 _STAGES_WITH_ICON = (
@@ -82,12 +82,12 @@ class CardView:
         return "error" if "error" in levels else "warning" if levels else ""
 
 
-def written(place: Place) -> str:
+def format_place(place: Place) -> str:
     """Return a place as text for forms and URLs, such as ``2.0``."""
     return ".".join(map(str, place))
 
 
-def place_of(path: Sequence[str | int]) -> Place:
+def place_from_path(path: Sequence[str | int]) -> Place:
     """Return the place of the step in a document path: ``("steps", 2, "steps", 0, "when")`` to ``(2, 0)``."""
     place: list[int] = []
     for name, at in zip(path[::2], path[1::2], strict=False):
@@ -97,7 +97,7 @@ def place_of(path: Sequence[str | int]) -> Place:
     return tuple(place)
 
 
-def cards_of(
+def build_card_views(
     document: FlowDocument, findings: Iterable[Finding], titles: Mapping[str, str]
 ) -> list[CardView]:
     """Return the cards from top to bottom.
@@ -106,24 +106,24 @@ def cards_of(
     """
     by_place: dict[Place, list[Finding]] = {}
     for finding in findings:
-        by_place.setdefault(place_of(finding.path), []).append(finding)
+        by_place.setdefault(place_from_path(finding.path), []).append(finding)
     next_steps = _next_steps(document)
-    return [_card_view(card, by_place, titles, next_steps) for card in draw(document)]
+    return [_card_view(card, by_place, titles, next_steps) for card in build_cards(document)]
 
 
-def name_of(kind: str) -> str:
+def stage_title(kind: str) -> str:
     """Return the name of a kind of stage, as in the palette, on its card, in dry runs, previews and runs."""
     words = " ".join(_ACRONYMS.get(word, word) for word in kind.replace("-", "_").split("_"))
     return words[:1].upper() + words[1:]
 
 
-def about(kind: str) -> str:
+def stage_summary(kind: str) -> str:
     """Return the first paragraph of a stage's docstring."""
     text = inspect.getdoc(stages()[kind]) or ""
     return " ".join(text.split("\n\n")[0].split()).replace("``", "").replace("`", "")
 
 
-def icon(kind: str) -> str:
+def stage_icon(kind: str) -> str:
     """Return the name of the symbol of a kind; stages of other packages share one."""
     return kind if kind in ICONS else "stage"
 
@@ -134,10 +134,10 @@ def _next_steps(document: FlowDocument) -> dict[Place, str]:
     That is the next card beside it, or else the one after the card around it; "" at the end of the flow.
     """
     found: dict[Place, str] = {}
-    for spot in spots(draw(document)):
-        around = found.get(spot.within.place, "") if spot.within else ""
-        last = spot.at + 1 == len(spot.beside)
-        found[spot.card.place] = around if last else spot.beside[spot.at + 1].step.id
+    for spot in iter_positions(build_cards(document)):
+        around = found.get(spot.parent.place, "") if spot.parent else ""
+        last = spot.index + 1 == len(spot.siblings)
+        found[spot.card.place] = around if last else spot.siblings[spot.index + 1].step.id
     return found
 
 
@@ -149,30 +149,30 @@ def _card_view(
 ) -> CardView:
     step = card.step
     kind = step.stage or step.kind
-    terms = [term for term in split(step.when or "") if term != card.lane]
+    terms = [term for term in split_conjunction(step.when or "") if term != card.lane_condition]
     return CardView(
-        place=written(card.place),
+        place=format_place(card.place),
         id=step.id,
         kind=kind,
         title=_title(step, titles),
-        icon=icon(kind),
+        icon=stage_icon(kind),
         summary=_summary(step),
-        lane=card.lane,
-        conditions=[text for term in terms for text in in_words(term)],
+        lane=card.lane_condition,
+        conditions=[text for term in terms for text in describe_condition(term)],
         continues_at=(next_steps[card.place] or _("the end")) if step.on_refusal == "continue" else "",
         sub_flow=step.flow or "",
-        end=written(card.end),
+        end=format_place(card.end),
         findings=by_place.get(card.place, []),
         lanes=[
             LaneView(
                 str(lane.title),
-                lane.lane,
+                lane.condition,
                 [_card_view(each, by_place, titles, next_steps) for each in lane.cards],
-                written(lane.end),
+                format_place(lane.end),
             )
             for lane in card.lanes
         ],
-        buttons=_buttons(written(card.place)),
+        buttons=_buttons(format_place(card.place)),
     )
 
 
@@ -181,7 +181,7 @@ def _title(step: StepDocument, titles: Mapping[str, str]) -> str:
         return _("Section")
     if step.flow is not None:
         return titles.get(step.flow, step.flow)
-    return name_of(step.stage or "")
+    return stage_title(step.stage or "")
 
 
 def _summary(step: StepDocument) -> str:
@@ -200,7 +200,7 @@ def _summary(step: StepDocument) -> str:
     changed = settings.model_dump(mode="json", exclude_defaults=True)
     return " · ".join(
         f"{name.replace('_', ' ')}: {_short(value)}" for name, value in changed.items()
-    ) or about(stage.kind)
+    ) or stage_summary(stage.kind)
 
 
 def _short(value: Any) -> str:

@@ -15,18 +15,18 @@ from pydantic import ValidationError
 
 from flows.documents.designations import DESIGNATIONS
 from flows.documents.diff import Change as Difference
-from flows.documents.diff import difference
+from flows.documents.diff import diff_flows
 from flows.documents.document import FlowDocument
 from flows.documents.lint import Finding, lint
-from flows.documents.versions import NoSuchVersion, RefusedFlow, live_parts, parse, storable
-from flows.editing.drafts import Desk, DraftMoved, desk, keep
-from flows.editing.drawing import CannotEdit, Card, Place, draw, spot, spots
-from flows.editing.edits import EDIT, Add, Change, Edited, edit
-from flows.editing.publishing import unfit
+from flows.documents.versions import InvalidFlow, NoSuchVersion, check_storable, live_sub_flows, parse_flow
+from flows.editing.cards import CannotEdit, Card, Place, build_cards, find_position, iter_positions
+from flows.editing.drafts import DraftChanged, EditableDraft, load, save
+from flows.editing.edits import EDIT_ADAPTER, AddStep, ChangeStep, EditResult, apply_edit
+from flows.editing.publishing import find_conflicts
 from web.console.builder import panel as panels
-from web.console.builder.cards import cards_of, place_of, written
-from web.console.builder.yaml_editor import BadText, Fault, read_text, text_of
-from web.console.frame import Page, see, show
+from web.console.builder.cards import build_card_views, format_place, place_from_path
+from web.console.builder.yaml_editor import InvalidFlowText, TextProblem, flow_from_text, flow_to_text
+from web.console.frame import ConsolePage, render_page, see_other
 from web.console.requests import ConsoleRequest
 
 PALETTE, FLOW, YAML = "add", "flow", "yaml"
@@ -47,7 +47,7 @@ class BuilderView:
     name: str
     digest: str
     document: FlowDocument | None
-    draft: Desk
+    draft: EditableDraft
     opened: str = PALETTE
     gap: str = ""
     lane: str = ""
@@ -57,8 +57,8 @@ class BuilderView:
     panel: panels.StepPanel | None = None
     header_errors: dict[str, str] = field(default_factory=dict)
     text: str = ""
-    text_problems: list[Fault] = field(default_factory=list)
-    conflict: Desk | None = None
+    text_problems: list[TextProblem] = field(default_factory=list)
+    conflict: EditableDraft | None = None
     changes: list[Difference] | None = None
     is_own_conflict: bool = False
     status: int = 200
@@ -77,7 +77,7 @@ def builder(request: ConsoleRequest, name: str) -> HttpResponse:
         view.gap, view.lane = query.get("gap", ""), query.get("lane", "")
         at = _parse_place(query.get("at", "")) or _find_step(view.document, query.get("step", ""))
         if at and _find_card(view.document, at):
-            view.opened = view.at = written(at)
+            view.opened = view.at = format_place(at)
     return _render(request, view)
 
 
@@ -98,13 +98,13 @@ def change(request: ConsoleRequest, name: str) -> HttpResponse:
         view.notice = view.problem = str(impossible)
         view.status = 409
         return _render(request, view)
-    except RefusedFlow as refused:
+    except InvalidFlow as refused:
         _add_errors(view, refused)
         return _render(request, view)
     return _render(request, view) if edited is None else _save(request, view, edited)
 
 
-def _requested_edit(view: BuilderView, request: ConsoleRequest) -> Edited | None:
+def _requested_edit(view: BuilderView, request: ConsoleRequest) -> EditResult | None:
     """Return the document after the submitted edit; None if the form must be shown again."""
     requested = _json(request.POST.get("_edit", ""))
     kind = requested.get("do") if isinstance(requested, dict) else None
@@ -113,20 +113,20 @@ def _requested_edit(view: BuilderView, request: ConsoleRequest) -> Edited | None
     if view.document is None:
         raise Http404
     if kind == "keep":
-        return Edited(view.document, None, _("Overwrote the other changes"))
+        return EditResult(view.document, None, _("Overwrote the other changes"))
     if kind == "head":
         requested |= {"title": request.POST.get("_title", "").strip(), "default": "_default" in request.POST}
     if kind == "panel":
         requested = _edit_from_panel(view, requested.get("step", ""), request)
     try:
-        parsed = None if requested is None else EDIT.validate_python(requested)
+        parsed = None if requested is None else EDIT_ADAPTER.validate_python(requested)
     except ValidationError:
         raise Http404 from None
     if parsed is None:
         return None
-    edited = edit(view.document, parsed)
-    if isinstance(parsed, Add) and edited.at and (card := _find_card(edited.document, edited.at)):
-        view.gap, view.lane = written(card.end), parsed.lane  # the next step is added after it
+    edited = apply_edit(view.document, parsed)
+    if isinstance(parsed, AddStep) and edited.place and (card := _find_card(edited.document, edited.place)):
+        view.gap, view.lane = format_place(card.end), parsed.lane  # the next step is added after it
     return edited
 
 
@@ -135,34 +135,34 @@ def _edit_from_panel(view: BuilderView, step: Any, request: ConsoleRequest) -> d
     card = view.document and _find_card(view.document, _parse_place(str(step)))
     if not view.document or not card:
         raise CannotEdit(_("This step no longer exists."))
-    view.panel, view.opened = panels.posted(view.document, card, request.POST), written(card.place)
+    view.panel, view.opened = panels.posted_panel(view.document, card, request.POST), format_place(card.place)
     if "_more" in request.POST or "_less" in request.POST:
         return None
-    requested = panels.change(card, view.panel)
+    requested = panels.panel_edit(card, view.panel)
     if requested is None:
         view.notice, view.status = _("Fix the errors below and try again."), 422
     return requested
 
 
-def _edit_from_text(view: BuilderView, text: str) -> Edited | None:
+def _edit_from_text(view: BuilderView, text: str) -> EditResult | None:
     view.opened, view.text = YAML, text.replace("\r\n", "\n")
     expected = view.document.designation if view.document else str(view.draft.document.get("for", ""))
     try:
-        return Edited(read_text(view.text, view.name, expected), None, _("YAML applied"))
-    except BadText as bad:
-        view.text_problems, view.status = bad.faults, 422
+        return EditResult(flow_from_text(view.text, view.name, expected), None, _("YAML applied"))
+    except InvalidFlowText as bad:
+        view.text_problems, view.status = bad.problems, 422
         view.notice = _("Fix the errors below and try again.")
         return None
 
 
-def _save(request: ConsoleRequest, view: BuilderView, edited: Edited) -> HttpResponse:
+def _save(request: ConsoleRequest, view: BuilderView, edited: EditResult) -> HttpResponse:
     """Save the draft; if it changed meanwhile, show who saved it, when, and what overwriting changes."""
     try:
-        view.draft = keep(view.name, edited.document, by=request.person.username, mark=view.digest)
-    except RefusedFlow as refused:
+        view.draft = save(view.name, edited.document, by=request.person.username, revision_tag=view.digest)
+    except InvalidFlow as refused:
         _add_errors(view, refused)
         return _render(request, view)
-    except DraftMoved:
+    except DraftChanged:
         view.conflict = view.draft = _load_view(view.name).draft
         view.changes, view.status = _changes(view.conflict, edited.document), 409
         view.is_own_conflict = bool(view.conflict.at) and view.conflict.by == request.person.username
@@ -177,27 +177,27 @@ def _save(request: ConsoleRequest, view: BuilderView, edited: Edited) -> HttpRes
     view.document, view.panel, view.text = edited.document, None, ""
     if view.conflict:
         return _render(request, view)
-    view.digest, view.notice = view.draft.mark, edited.said
-    if edited.at is not None:
+    view.digest, view.notice = view.draft.revision_tag, edited.summary
+    if edited.place is not None:
         step_is_open = view.opened not in (PALETTE, FLOW, YAML)
-        view.at = written(edited.at)
+        view.at = format_place(edited.place)
         view.opened = view.at if step_is_open else view.opened
     elif view.opened not in (PALETTE, FLOW, YAML):
         view.opened = PALETTE
     if request.headers.get(_SCRIPT_HEADER):
         return _render(request, view)
     query = f"?at={view.at}" if view.at else f"?open={view.opened}"
-    return see(request, reverse("console:builder", args=[view.name]) + query, edited.said)
+    return see_other(request, reverse("console:builder", args=[view.name]) + query, edited.summary)
 
 
-def _changes(conflict: Desk, mine: FlowDocument) -> list[Difference] | None:
+def _changes(conflict: EditableDraft, mine: FlowDocument) -> list[Difference] | None:
     try:
-        return difference(conflict.parsed(), mine)
-    except RefusedFlow:
+        return diff_flows(conflict.parsed(), mine)
+    except InvalidFlow:
         return None
 
 
-def _add_errors(view: BuilderView, refused: RefusedFlow) -> None:
+def _add_errors(view: BuilderView, refused: InvalidFlow) -> None:
     """Add the findings of an invalid document to the fields that cause them."""
     view.status, view.notice = 422, _("Fix the errors below and try again.")
     for finding in refused.findings:
@@ -217,32 +217,34 @@ def check(request: ConsoleRequest, name: str) -> HttpResponse:
     """
     try:
         step = _parse_place(request.POST.get("_step", ""))
-        changed = edit(
-            _submitted_document(request, name), Change(step=step, when=request.POST.get("_source", ""))
+        changed = apply_edit(
+            _submitted_document(request, name), ChangeStep(step=step, when=request.POST.get("_source", ""))
         ).document
-    except (ValidationError, RefusedFlow, CannotEdit):
+    except (ValidationError, InvalidFlow, CannotEdit):
         raise Http404 from None
     findings = [
         each
-        for each in lint(changed, live_parts(), names={})
-        if place_of(each.path) == step and each.path[-1] == "when"
+        for each in lint(changed, live_sub_flows(), planned_names={})
+        if place_from_path(each.path) == step and each.path[-1] == "when"
     ]
     return JsonResponse([{"message": each.message, "level": each.level} for each in findings], safe=False)
 
 
 def _load_view(name: str) -> BuilderView:
     try:
-        draft = desk(name)
+        draft = load(name)
     except NoSuchVersion:
         raise Http404 from None
     try:
-        return BuilderView(name, draft.mark, draft.parsed(), draft)
-    except RefusedFlow as refused:
+        return BuilderView(name, draft.revision_tag, draft.parsed(), draft)
+    except InvalidFlow as refused:
         text = json.dumps(draft.document, ensure_ascii=False, indent=2)
         problems = [
-            Fault(1, 1, f"{'.'.join(map(str, each.path))}: {each.message}") for each in refused.findings
+            TextProblem(1, 1, f"{'.'.join(map(str, each.path))}: {each.message}") for each in refused.findings
         ]
-        return BuilderView(name, draft.mark, None, draft, opened=YAML, text=text, text_problems=problems)
+        return BuilderView(
+            name, draft.revision_tag, None, draft, opened=YAML, text=text, text_problems=problems
+        )
 
 
 def _render(request: ConsoleRequest, view: BuilderView) -> HttpResponse:
@@ -259,33 +261,35 @@ def _render(request: ConsoleRequest, view: BuilderView) -> HttpResponse:
         **definition,
     }
     template = "console/builder/view.html" if by_script else "console/builder/page.html"
-    return show(request, template, title=title, part=_("Edit"), status=view.status, **context)
+    return render_page(request, template, title=title, part=_("Edit"), status=view.status, **context)
 
 
 def _definition_context(view: BuilderView) -> dict[str, Any]:
     """Return the template context of the document and of the open panel."""
     document = view.document
     assert document is not None  # noqa: S101 only called with a document
-    sub_flows = live_parts()
-    findings = [*lint(document, sub_flows, names={}), *unfit(document)]
+    sub_flows = live_sub_flows()
+    findings = [*lint(document, sub_flows, planned_names={}), *find_conflicts(document)]
     card = _find_card(document, _parse_place(view.opened))
     if card and view.panel is None:
-        view.panel = panels.stored(document, card)
+        view.panel = panels.stored_panel(document, card)
     if view.panel and view.panel.sub_flow in sub_flows:
         view.panel.title = sub_flows[view.panel.sub_flow].title
     context: dict[str, Any] = {
         # equal flows are equal texts
         "base": json.dumps(document.as_json(), ensure_ascii=False, sort_keys=True),
-        "cards": cards_of(document, findings, {name: sub_flow.title for name, sub_flow in sub_flows.items()}),
+        "cards": build_card_views(
+            document, findings, {name: sub_flow.title for name, sub_flow in sub_flows.items()}
+        ),
         "findings": _list_findings(document, findings),
         "errors": sum(each.level == "error" for each in findings),
         "designation": DESIGNATIONS[document.designation],
         "end": str(len(document.steps)),
     }
     if view.panel:
-        context["variables"] = panels.known_words(document, _parse_place(view.panel.place))
+        context["variables"] = panels.available_variables(document, _parse_place(view.panel.place))
     elif view.opened == YAML:
-        view.text = view.text or text_of(document)
+        view.text = view.text or flow_to_text(document)
     elif view.opened != FLOW:
         context |= _palette(view, document, sub_flows)
     return context
@@ -296,12 +300,12 @@ def _palette(
 ) -> dict[str, Any]:
     """Return what can be added, and where: before the selected gap, or else at the end."""
     place = _parse_place(view.gap) or (len(document.steps),)
-    lanes = {lane.lane for each in spots(draw(document)) for lane in each.card.lanes}
-    target = {"at": written(place), "lane": view.lane if view.lane in lanes else ""}
+    lanes = {lane.condition for each in iter_positions(build_cards(document)) for lane in each.card.lanes}
+    target = {"at": format_place(place), "lane": view.lane if view.lane in lanes else ""}
     before = _find_card(document, place)
     entries = [
         (entry, json.dumps({"do": "add", "what": entry.what, "name": entry.name, **target}))
-        for entry in panels.palette(sub_flows, view.name)
+        for entry in panels.build_palette(sub_flows, view.name)
     ]
     return {
         "palette": entries,
@@ -313,14 +317,14 @@ def _palette(
 
 def _list_findings(document: FlowDocument, findings: Sequence[Finding]) -> list[dict[str, str]]:
     """Return the findings, each with the place of its card."""
-    ids = {each.card.place: each.card.step.id for each in spots(draw(document))}
-    places = [(finding, place_of(finding.path)) for finding in findings]
+    ids = {each.card.place: each.card.step.id for each in iter_positions(build_cards(document))}
+    places = [(finding, place_from_path(finding.path)) for finding in findings]
     return [
         {
             "level": finding.level,
             "message": finding.message,
             "step": ids.get(place, ""),
-            "place": written(place) if place in ids else "",
+            "place": format_place(place) if place in ids else "",
         }
         for finding, place in places
     ]
@@ -329,9 +333,9 @@ def _list_findings(document: FlowDocument, findings: Sequence[Finding]) -> list[
 def _submitted_document(request: ConsoleRequest, name: str, **expected: str) -> FlowDocument:
     """Return the document that the page has shown, from its hidden field; 404 for a forged one."""
     try:
-        document = parse({**_json(request.POST.get("_base", "")), "flow": name, **expected})
-        storable(document)
-    except (TypeError, RefusedFlow):
+        document = parse_flow({**_json(request.POST.get("_base", "")), "flow": name, **expected})
+        check_storable(document)
+    except (TypeError, InvalidFlow):
         raise Http404 from None
     return document
 
@@ -355,16 +359,22 @@ def _parse_place(text: str) -> Place:
 
 
 def _find_card(document: FlowDocument, place: Place) -> Card | None:
-    found = spot(draw(document), place) if place else None
+    found = find_position(build_cards(document), place) if place else None
     return found.card if found else None
 
 
 def _find_step(document: FlowDocument, step: str) -> Place:
-    return next((each.card.place for each in spots(draw(document)) if each.card.step.id == step), ())
+    return next(
+        (each.card.place for each in iter_positions(build_cards(document)) if each.card.step.id == step), ()
+    )
 
 
 PAGES = (
-    Page("flows/<slug:name>/", builder, "builder", see="flows.see"),
-    Page("flows/<slug:name>/edit", change, "builder-edit", see="", do="flows.edit"),
-    Page("flows/<slug:name>/check", check, "builder-check", see="", do="flows.edit"),
+    ConsolePage("flows/<slug:name>/", builder, "builder", view_operation="flows.see"),
+    ConsolePage(
+        "flows/<slug:name>/edit", change, "builder-edit", view_operation="", post_operation="flows.edit"
+    ),
+    ConsolePage(
+        "flows/<slug:name>/check", check, "builder-check", view_operation="", post_operation="flows.edit"
+    ),
 )

@@ -13,26 +13,26 @@ from django.utils.translation import gettext_lazy
 
 import blueprints
 from blueprints.files.nodes import parse as nodes_of
-from blueprints.objects.recipes import dashed
-from flows.documents.designations import DESIGNATIONS, PART
+from blueprints.objects.recipes import slugify
+from flows.documents.designations import DESIGNATIONS, SUB_FLOW
 from flows.documents.document import FlowDocument
 from flows.documents.lint import lint
 from flows.documents.versions import (
+    InvalidFlow,
     NoSuchVersion,
-    RefusedFlow,
-    errors_of,
-    every,
-    live_parts,
+    list_flows,
+    live_sub_flows,
     live_version,
-    parse,
-    references,
-    sub_flows,
+    only_errors,
+    parse_flow,
+    resolve_sub_flows,
+    sub_flow_names,
 )
-from flows.editing.drafts import begin, desk
-from flows.simulation.flow_tests import by_test
-from web.console.builder.yaml_editor import BadText, plain
-from web.console.frame import Page, see, show
-from web.console.objects.form_errors import of_errors
+from flows.editing.drafts import create_draft, load
+from flows.simulation.flow_tests import findings_by_test
+from web.console.builder.yaml_editor import InvalidFlowText, node_to_value
+from web.console.frame import ConsolePage, render_page, see_other
+from web.console.objects.form_errors import problems_from_errors
 from web.console.requests import ConsoleRequest
 
 _TITLES = {
@@ -70,21 +70,21 @@ def new(request: ConsoleRequest) -> HttpResponse:
         form = NewFlow(typed["title"], typed["name"], typed["designation"], typed["like"])
         document = _build_document(form)
         if document and _create_draft(request, form, document):
-            return see(
+            return see_other(
                 request,
                 reverse("console:builder", args=[document.flow]),
                 _("Draft created. Nothing is live until you publish."),
             )
     context = {
         "form": form,
-        "problems": of_errors({name: [text] for name, text in form.errors.items()}, _TITLES),
+        "problems": problems_from_errors({name: [text] for name, text in form.errors.items()}, _TITLES),
         "designations": [(each.name, each.title) for each in DESIGNATIONS.values()],
         "shipped": [
-            (key, f"{document.title} ({key.partition('/')[0]})") for key, document in shipped().items()
+            (key, f"{document.title} ({key.partition('/')[0]})") for key, document in shipped_flows().items()
         ],
-        "own": [flow.name for flow in every()],
+        "own": [flow.name for flow in list_flows()],
     }
-    return show(
+    return render_page(
         request,
         "console/builder/new.html",
         title=_("Create flow"),
@@ -96,13 +96,13 @@ def new(request: ConsoleRequest) -> HttpResponse:
 def _create_draft(request: ConsoleRequest, form: NewFlow, document: FlowDocument) -> bool:
     """Return whether the draft was created, with the sub-flows of its template; otherwise add errors."""
     templates = _template_sub_flows(form.like) if request.may("flows.publish") else []
-    if form.like in shipped():
+    if form.like in shipped_flows():
         document, *templates = (_with_passing_tests(each, templates) for each in (document, *templates))
     try:
-        if begin(document, by=request.person.username, parts=templates):
+        if create_draft(document, by=request.person.username, sub_flows=templates):
             return True
         form.errors["name"] = _("A flow with this ID already exists.")
-    except RefusedFlow as refused:
+    except InvalidFlow as refused:
         form.errors["like"] = " ".join(each.message for each in refused.findings)
     return False
 
@@ -112,10 +112,10 @@ def _with_passing_tests(document: FlowDocument, templates: list[FlowDocument]) -
 
     Such tests rely on the tenant of the example, for instance on its trusted networks.
     """
-    used = sub_flows(document, {sub_flow.flow: sub_flow for sub_flow in templates} | live_parts())
-    if not document.tests or errors_of(lint(document, used)):
+    used = resolve_sub_flows(document, {sub_flow.flow: sub_flow for sub_flow in templates} | live_sub_flows())
+    if not document.tests or only_errors(lint(document, used)):
         return document
-    results = zip(document.tests, by_test(document, used, names=False), strict=True)
+    results = zip(document.tests, findings_by_test(document, used, may_view_people=False), strict=True)
     return document.model_copy(update={"tests": tuple(test for test, wrong in results if not wrong)})
 
 
@@ -124,10 +124,10 @@ def _template_sub_flows(key: str) -> list[FlowDocument]:
 
     They come from the file of the template, or else from the default one.
     """
-    known, found = shipped(), dict[str, FlowDocument]()
+    known, found = shipped_flows(), dict[str, FlowDocument]()
 
     def visit(key: str) -> None:
-        for name in references(known[key]):
+        for name in sub_flow_names(known[key]):
             if name not in found:
                 visit(sub_flow := _key_of(name, key, known))
                 found[name] = known[sub_flow]
@@ -144,7 +144,7 @@ def _key_of(sub_flow: str, referring: str, known: Mapping[str, FlowDocument]) ->
 
 
 @lru_cache(maxsize=1)
-def shipped() -> dict[str, FlowDocument]:
+def shipped_flows() -> dict[str, FlowDocument]:
     """Return the flows of the blueprints that ship, by file and name, the default ones first.
 
     Flows whose sub-flows are not among them are omitted.
@@ -154,12 +154,14 @@ def shipped() -> dict[str, FlowDocument]:
         for node in nodes_of(file.read_bytes()):
             if node.get("flow") is not None:
                 try:
-                    document = parse(plain(node))
-                except (BadText, RefusedFlow):
+                    document = parse_flow(node_to_value(node))
+                except (InvalidFlowText, InvalidFlow):
                     continue  # it has tags, which only applying the blueprint resolves
                 found[f"{re.sub('^[0-9]+-', '', file.stem)}/{document.flow}"] = document
     while broken := [
-        key for key, each in found.items() if not all(_key_of(name, key, found) for name in references(each))
+        key
+        for key, each in found.items()
+        if not all(_key_of(name, key, found) for name in sub_flow_names(each))
     ]:
         for key in broken:  # flows that refer to it are removed in the next iteration
             del found[key]
@@ -169,7 +171,7 @@ def shipped() -> dict[str, FlowDocument]:
 def _build_document(form: NewFlow) -> FlowDocument | None:
     """Return the draft for the form; None if the form has errors, which are added to it."""
     start = _starting_document(form)
-    name = form.name or dashed(form.title)
+    name = form.name or slugify(form.title)
     designation = form.designation or (start.designation if start else "")
     if designation not in DESIGNATIONS:
         form.errors["designation"] = _("Choose a purpose.")
@@ -178,10 +180,12 @@ def _build_document(form: NewFlow) -> FlowDocument | None:
     if form.errors:
         return None
     values = start.as_json() if start else {"steps": []}
-    default = designation != PART and live_version(designation) is None
+    default = designation != SUB_FLOW and live_version(designation) is None
     try:
-        return parse({**values, "flow": name, "title": form.title, "for": designation, "default": default})
-    except RefusedFlow as refused:
+        return parse_flow(
+            {**values, "flow": name, "title": form.title, "for": designation, "default": default}
+        )
+    except InvalidFlow as refused:
         for finding in refused.findings:
             key = {"flow": "name", "title": "title"}.get(str(finding.path[0]) if finding.path else "", "like")
             form.errors[key] = (
@@ -196,13 +200,13 @@ def _starting_document(form: NewFlow) -> FlowDocument | None:
     """Return the flow to start from; None for an empty one."""
     if not form.like:
         return None
-    if form.like in shipped():
-        return shipped()[form.like]
+    if form.like in shipped_flows():
+        return shipped_flows()[form.like]
     try:
-        return desk(form.like).parsed()
-    except (NoSuchVersion, RefusedFlow):
+        return load(form.like).parsed()
+    except (NoSuchVersion, InvalidFlow):
         form.errors["like"] = _("This flow no longer exists.")
         return None
 
 
-PAGES = (Page("new-flow/", new, "flow-new", see="flows.edit", do="flows.edit"),)
+PAGES = (ConsolePage("new-flow/", new, "flow-new", view_operation="flows.edit", post_operation="flows.edit"),)

@@ -9,19 +9,26 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from pydantic import ValidationError
 
-from flows.conditions.expressions import vocabulary
-from flows.conditions.hours import offered_zones
-from flows.conditions.presets import PRESETS, Preset, fill, join, recognise, split
-from flows.conditions.slots import BadSlot, Slot
+from flows.conditions.expressions import condition_variables
+from flows.conditions.hours import offered_time_zones
+from flows.conditions.presets import (
+    PRESETS,
+    Preset,
+    fill_preset,
+    join_conjunction,
+    match_preset,
+    split_conjunction,
+)
+from flows.conditions.slots import InvalidSlotValue, Slot
 from flows.documents.document import FlowDocument
-from flows.documents.layout import TooLarge, lay_out, symbol
-from flows.editing.drawing import Card, Place, draw, spots
+from flows.documents.layout import FlowTooLarge, condition_name, lay_out
+from flows.editing.cards import Card, Place, build_cards, iter_positions
 from flows.registry import stages
 from flows.stage import Stage
 from idp.accounts.people import group_names
-from idp.foundation.listing import Wish
+from idp.foundation.listing import ListQuery
 from idp.oauth.listings import APPLICATIONS
-from web.console.builder.cards import about, icon, name_of, written
+from web.console.builder.cards import format_place, stage_icon, stage_summary, stage_title
 from web.console.objects.forms import SchemaForm
 
 CEL = "cel"
@@ -64,7 +71,7 @@ class SlotField:
     @property
     def suggestions(self) -> tuple[str, ...]:
         """Return suggestions for the input, where there are too many for a list of choices."""
-        return offered_zones() if self.slot.source == "zones" else ()
+        return offered_time_zones() if self.slot.source == "zones" else ()
 
 
 @dataclass
@@ -86,8 +93,8 @@ class ConditionRow:
         if self.preset is None:
             return self.source
         try:
-            return fill(self.preset.name, {each.slot.name: each.value for each in self.fields})
-        except BadSlot as bad:
+            return fill_preset(self.preset.name, {each.slot.name: each.value for each in self.fields})
+        except InvalidSlotValue as bad:
             for each in self.fields:
                 each.error = bad.message if each.slot.name == bad.slot else ""
             return ""
@@ -116,14 +123,14 @@ class StepPanel:
         return list(PRESETS.values())
 
 
-def palette(sub_flows: Mapping[str, FlowDocument], without: str) -> list[PaletteEntry]:
+def build_palette(sub_flows: Mapping[str, FlowDocument], without: str) -> list[PaletteEntry]:
     """Return everything that can be added: stages, a section, and the sub-flows of the tenant.
 
     Stages are ordered by the facts that they give. The flow named ``without`` is omitted.
     """
     order = [str(section) for section, _facts in _PALETTE_SECTIONS]
     found = [
-        PaletteEntry("stage", kind, name_of(kind), about(kind), icon(kind), _section(stage))
+        PaletteEntry("stage", kind, stage_title(kind), stage_summary(kind), stage_icon(kind), _section(stage))
         for kind, stage in stages().items()
     ]
     found.sort(key=lambda entry: order.index(entry.section))
@@ -149,12 +156,12 @@ def _section(stage: type[Stage]) -> str:
     return next(str(section) for section, facts in _PALETTE_SECTIONS if not facts or facts & stage.gives)
 
 
-def stored(document: FlowDocument, card: Card) -> StepPanel:
+def stored_panel(document: FlowDocument, card: Card) -> StepPanel:
     """Return the panel of a step as it is in the document."""
     step, stage = card.step, stages().get(card.step.stage or "")
     panel = _panel(card, stage)
     sources = SlotChoices(document, card.place)
-    terms = [term for term in split(step.when or "") if term != card.lane]
+    terms = [term for term in split_conjunction(step.when or "") if term != card.lane_condition]
     panel.rows = [_row(number, term, sources) for number, term in enumerate(terms)]
     if stage and panel.form:
         try:
@@ -163,11 +170,11 @@ def stored(document: FlowDocument, card: Card) -> StepPanel:
             )
         except ValidationError as invalid:
             panel.form.values |= stage.upgrade(step.settings)
-            panel.form.refuse(invalid)
+            panel.form.add_errors(invalid)
     return panel
 
 
-def posted(document: FlowDocument, card: Card, form: QueryDict) -> StepPanel:
+def posted_panel(document: FlowDocument, card: Card, form: QueryDict) -> StepPanel:
     """Return the panel as submitted, with a condition added or removed if the form requests that."""
     panel = _panel(card, stages().get(card.step.stage or ""))
     panel.id, panel.on_refusal = (
@@ -191,7 +198,7 @@ def posted(document: FlowDocument, card: Card, form: QueryDict) -> StepPanel:
     return panel
 
 
-def change(card: Card, panel: StepPanel) -> dict[str, Any] | None:
+def panel_edit(card: Card, panel: StepPanel) -> dict[str, Any] | None:
     """Return the edit for this panel; None if it has errors, which are added to its fields."""
     sources = [row.to_cel() for row in panel.rows]
     requested: dict[str, Any] = {
@@ -200,35 +207,35 @@ def change(card: Card, panel: StepPanel) -> dict[str, Any] | None:
         "id": panel.id,
         "on_refusal": panel.on_refusal,
     }
-    requested["when"] = join([card.lane, *sources])
+    requested["when"] = join_conjunction([card.lane_condition, *sources])
     stage = stages().get(card.step.stage or "")
     if stage and panel.form:
         try:
             settings = stage.Settings.model_validate(panel.form.values).model_dump(mode="json")
         except ValidationError as invalid:
-            panel.form.refuse(invalid)
+            panel.form.add_errors(invalid)
             return None
         defaults = stage.Settings().model_dump(mode="json")
         requested["settings"] = {name: value for name, value in settings.items() if value != defaults[name]}
     return None if any(row.error for row in panel.rows) else requested
 
 
-def known_words(document: FlowDocument, place: Place) -> list[dict[str, str]]:
+def available_variables(document: FlowDocument, place: Place) -> list[dict[str, str]]:
     """Return the variables that a condition of this step may read, with type and meaning.
 
     Those of earlier steps come first.
     """
     try:
-        node = next((node for node in lay_out(document, {}).boxes if node.path == _path(place)), None)
-    except TooLarge:
+        node = next((node for node in lay_out(document, {}).nodes if node.path == _path(place)), None)
+    except FlowTooLarge:
         node = None  # lint reports it
     earlier = [
         {"name": f"steps.{name}", "type": type_, "doc": _("set by an earlier step")}
-        for name, type_ in sorted(node.local if node else ())
+        for name, type_ in sorted(node.step_variables if node else ())
     ]
     return earlier + [
         {"name": name, "type": word.type, "doc": word.doc.replace("`", "")}
-        for name, word in sorted(vocabulary().items())
+        for name, word in sorted(condition_variables().items())
     ]
 
 
@@ -244,12 +251,22 @@ def _panel(card: Card, stage: type[Stage] | None) -> StepPanel:
         else None
     )
     kind = step.stage or step.kind
-    title = name_of(step.stage) if step.stage else _("Section") if step.group is not None else step.flow or ""
-    description = about(step.stage or "") if stage else ""
-    panel = StepPanel(
-        written(card.place), kind, title, description, icon(kind), step.id, step.on_refusal, [], form
+    title = (
+        stage_title(step.stage) if step.stage else _("Section") if step.group is not None else step.flow or ""
     )
-    panel.sub_flow, panel.lane = step.flow or "", card.lane
+    description = stage_summary(step.stage or "") if stage else ""
+    panel = StepPanel(
+        format_place(card.place),
+        kind,
+        title,
+        description,
+        stage_icon(kind),
+        step.id,
+        step.on_refusal,
+        [],
+        form,
+    )
+    panel.sub_flow, panel.lane = step.flow or "", card.lane_condition
     return panel
 
 
@@ -257,22 +274,24 @@ class SlotChoices:
     """The choices for the slots of a step's conditions, each looked up on demand."""
 
     def __init__(self, document: FlowDocument, place: Place) -> None:
-        self.earlier = [spot.card for spot in spots(draw(document)) if spot.card.place < place]
+        self.earlier = [
+            spot.card for spot in iter_positions(build_cards(document)) if spot.card.place < place
+        ]
         self._known: dict[str, TitledChoices] = {}
         self._finders: dict[str, Callable[[], TitledChoices]] = {
             "groups": lambda: [(name, name) for name in group_names()],
             "applications": lambda: [
                 (row["client_id"], row["title"] or row["name"])
-                for row in APPLICATIONS.page(Wish(size=200)).rows
+                for row in APPLICATIONS.page(ListQuery(size=200)).rows
             ],
             "credentials": lambda: [
                 ("password", _("Password")),
                 ("totp", _("Authenticator app")),
                 ("recovery_code", _("Recovery codes")),
             ],
-            "steps": lambda: [(symbol(card.step.id), card.step.id) for card in self.earlier],
+            "steps": lambda: [(condition_name(card.step.id), card.step.id) for card in self.earlier],
             "choices": lambda: [
-                (symbol(card.step.id), card.step.id)
+                (condition_name(card.step.id), card.step.id)
                 for card in self.earlier
                 if card.lanes and card.step.stage
             ],
@@ -293,12 +312,12 @@ class SlotChoices:
 
 def _lane_answers(card: Card) -> Iterator[tuple[str, str]]:
     for lane in card.lanes:
-        if (filled := recognise(lane.lane)) and "value" in filled.values:
+        if (filled := match_preset(lane.condition)) and "value" in filled.values:
             yield filled.values["value"], f"{card.step.id}: {lane.title}"
 
 
 def _row(number: int, source: str, sources: SlotChoices) -> ConditionRow:
-    filled = recognise(source)
+    filled = match_preset(source)
     if filled is None:
         return ConditionRow(number, source=source)
     return ConditionRow(number, filled.preset, _fields(number, filled.preset, filled.values, sources))
@@ -316,7 +335,7 @@ def _submitted_row(at: int, number: int, kind: str, form: QueryDict, sources: Sl
         )
     zone = form.get("_zone", "")  # the time zone of the browser
     defaults = {
-        slot.name: zone if slot.source == "zones" and zone in offered_zones() else slot.default
+        slot.name: zone if slot.source == "zones" and zone in offered_time_zones() else slot.default
         for slot in preset.slots
     }
     values = {name: form.get(f"_when-{number}-{name}", default) for name, default in defaults.items()}

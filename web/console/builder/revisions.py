@@ -8,13 +8,13 @@ from django.http import Http404, QueryDict
 from django.urls import reverse
 
 from flows.documents.lint import Finding
-from flows.documents.versions import NoSuchVersion, RefusedFlow
+from flows.documents.versions import InvalidFlow, NoSuchVersion
 from flows.editing.drafts import draft_of
-from flows.editing.revisions import DRAFT, Choice, Chosen, choose, states
+from flows.editing.revisions import DRAFT, FlowRevision, RevisionChoice, list_revisions, resolve_revision
 
 
 @dataclass(frozen=True)
-class Wrong:
+class LocatedFinding:
     """A finding with its step, and the URL where it can be fixed.
 
     ``key``: the path below the step, with dots.
@@ -28,7 +28,7 @@ class Wrong:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedRevision:
     """The revision that was requested.
 
     ``chosen``: None if the draft is not a valid flow; ``findings`` then contains the reasons.
@@ -36,57 +36,59 @@ class Asked:
 
     name: str
     which: str
-    choices: list[Choice]
-    chosen: Chosen | None = None
-    findings: list[Wrong] = field(default_factory=list)
+    choices: list[RevisionChoice]
+    revision: FlowRevision | None = None
+    findings: list[LocatedFinding] = field(default_factory=list)
 
     @property
     def title(self) -> str:
         """Return the title of the flow in this revision, or its name if the revision is not valid."""
-        return self.chosen.document.title if self.chosen else self.name
+        return self.revision.document.title if self.revision else self.name
 
     @property
-    def frame(self) -> dict[str, Any]:
+    def template_context(self) -> dict[str, Any]:
         """Return the template context that all pages of a flow share."""
         return {
             "name": self.name,
             "which": self.which,
             "choices": self.choices,
-            "chosen": self.chosen,
+            "chosen": self.revision,
             "findings": self.findings,
         }
 
 
-def asked(name: str, query: QueryDict) -> Asked:
+def requested_revision(name: str, query: QueryDict) -> RequestedRevision:
     """Return the revision of this flow that ``which`` in the query names; 404 if there is none."""
-    which, choices = query.get("which", "")[:20], states(name)
+    which, choices = query.get("which", "")[:20], list_revisions(name)
     try:
-        chosen = choose(name, which)
+        chosen = resolve_revision(name, which)
     except NoSuchVersion:
         raise Http404 from None
-    except RefusedFlow as refused:
-        return Asked(name, DRAFT, choices, findings=of_draft(name, refused))
-    return Asked(name, chosen.which, choices, chosen)
+    except InvalidFlow as refused:
+        return RequestedRevision(name, DRAFT, choices, findings=draft_findings(name, refused))
+    return RequestedRevision(name, chosen.label, choices, chosen)
 
 
-def title_of(name: str) -> str:
+def flow_title(name: str) -> str:
     """Return the title of a flow, from its draft or else its live version.
 
     It is the name of the flow if neither is valid.
     """
     try:
-        return choose(name).document.title
-    except (NoSuchVersion, RefusedFlow):
+        return resolve_revision(name).document.title
+    except (NoSuchVersion, InvalidFlow):
         return name
 
 
-def of_draft(name: str, refused: RefusedFlow) -> list[Wrong]:
+def draft_findings(name: str, refused: InvalidFlow) -> list[LocatedFinding]:
     """Return the findings because of which the draft is not a valid flow."""
     draft = draft_of(name)
-    return located(name, refused.findings, draft.document if draft else {})
+    return locate_findings(name, refused.findings, draft.document if draft else {})
 
 
-def located(name: str, findings: Iterable[Finding], document: Mapping[str, Any]) -> list[Wrong]:
+def locate_findings(
+    name: str, findings: Iterable[Finding], document: Mapping[str, Any]
+) -> list[LocatedFinding]:
     """Return the findings with their steps.
 
     ``document``: as JSON, {} if it cannot be read.
@@ -94,10 +96,10 @@ def located(name: str, findings: Iterable[Finding], document: Mapping[str, Any])
     return [_locate(name, finding, document) for finding in findings]
 
 
-def _locate(name: str, finding: Finding, document: Mapping[str, Any]) -> Wrong:
+def _locate(name: str, finding: Finding, document: Mapping[str, Any]) -> LocatedFinding:
     step, rest, value = "", tuple(map(str, finding.path)), document
     if finding.path[:1] == ("tests",) and len(finding.path) > 1 and isinstance(finding.path[1], int):
-        return Wrong(
+        return LocatedFinding(
             finding.message,
             finding.level,
             key=".".join(rest[2:]),
@@ -113,7 +115,7 @@ def _locate(name: str, finding: Finding, document: Mapping[str, Any]) -> Wrong:
                 next((str(value[key]) for key in ("id", "stage", "group", "flow") if key in value), ""),
                 rest[at - len(finding.path) + 1 :],
             )
-    return Wrong(finding.message, finding.level, step, ".".join(rest), builder_url(name, step))
+    return LocatedFinding(finding.message, finding.level, step, ".".join(rest), builder_url(name, step))
 
 
 def builder_url(name: str, step: str = "") -> str:

@@ -9,22 +9,28 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from blueprints.files.emit import emit, in_order_of
-from flows.documents.diff import Change, difference
+from blueprints.files.emit import emit, order_keys
+from flows.documents.diff import Change, diff_flows
 from flows.documents.document import FlowDocument
 from flows.documents.lint import lint
 from flows.documents.listings import VERSIONS
-from flows.documents.versions import NoSuchVersion, RefusedFlow, errors_of
-from flows.editing.drafts import DraftMoved, discard_draft, draft_of, publish_draft
-from flows.editing.publishing import roll_back, unfit
-from flows.editing.revisions import DRAFT, Chosen, choose, states
-from flows.simulation.flow_tests import by_test
-from idp.foundation.listing import Wish
+from flows.documents.versions import InvalidFlow, NoSuchVersion, only_errors
+from flows.editing.drafts import DraftChanged, discard_draft, draft_of, publish_draft
+from flows.editing.publishing import find_conflicts, roll_back
+from flows.editing.revisions import DRAFT, FlowRevision, list_revisions, resolve_revision
+from flows.simulation.flow_tests import findings_by_test
+from idp.foundation.listing import ListQuery
 from idp.foundation.yaml_text import write
-from web.console.builder.revisions import Asked, Wrong, located, of_draft, title_of
-from web.console.frame import Page, by_htmx, see, show
+from web.console.builder.revisions import (
+    LocatedFinding,
+    RequestedRevision,
+    draft_findings,
+    flow_title,
+    locate_findings,
+)
+from web.console.frame import ConsolePage, is_htmx_request, render_page, see_other
 from web.console.objects.history import history
-from web.console.plain_values import condition, plain
+from web.console.plain_values import format_condition, format_value
 from web.console.requests import ConsoleRequest
 
 _MAX_NOTE = 300
@@ -39,28 +45,30 @@ def versions(request: ConsoleRequest, name: str) -> HttpResponse:
     """Render the list of versions, newest first."""
     choices = _list_states(name)
     page = request.GET.get("page", "1")
-    wish = Wish(
+    wish = ListQuery(
         filters={"flow": name}, page=int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 1
     )
     rows, draft = VERSIONS.page(wish), draft_of(name)
     context: dict[str, Any] = {
-        **Asked(name, "", choices).frame,
+        **RequestedRevision(name, "", choices).template_context,
         "rows": rows.rows,
-        "draft": draft if draft and draft.differs else None,
+        "draft": draft if draft and draft.has_changes else None,
         "history": history(request, {"kind": _EVENT_KINDS, "target": name}),
         "before": f"?page={wish.page - 1}" if wish.page > 1 else "",
         "after": f"?page={wish.page + 1}" if rows.has_next else "",
     }
-    return show(request, "console/builder/versions.html", title=title_of(name), part=_("Versions"), **context)
+    return render_page(
+        request, "console/builder/versions.html", title=flow_title(name), part=_("Versions"), **context
+    )
 
 
 def version(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """Render one version: its document, its changes, and its actions."""
     revision = _resolve_revision(name, str(number))
-    details = VERSIONS.told(VERSIONS.rows().get(flow__name=name, number=number))
-    earlier = [each.which for each in _list_states(name) if each.which.isdigit() and int(each.which) < number]
+    details = VERSIONS.as_json(VERSIONS.rows().get(flow__name=name, number=number))
+    earlier = [each.label for each in _list_states(name) if each.label.isdigit() and int(each.label) < number]
     changes = (
-        _group_by_step(difference(_resolve_revision(name, earlier[0]).document, revision.document))
+        _group_by_step(diff_flows(_resolve_revision(name, earlier[0]).document, revision.document))
         if earlier
         else []
     )
@@ -71,7 +79,7 @@ def version(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
         "yaml": _yaml(revision),
         "number": number,
     }
-    return show(
+    return render_page(
         request,
         "console/builder/versions_one.html",
         title=_title(revision.document.title, number),
@@ -92,8 +100,8 @@ def export(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
 def compare(request: ConsoleRequest, name: str) -> HttpResponse:
     """Render the differences between any two revisions of a flow."""
     choices = _list_states(name)
-    numbers = [each.which for each in choices]
-    live = next((each.which for each in choices if each.live), numbers[-1])
+    numbers = [each.label for each in choices]
+    live = next((each.label for each in choices if each.live), numbers[-1])
     new = request.GET.get("new", "") or numbers[0]
     old = request.GET.get("old", "") or (
         live if live != new else next(iter(numbers[numbers.index(new) + 1 :]), new) if new in numbers else new
@@ -102,41 +110,43 @@ def compare(request: ConsoleRequest, name: str) -> HttpResponse:
     context: dict[str, Any] = {
         "old": old,
         "new": new,
-        "changes": _group_by_step(difference(before.document, after.document)),
+        "changes": _group_by_step(diff_flows(before.document, after.document)),
     }
     template = (
         "console/builder/versions_diff_part.html"
-        if by_htmx(request, "changes")
+        if is_htmx_request(request, "changes")
         else "console/builder/versions_diff.html"
     )
     frame = {**_frame_context(after), "choices": choices}
-    return show(request, template, title=after.document.title, part=_("Compare versions"), **frame, **context)
+    return render_page(
+        request, template, title=after.document.title, part=_("Compare versions"), **frame, **context
+    )
 
 
 def roll_back_page(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """Show what an earlier version would change, and make it live again by POST."""
-    revision, findings, status = _resolve_revision(name, str(number)), list[Wrong](), 200
+    revision, findings, status = _resolve_revision(name, str(number)), list[LocatedFinding](), 200
     if request.method == "POST":
         try:
             roll_back(name, number, by=request.person.username, note=_note(request))
-        except RefusedFlow as refused:
-            findings, status = located(name, refused.findings, revision.document.as_json()), 400
+        except InvalidFlow as refused:
+            findings, status = locate_findings(name, refused.findings, revision.document.as_json()), 400
         else:
-            return see(
+            return see_other(
                 request,
                 reverse("console:flow-versions", args=[name]),
                 _("Version %(number)d is live.") % {"number": number},
             )
     live = _live_revision(name)
-    changes = _group_by_step(difference(live.document, revision.document)) if live else []
+    changes = _group_by_step(diff_flows(live.document, revision.document)) if live else []
     context: dict[str, Any] = {"number": number, "live": live, "changes": changes, "said": _note(request)}
     title = _("Roll back to version %(number)d") % {"number": number}
     frame = _frame_context(revision) | {"findings": findings}
-    return show(
+    return render_page(
         request,
         "console/builder/versions_back.html",
         title=title,
-        belongs_to=title_of(name),
+        belongs_to=flow_title(name),
         status=status,
         **frame,
         **context,
@@ -155,16 +165,19 @@ def publish(request: ConsoleRequest, name: str) -> HttpResponse:
     if request.method == "POST":
         try:
             return _publish(request, name)
-        except DraftMoved:
+        except DraftChanged:
             moved, status, draft = True, 409, draft_of(name) or draft
         except NoSuchVersion:
-            return see(
+            return see_other(
                 request,
                 reverse("console:flow-versions", args=[name]),
                 _("The draft no longer exists. Someone published or discarded it."),
             )
-        except RefusedFlow as refused:
-            status, late = 400, {"findings": located(name, refused.findings, draft.document), "refused": True}
+        except InvalidFlow as refused:
+            status, late = (
+                400,
+                {"findings": locate_findings(name, refused.findings, draft.document), "refused": True},
+            )
     context: dict[str, Any] = {
         "draft": draft,
         "moved": moved,
@@ -172,11 +185,11 @@ def publish(request: ConsoleRequest, name: str) -> HttpResponse:
         **_publish_context(request, name),
         **late,
     }
-    return show(
+    return render_page(
         request,
         "console/builder/publish.html",
         title=_("Publish"),
-        belongs_to=title_of(name),
+        belongs_to=flow_title(name),
         status=status,
         **context,
     )
@@ -185,7 +198,11 @@ def publish(request: ConsoleRequest, name: str) -> HttpResponse:
 def _publish(request: ConsoleRequest, name: str) -> HttpResponse:
     by = request.person.username
     published = publish_draft(
-        name, by=by, note=_note(request), revision=_draft_revision(request), names=_may_name(request)
+        name,
+        by=by,
+        note=_note(request),
+        revision=_draft_revision(request),
+        may_view_people=_may_name(request),
     )
     number = published.version.number
     words = (
@@ -193,16 +210,16 @@ def _publish(request: ConsoleRequest, name: str) -> HttpResponse:
         if published.changed
         else _("No changes: version %(number)d is already live.")
     )
-    return see(request, reverse("console:flow-versions", args=[name]), words % {"number": number})
+    return see_other(request, reverse("console:flow-versions", args=[name]), words % {"number": number})
 
 
 def _no_draft(request: ConsoleRequest, name: str) -> HttpResponse:
-    return show(
+    return render_page(
         request,
         "console/builder/publish_none.html",
-        title=title_of(name),
+        title=flow_title(name),
         part=_("Publish"),
-        **Asked(name, "", _list_states(name)).frame,
+        **RequestedRevision(name, "", _list_states(name)).template_context,
     )
 
 
@@ -210,21 +227,25 @@ def _publish_context(request: ConsoleRequest, name: str) -> dict[str, Any]:
     """Return the changes, findings and test results that publishing would produce."""
     choices = _list_states(name)
     try:
-        revision = choose(name, DRAFT)
+        revision = resolve_revision(name, DRAFT)
     except NoSuchVersion:
         raise Http404 from None
-    except RefusedFlow as refused:
-        frame = Asked(name, DRAFT, choices, findings=of_draft(name, refused)).frame
+    except InvalidFlow as refused:
+        frame = RequestedRevision(
+            name, DRAFT, choices, findings=draft_findings(name, refused)
+        ).template_context
         return {**frame, "errors": True, "changes": [], "tests": [], "live": _live_revision(name)}
     live, document = _live_revision(name), revision.document
-    found = [*lint(document, revision.parts, names={}), *unfit(document)]
+    found = [*lint(document, revision.parts, planned_names={}), *find_conflicts(document)]
     tests = (
         []
-        if errors_of(found)
+        if only_errors(found)
         else [
             (test.name, [each.message.removeprefix(f"{test.name}: ") for each in wrong])
             for test, wrong in zip(
-                document.tests, by_test(document, revision.parts, names=_may_name(request)), strict=True
+                document.tests,
+                findings_by_test(document, revision.parts, may_view_people=_may_name(request)),
+                strict=True,
             )
         ]
     )
@@ -232,9 +253,11 @@ def _publish_context(request: ConsoleRequest, name: str) -> dict[str, Any]:
         {"flow": name, "title": document.title, "for": document.designation, "steps": ()}
     )
     return {
-        **Asked(name, DRAFT, choices, revision, located(name, found, document.as_json())).frame,
-        "errors": bool(errors_of(found)) or any(wrong for _name, wrong in tests),
-        "changes": _group_by_step(difference(live.document if live else empty, document)),
+        **RequestedRevision(
+            name, DRAFT, choices, revision, locate_findings(name, found, document.as_json())
+        ).template_context,
+        "errors": bool(only_errors(found)) or any(wrong for _name, wrong in tests),
+        "changes": _group_by_step(diff_flows(live.document if live else empty, document)),
         "tests": tests,
         "live": live,
     }
@@ -247,18 +270,18 @@ def discard(request: ConsoleRequest, name: str) -> HttpResponse:
         return _no_draft(request, name)
     if request.method == "POST":
         if discard_draft(name, by=request.person.username, revision=_draft_revision(request)):
-            return see(request, home, _("Draft discarded."))
-        return see(
+            return see_other(request, home, _("Draft discarded."))
+        return see_other(
             request,
             request.path,
             _("Someone changed the draft while you were reviewing it. Review again what would be lost."),
         )
     context: dict[str, Any] = {"draft": draft, **_publish_context(request, name)}
-    return show(
+    return render_page(
         request,
         "console/builder/versions_discard.html",
         title=_("Discard draft?"),
-        belongs_to=title_of(name),
+        belongs_to=flow_title(name),
         **context,
     )
 
@@ -315,31 +338,31 @@ def _display_value(key: str, value: Any) -> str | None:
     if value is None:
         return None
     if key == "when" and isinstance(value, str):
-        return condition(value)
-    return write(value).strip() if isinstance(value, list | dict) and value else plain(value)
+        return format_condition(value)
+    return write(value).strip() if isinstance(value, list | dict) and value else format_value(value)
 
 
 def _list_states(name: str) -> Any:
-    choices = states(name)
+    choices = list_revisions(name)
     if not choices:
         raise Http404
     return choices
 
 
-def _resolve_revision(name: str, which: str) -> Chosen:
+def _resolve_revision(name: str, which: str) -> FlowRevision:
     """Return a revision; 404 if it does not exist, or for a draft that is not a valid flow.
 
     The page that publishes the draft shows its errors.
     """
     try:
-        return choose(name, which)
-    except (NoSuchVersion, RefusedFlow):
+        return resolve_revision(name, which)
+    except (NoSuchVersion, InvalidFlow):
         raise Http404 from None
 
 
-def _live_revision(name: str) -> Chosen | None:
-    number = next((each.which for each in states(name) if each.live), "")
-    return choose(name, number) if number else None
+def _live_revision(name: str) -> FlowRevision | None:
+    number = next((each.label for each in list_revisions(name) if each.live), "")
+    return resolve_revision(name, number) if number else None
 
 
 def _draft_revision(request: ConsoleRequest) -> int:
@@ -348,8 +371,10 @@ def _draft_revision(request: ConsoleRequest) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def _frame_context(revision: Chosen) -> dict[str, Any]:
-    return Asked(revision.name, revision.which, _list_states(revision.name), revision).frame
+def _frame_context(revision: FlowRevision) -> dict[str, Any]:
+    return RequestedRevision(
+        revision.name, revision.label, _list_states(revision.name), revision
+    ).template_context
 
 
 def _title(title: str, number: int) -> str:
@@ -364,22 +389,38 @@ def _note(request: ConsoleRequest) -> str:
     return request.POST.get("note", "").replace("\0", "").strip()[:_MAX_NOTE]
 
 
-def _yaml(revision: Chosen) -> str:
-    return emit([in_order_of(FlowDocument, revision.document.as_json())])
+def _yaml(revision: FlowRevision) -> str:
+    return emit([order_keys(FlowDocument, revision.document.as_json())])
 
 
 PAGES = (
-    Page("flows/<slug:name>/versions", versions, "flow-versions", see="flows.see"),
-    Page("flows/<slug:name>/versions/<int:number>", version, "flow-version", see="flows.see"),
-    Page("flows/<slug:name>/versions/<int:number>/export", export, "flow-export", see="flows.see"),
-    Page(
+    ConsolePage("flows/<slug:name>/versions", versions, "flow-versions", view_operation="flows.see"),
+    ConsolePage(
+        "flows/<slug:name>/versions/<int:number>", version, "flow-version", view_operation="flows.see"
+    ),
+    ConsolePage(
+        "flows/<slug:name>/versions/<int:number>/export", export, "flow-export", view_operation="flows.see"
+    ),
+    ConsolePage(
         "flows/<slug:name>/versions/<int:number>/roll-back",
         roll_back_page,
         "flow-roll-back",
-        see="flows.publish",
-        do="flows.publish",
+        view_operation="flows.publish",
+        post_operation="flows.publish",
     ),
-    Page("flows/<slug:name>/compare", compare, "flow-compare", see="flows.see"),
-    Page("flows/<slug:name>/publish", publish, "flow-publish", see="flows.publish", do="flows.publish"),
-    Page("flows/<slug:name>/discard", discard, "flow-discard", see="flows.edit", do="flows.edit"),
+    ConsolePage("flows/<slug:name>/compare", compare, "flow-compare", view_operation="flows.see"),
+    ConsolePage(
+        "flows/<slug:name>/publish",
+        publish,
+        "flow-publish",
+        view_operation="flows.publish",
+        post_operation="flows.publish",
+    ),
+    ConsolePage(
+        "flows/<slug:name>/discard",
+        discard,
+        "flow-discard",
+        view_operation="flows.edit",
+        post_operation="flows.edit",
+    ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from web.console.objects.forms import SchemaForm, every
+from web.console.objects.forms import SchemaForm, flatten_fields
 
 CHANGED_MEANWHILE = _(
     "Someone else changed this while you were editing. Save again to overwrite their changes."
@@ -14,7 +14,7 @@ CHANGED_MEANWHILE = _(
 
 
 @dataclass(frozen=True)
-class Problem:
+class FormProblem:
     """One error message.
 
     ``field_id``: the id of the field that it is about; ``title``: the label of that field. Both are "" if it
@@ -26,21 +26,25 @@ class Problem:
     title: Any = ""
 
 
-def of_form(form: SchemaForm) -> list[Problem]:
+def form_problems(form: SchemaForm) -> list[FormProblem]:
     """Return the errors of a generated form in the order of its fields, errors of no field first."""
     if not form.errors:
         return []
-    fields = [Problem(text, each.id, each.title) for each in every(form.fields) for text in each.errors]
-    return [*(Problem(text) for text in form.wrong), *fields]
+    fields = [
+        FormProblem(text, each.id, each.title) for each in flatten_fields(form.fields) for text in each.errors
+    ]
+    return [*(FormProblem(text) for text in form.non_field_errors), *fields]
 
 
-def of_errors(errors: Mapping[str, Iterable[str]], titles: Mapping[str, tuple[str, Any]]) -> list[Problem]:
+def problems_from_errors(
+    errors: Mapping[str, Iterable[str]], titles: Mapping[str, tuple[str, Any]]
+) -> list[FormProblem]:
     """Return the errors of a form that is written as a template, errors of no field first.
 
     ``titles``: the id and the label of each field, by its name, in their order.
     """
     other = [
-        Problem(text if not name else f"{name}: {text}")
+        FormProblem(text if not name else f"{name}: {text}")
         for name, texts in errors.items()
         if name not in titles
         for text in texts
@@ -48,7 +52,7 @@ def of_errors(errors: Mapping[str, Iterable[str]], titles: Mapping[str, tuple[st
     return [
         *other,
         *(
-            Problem(text, field_id, title)
+            FormProblem(text, field_id, title)
             for name, (field_id, title) in titles.items()
             for text in errors.get(name, ())
         ),

@@ -10,8 +10,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
-from flows.settings import plain
-from flows.validation_messages import sentence
+from flows.settings import resolve_lazy_text
+from flows.validation_messages import describe_error
 
 FieldKind = Literal[
     "text", "long", "secret", "number", "flag", "choice", "several", "lines", "pairs", "json", "group", "rows"
@@ -70,9 +70,9 @@ class FormField:
 class SchemaForm:
     """A form for a pydantic model.
 
-    ``values``: the document as JSON. ``choices``: the available choices, by dotted name. ``leave_out``: keys
-    that the form omits. ``fixed``: keys that are shown and cannot be changed. ``titles``: labels in place of
-    those of the model, by dotted name. ``begins``: the page creates a new object, so the first field takes
+    ``values``: the document as JSON. ``choices``: the available choices, by dotted name. ``exclude``: keys
+    that the form omits. ``readonly``: keys that are shown and cannot be changed. ``titles``: labels in place
+    of those of the model, by dotted name. ``is_new``: the page creates a new object, so the first field takes
     the focus.
     """
 
@@ -82,16 +82,16 @@ class SchemaForm:
         values: Mapping[str, Any] | None = None,
         *,
         choices: Choices | None = None,
-        leave_out: Sequence[str] = (),
-        fixed: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        readonly: Sequence[str] = (),
         titles: Mapping[str, Any] | None = None,
-        begins: bool = False,
+        is_new: bool = False,
     ) -> None:
-        self.schema: dict[str, Any] = plain(model.model_json_schema(by_alias=True))
+        self.schema: dict[str, Any] = resolve_lazy_text(model.model_json_schema(by_alias=True))
         # mode="json": durations are text
         blank = model.model_construct().model_dump(mode="json", by_alias=True, warnings=False)
         self.values: dict[str, Any] = _merge(blank, values or {})
-        self.choices, self.leave_out, self.fixed, self.begins = choices or {}, leave_out, fixed, begins
+        self.choices, self.exclude, self.readonly, self.is_new = choices or {}, exclude, readonly, is_new
         self.errors: dict[str, list[str]] = {}
         self.titles = titles or {}
 
@@ -99,14 +99,14 @@ class SchemaForm:
     def fields(self) -> list[FormField]:
         """Return the fields of the form, in the order of the model."""
         found = list(self._fields(self.schema, self.values, ""))
-        if self.begins and not self.errors:
+        if self.is_new and not self.errors:
             found[0].bounds["autofocus"] = True
         return found
 
     @property
-    def wrong(self) -> list[str]:
+    def non_field_errors(self) -> list[str]:
         """Return the errors that belong to no field that is shown."""
-        shown = {each.name for each in every(self.fields)}
+        shown = {each.name for each in flatten_fields(self.fields)}
         return [
             text if not name else f"{name}: {text}"
             for name, texts in self.errors.items()
@@ -122,11 +122,11 @@ class SchemaForm:
         self.values = _without_nul(self._read(self.schema, posted, ""))
         return self.values
 
-    def refuse(self, errors: ValidationError | Mapping[str, Sequence[str]]) -> None:
+    def add_errors(self, errors: ValidationError | Mapping[str, Sequence[str]]) -> None:
         """Add errors to the fields that they are about."""
         if isinstance(errors, ValidationError):
             for error in errors.errors():
-                self.errors.setdefault(self._field_name(error["loc"]), []).append(sentence(error))
+                self.errors.setdefault(self._field_name(error["loc"]), []).append(describe_error(error))
         else:
             for name, texts in errors.items():
                 path = tuple(name.split(".")) if name else ()
@@ -134,7 +134,7 @@ class SchemaForm:
 
     def _field_name(self, path: Sequence[Any]) -> str:
         """Return the field that shows an error at this path: for an entry of a list, the whole list."""
-        shown = {each.name for each in every(self.fields)}
+        shown = {each.name for each in flatten_fields(self.fields)}
         for length in range(len(path), 0, -1):
             if (name := ".".join(str(each) for each in path[:length])) in shown:
                 return name
@@ -144,7 +144,7 @@ class SchemaForm:
         self, schema: Mapping[str, Any], values: Mapping[str, Any], prefix: str
     ) -> Iterator[FormField]:
         for name, inner in schema.get("properties", {}).items():
-            if prefix or name not in self.leave_out:
+            if prefix or name not in self.exclude:
                 yield self._field(
                     self._resolved(inner),
                     values.get(name),
@@ -158,12 +158,12 @@ class SchemaForm:
         title = str(self.titles.get(name) or _title(schema, name))
         form_field = FormField(name, kind, title, value, schema.get("description", ""), required)
         form_field.errors = self.errors.get(name, [])
-        form_field.choices, form_field.keeps_value = self._choices(schema, name, value), not self.begins
+        form_field.choices, form_field.keeps_value = self._choices(schema, name, value), not self.is_new
         sizes = {"min": "minimum", "max": "maximum", "maxlength": "maxLength"}
         form_field.bounds = {
             key: schema[word] for key, word in sizes.items() if word in schema and abs(schema[word]) < 2**52
         }
-        if name in self.fixed:
+        if name in self.readonly:
             form_field.bounds["readonly"] = True
         if kind == "group":
             form_field.fields = list(
@@ -234,7 +234,7 @@ class SchemaForm:
         found = {}
         for name, inner in schema.get("properties", {}).items():
             whole = f"{prefix}{name}"
-            if prefix or name not in self.leave_out:
+            if prefix or name not in self.exclude:
                 value = self._value(self._resolved(inner), posted, whole)
                 if value is not None:
                     found[name] = value
@@ -303,13 +303,13 @@ def _merge(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def every(fields: Sequence[FormField]) -> Iterator[FormField]:
+def flatten_fields(fields: Sequence[FormField]) -> Iterator[FormField]:
     """Yield the fields together with those inside groups and rows, in their order."""
     for each in fields:
         yield each
-        yield from every(each.fields)
+        yield from flatten_fields(each.fields)
         for row in each.rows:
-            yield from every(row)
+            yield from flatten_fields(row)
 
 
 def _title(schema: Mapping[str, Any], name: str) -> str:

@@ -10,15 +10,15 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from blueprints.objects.edit import Moved, NotThere, Refused
+from blueprints.objects.edit import EditConflict, InvalidObject, ObjectNotFound
 from idp.accounts.roles import NotAllowed
-from idp.foundation.listing import COUNTED, BadWish, Column, Filter, Wish
+from idp.foundation.listing import COUNT_LIMIT, Column, Filter, InvalidListQuery, ListQuery
 from idp.foundation.listing import Page as Rows
 from web.administration.declarations import Action, Resource
 from web.administration.resources import RESOURCES
-from web.console.frame import Page, by_htmx, see, show
+from web.console.frame import ConsolePage, is_htmx_request, render_page, see_other
 from web.console.requests import ConsoleRequest
-from web.console.sentences import told as in_words
+from web.console.sentences import describe_event as in_words
 
 _PAGE_SIZE = 50
 _MAX_BULK = 200
@@ -89,11 +89,15 @@ def object_list(request: ConsoleRequest, name: str) -> HttpResponse:
     wish, error = _wish(request, resource), ""
     try:
         rows = resource.listing.page(wish)
-    except BadWish as bad:
-        rows, error, wish = resource.listing.page(Wish(size=_PAGE_SIZE)), str(bad), Wish(size=_PAGE_SIZE)
-    columns = [column for column in resource.listing.columns if column.name in resource.shown]
-    titles = titles_of(resource)
-    columns.sort(key=lambda column: resource.shown.index(column.name))
+    except InvalidListQuery as bad:
+        rows, error, wish = (
+            resource.listing.page(ListQuery(size=_PAGE_SIZE)),
+            str(bad),
+            ListQuery(size=_PAGE_SIZE),
+        )
+    columns = [column for column in resource.listing.columns if column.name in resource.visible_columns]
+    titles = value_titles(resource)
+    columns.sort(key=lambda column: resource.visible_columns.index(column.name))
     actions = [action for action in resource.actions if request.may(action.operation)]
     context: dict[str, Any] = {
         "resource": resource,
@@ -108,8 +112,10 @@ def object_list(request: ConsoleRequest, name: str) -> HttpResponse:
         "pages": _pages(wish, rows),
         "back": request.get_full_path(),
     }
-    template = "console/objects/rows.html" if by_htmx(request, "rows") else "console/objects/list.html"
-    return show(request, template, title=resource.listing.title, **context)
+    template = (
+        "console/objects/rows.html" if is_htmx_request(request, "rows") else "console/objects/list.html"
+    )
+    return render_page(request, template, title=resource.listing.title, **context)
 
 
 def bulk_action(request: ConsoleRequest, name: str, action: str) -> HttpResponse:
@@ -119,36 +125,44 @@ def bulk_action(request: ConsoleRequest, name: str, action: str) -> HttpResponse
     keys = list(dict.fromkeys(request.POST.getlist("key")))[:_MAX_BULK]
     back = _back(request, resource)
     if selected is None or not keys:
-        return see(request, back, _("Select at least one."))
-    if selected.asks and "sure" not in request.POST:
+        return see_other(request, back, _("Select at least one."))
+    if selected.confirmation and "sure" not in request.POST:
         context: dict[str, Any] = {"resource": resource, "action": selected, "keys": keys, "back": back}
-        return show(request, "console/objects/sure.html", title=selected.title, **context)
-    return see(request, back, run_action(resource, selected, keys, request.person))
+        return render_page(request, "console/objects/sure.html", title=selected.title, **context)
+    return see_other(request, back, run_action(resource, selected, keys, request.person))
 
 
 def run_action(resource: Resource, action: Action, keys: list[str], person: Any) -> str:
     """Run an action on each of these objects, and return a summary of what was changed and skipped."""
     done, problems = 0, []
     for key in keys:
-        row = resource.listing.one(key)
+        row = resource.listing.get(key)
         try:
             done += bool(
-                row is not None and action.fits(resource.listing.told(row)) and action.run(row, person)
+                row is not None
+                and action.is_offered_for(resource.listing.as_json(row))
+                and action.run(row, person)
             )
         except NotAllowed:
             problems.append(_("Skipped %(name)s: their role is higher than yours.") % {"name": key})
-        except (Refused, NotThere, Moved) as refused:
+        except (InvalidObject, ObjectNotFound, EditConflict) as refused:
             problems.append(f"{key}: {refused}")
-    summary = [str(action.done % {"count": done})] if done else [] if problems else [_("No changes made.")]
+    summary = (
+        [str(action.success_message % {"count": done})]
+        if done
+        else []
+        if problems
+        else [_("No changes made.")]
+    )
     return " ".join([*summary, *problems[:3]])
 
 
-def _wish(request: ConsoleRequest, resource: Resource) -> Wish:
+def _wish(request: ConsoleRequest, resource: Resource) -> ListQuery:
     parameters = {
         name: value for name in request.GET if (value := str(request.GET[name]).replace("\0", "").strip())
     }
     page = parameters.get("page", "1")
-    return Wish(
+    return ListQuery(
         search=parameters.get("q", ""),
         filters={
             each.name: parameters[each.name] for each in resource.listing.filters if each.name in parameters
@@ -159,7 +173,7 @@ def _wish(request: ConsoleRequest, resource: Resource) -> Wish:
     )
 
 
-def list_query(wish: Wish, **changed: Any) -> str:
+def list_query(wish: ListQuery, **changed: Any) -> str:
     """Return the query string of a list with some parameters changed; an empty value removes one.
 
     Any change leads to the first page.
@@ -171,7 +185,7 @@ def list_query(wish: Wish, **changed: Any) -> str:
     return "?" + urlencode({name: value for name, value in parameters.items() if value})
 
 
-def _header(column: Column, wish: Wish) -> ColumnHeader:
+def _header(column: Column, wish: ListQuery) -> ColumnHeader:
     direction = {column.name: "ascending", f"-{column.name}": "descending"}.get(wish.order, "")
     order = f"-{column.name}" if direction == "ascending" else column.name
     return ColumnHeader(
@@ -179,20 +193,20 @@ def _header(column: Column, wish: Wish) -> ColumnHeader:
     )
 
 
-def _filter_state(each: Filter, wish: Wish) -> FilterState:
+def _filter_state(each: Filter, wish: ListQuery) -> FilterState:
     value, choices = wish.filters.get(each.name, ""), list(each.choices())
     return FilterState(
         each, value, dict(choices).get(value, value), list_query(wish, **{each.name: ""}), choices
     )
 
 
-def titles_of(resource: Resource) -> Mapping[str, Mapping[str, Any]]:
+def value_titles(resource: Resource) -> Mapping[str, Mapping[str, Any]]:
     """Return the titles of values, by column: the choices of the filter with the same name."""
     found = {each.name: dict(each.choices()) for each in resource.listing.filters}
     return {**found, "kind": _FACTORS} if resource.name == "credentials" else found
 
 
-def titled(values: Mapping[str, Any], titles: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def replace_values(values: Mapping[str, Any], titles: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return a row with titles in place of the values that have one."""
     return {
         name: titles[name].get(value, value) if name in titles and isinstance(value, str) else value
@@ -207,11 +221,15 @@ def _row(
     columns: list[Column],
     titles: Mapping[str, Mapping[str, Any]],
 ) -> ListRow:
-    url = url_of(resource, values["key"])
+    url = object_url(resource, values["key"])
     urls = [url if at == 0 else _counted_url(request, column, values) for at, column in enumerate(columns)]
-    shown = titled(values, titles)
+    shown = replace_values(values, titles)
     cells = [_cell(resource, column, shown, cell_url) for column, cell_url in zip(columns, urls, strict=True)]
-    actions = [action for action in resource.actions if request.may(action.operation) and action.fits(values)]
+    actions = [
+        action
+        for action in resource.actions
+        if request.may(action.operation) and action.is_offered_for(values)
+    ]
     return ListRow(values["key"], url, cells, actions)
 
 
@@ -233,12 +251,12 @@ def _cell(resource: Resource, column: Column, values: Mapping[str, Any], url: st
     return Cell(column.kind, values[column.name], url, column.title)
 
 
-def url_of(resource: Resource, key: str) -> str:
+def object_url(resource: Resource, key: str) -> str:
     """Return the URL of the page of one object; "" if it has none."""
     try:
         return (
-            reverse(f"console:{resource.page}", args=[key])
-            if resource.page
+            reverse(f"console:{resource.url_name}", args=[key])
+            if resource.url_name
             else reverse(f"console:{resource.name}-one", args=[key])
         )
     except NoReverseMatch:
@@ -249,16 +267,16 @@ def _add_url(request: ConsoleRequest, resource: Resource) -> str:
     operation = resource.edit or _ADD_OPERATIONS.get(resource.name, "")
     if not operation or not request.may(operation):
         return ""
-    return reverse(f"console:{resource.add or resource.name + '-add'}")
+    return reverse(f"console:{resource.add_url_name or resource.name + '-add'}")
 
 
-def _pages(wish: Wish, rows: Rows) -> dict[str, Any]:
+def _pages(wish: ListQuery, rows: Rows) -> dict[str, Any]:
     first = (rows.page - 1) * rows.size + 1
     return {
         "first": first,
         "last": first + len(rows.rows) - 1,
         "total": rows.total,
-        "counted": COUNTED,
+        "counted": COUNT_LIMIT,
         "before": list_query(wish, page=rows.page - 1) if rows.page > 1 else "",
         "after": list_query(wish, page=rows.page + 1) if rows.has_next else "",
     }
@@ -274,14 +292,22 @@ def _back(request: ConsoleRequest, resource: Resource) -> str:
     )
 
 
-def _pages_of(resource: Resource) -> list[Page]:
+def _pages_of(resource: Resource) -> list[ConsolePage]:
     def view(request: ConsoleRequest) -> HttpResponse:
         return object_list(request, resource.name)
 
-    pages = [Page(f"{resource.name}/", view, resource.name, see=resource.see)]
+    pages = [ConsolePage(f"{resource.name}/", view, resource.name, view_operation=resource.see)]
     for action in resource.actions:
         path, title = f"{resource.name}/do/{action.name}", f"{resource.name}-{action.name}"
-        pages.append(Page(path, _action_view(resource, action), title, see="", do=action.operation))
+        pages.append(
+            ConsolePage(
+                path,
+                _action_view(resource, action),
+                title,
+                view_operation="",
+                post_operation=action.operation,
+            )
+        )
     return pages
 
 

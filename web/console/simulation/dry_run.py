@@ -12,28 +12,28 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
-from flows.conditions.presets import in_words
-from flows.documents.layout import Box, Layout, TooLarge, lay_out
-from flows.documents.versions import NoSuchVersion, RefusedFlow
-from flows.editing.drafts import DraftMoved
-from flows.editing.revisions import Chosen
-from flows.editing.saved_tests import as_test, keep_test
+from flows.conditions.presets import describe_condition
+from flows.documents.layout import FlowTooLarge, Layout, LayoutNode, lay_out
+from flows.documents.versions import InvalidFlow, NoSuchVersion
+from flows.editing.drafts import DraftChanged
+from flows.editing.revisions import FlowRevision
+from flows.editing.saved_tests import build_flow_test, save_flow_test
 from flows.registry import stages
-from flows.simulation.flow_tests import by_test
-from flows.simulation.preview import previews
-from flows.simulation.simulate import NobodyThere, Report, ending, guarded, simulate
+from flows.simulation.flow_tests import findings_by_test
+from flows.simulation.preview import preview_step
+from flows.simulation.simulate import PersonNotFound, StepReport, is_guessable, run_result, simulate
 from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, TOTP
 from idp.accounts.listings import PEOPLE
 from idp.accounts.roles import ROLES
-from idp.foundation.listing import Wish
+from idp.foundation.listing import ListQuery
 from idp.oauth.listings import APPLICATIONS
 from idp.tenancy.scope import current_tenant
-from web.console.builder.cards import name_of
-from web.console.builder.revisions import asked, builder_url
-from web.console.frame import Page, by_htmx, see, show
-from web.console.plain_values import plain
+from web.console.builder.cards import stage_title
+from web.console.builder.revisions import builder_url, requested_revision
+from web.console.frame import ConsolePage, is_htmx_request, render_page, see_other
+from web.console.plain_values import format_value
 from web.console.requests import ConsoleRequest
-from web.console.simulation.parameters import Walker, read, write
+from web.console.simulation.parameters import DryRunParameters, parse_parameters, query_of_test
 
 _KINDS = (
     (PASSWORD, gettext_lazy("Password")),
@@ -119,7 +119,7 @@ class DryRunRow:
     mark: str = ""
     decision: Any = ""
     when: list[tuple[str, bool]] = field(default_factory=list)
-    report: Report | None = None
+    report: StepReport | None = None
     values: list[tuple[str, str]] = field(default_factory=list)
     learned: list[Any] = field(default_factory=list)
     effects: list[tuple[Any, list[tuple[str, str]]]] = field(default_factory=list)
@@ -133,76 +133,78 @@ def dry_run(request: ConsoleRequest, name: str) -> HttpResponse:
 
     All of its parameters are in the URL, so that a reload, a link and the back button repeat it.
     """
-    requested = asked(name, request.GET)
-    if requested.chosen is None:
-        return show(
+    requested = requested_revision(name, request.GET)
+    if requested.revision is None:
+        return render_page(
             request,
             "console/simulation/dry_run.html",
             title=requested.title,
             part=_("Test"),
-            **requested.frame,
+            **requested.template_context,
         )
-    parameters = read(request.GET, may_name=_may_name(request))
+    parameters = parse_parameters(request.GET, may_name=_may_name(request))
     context = {
-        **requested.frame,
+        **requested.template_context,
         **_form(request, parameters),
-        **_path_context(request, requested.chosen, parameters),
+        **_path_context(request, requested.revision, parameters),
     }
     if "tests" in request.GET:
-        context["tests"] = _test_results(requested.chosen, names=_may_name(request))
+        context["tests"] = _test_results(requested.revision, names=_may_name(request))
     template = (
         "console/simulation/dry_run_part.html"
-        if by_htmx(request, "path")
+        if is_htmx_request(request, "path")
         else "console/simulation/dry_run.html"
     )
-    return show(request, template, title=requested.title, part=_("Test"), **context)
+    return render_page(request, template, title=requested.title, part=_("Test"), **context)
 
 
 def save_test(request: ConsoleRequest, name: str) -> HttpResponse:
     """Save a dry run, given by its URL parameters, as a flow test of the draft."""
     text = request.POST.get("query", "").replace("\0", "")
     query, back = QueryDict(text), f"{reverse('console:flow-try', args=[name])}?{text}"
-    requested = asked(name, query)
-    if requested.chosen is None:
-        return see(request, back, _("The draft isn't a valid flow. Fix its errors first."))
-    parameters = read(query, may_name=_may_name(request))
+    requested = requested_revision(name, query)
+    if requested.revision is None:
+        return see_other(request, back, _("The draft isn't a valid flow. Fix its errors first."))
+    parameters = parse_parameters(query, may_name=_may_name(request))
     if parameters.errors:
-        return see(request, back, _("Fix the errors below and try again."))
+        return see_other(request, back, _("Fix the errors below and try again."))
     try:
-        reports = _simulate(request, requested.chosen, parameters)
+        reports = _simulate(request, requested.revision, parameters)
         test_name = request.POST.get("name", "").replace("\0", "").strip()
-        test = as_test(
+        test = build_flow_test(
             test_name,
             parameters.person,
             parameters.request,
-            parameters.answers(_typable(requested.chosen)),
+            parameters.answers(_typable(requested.revision)),
             reports,
         )
-        keep_test(name, test, by=request.person.username)
-    except (NobodyThere, ValidationError):
-        return see(request, back, _("Test not saved. Enter a name and choose a user that exists."))
-    except (RefusedFlow, NoSuchVersion) as refused:
-        return see(
+        save_flow_test(name, test, by=request.person.username)
+    except (PersonNotFound, ValidationError):
+        return see_other(request, back, _("Test not saved. Enter a name and choose a user that exists."))
+    except (InvalidFlow, NoSuchVersion) as refused:
+        return see_other(
             request,
             back,
             _("Test not saved. %(why)s")
             % {"why": "; ".join(each.message for each in getattr(refused, "findings", []))},
         )
-    except DraftMoved:
-        return see(request, back, _("Test not saved: someone changed the draft at the same time. Try again."))
-    return see(request, back, _("Test saved in the draft. It runs before every publish."))
+    except DraftChanged:
+        return see_other(
+            request, back, _("Test not saved: someone changed the draft at the same time. Try again.")
+        )
+    return see_other(request, back, _("Test saved in the draft. It runs before every publish."))
 
 
 def people(request: ConsoleRequest) -> HttpResponse:
     """Render suggestions for the person of the dry run, by a part of the name."""
-    rows = PEOPLE.page(Wish(search=request.GET.get("person", ""), size=8)).rows
+    rows = PEOPLE.page(ListQuery(search=request.GET.get("person", ""), size=8)).rows
     options = [(row["username"], row["name"] or row["email"]) for row in rows]
     return render(request, "console/simulation/dry_run_options.html", {"options": options})
 
 
 def applications(request: ConsoleRequest) -> HttpResponse:
     """Render suggestions for the application of the dry run, by a part of the name."""
-    rows = APPLICATIONS.page(Wish(search=request.GET.get("application", ""), size=8)).rows
+    rows = APPLICATIONS.page(ListQuery(search=request.GET.get("application", ""), size=8)).rows
     return render(
         request,
         "console/simulation/dry_run_options.html",
@@ -214,7 +216,7 @@ def _may_name(request: ConsoleRequest) -> bool:
     return bool(request.may("people.see"))
 
 
-def _form(request: ConsoleRequest, parameters: Walker) -> dict[str, Any]:
+def _form(request: ConsoleRequest, parameters: DryRunParameters) -> dict[str, Any]:
     """Return the template context of the form."""
     query, tenant = request.GET, current_tenant()
     simulated = None if isinstance(parameters.person, str) else parameters.person
@@ -240,59 +242,63 @@ def _form(request: ConsoleRequest, parameters: Walker) -> dict[str, Any]:
     }
 
 
-def _path_context(request: ConsoleRequest, revision: Chosen, parameters: Walker) -> dict[str, Any]:
+def _path_context(
+    request: ConsoleRequest, revision: FlowRevision, parameters: DryRunParameters
+) -> dict[str, Any]:
     """Return the template context of the path, or of the reason why there is none."""
     if parameters.errors:
         return {"rows": []}
     try:
         reports = _simulate(request, revision, parameters)
         layout = lay_out(revision.document, revision.parts)
-    except NobodyThere:
+    except PersonNotFound:
         return {"rows": [], "errors": {"person": _("No user with this username.")}}
-    except TooLarge as large:
+    except FlowTooLarge as large:
         return {"rows": [], "broken": str(large)}
-    mark, words = _ENDINGS[ending(reports)]
+    mark, words = _ENDINGS[run_result(reports)]
     asks = [report.step for report in reports if report.step]
     return {
         "rows": list(_rows(revision, layout, parameters, reports)),
-        "end": ending(reports),
+        "end": run_result(reports),
         "end_mark": mark,
         "end_words": words,
-        "end_step": asks[-1] if asks and ending(reports) != "finished" else "",
+        "end_step": asks[-1] if asks and run_result(reports) != "finished" else "",
         "broken": next((report.message for report in reports if report.decision == "broken"), ""),
         "query": _query(request),
     }
 
 
-def _simulate(request: ConsoleRequest, revision: Chosen, parameters: Walker) -> list[Report]:
+def _simulate(
+    request: ConsoleRequest, revision: FlowRevision, parameters: DryRunParameters
+) -> list[StepReport]:
     answers = parameters.answers(_typable(revision))
     return simulate(
         revision.document,
         answers,
-        parts=revision.parts,
+        sub_flows=revision.parts,
         person=parameters.person,
         request=parameters.request,
-        judges=False,
-        names=_may_name(request),
-        stops=parameters.stops,
+        verify_answers=False,
+        may_view_people=_may_name(request),
+        pause_at=parameters.stop_steps,
     )
 
 
-def _typable(revision: Chosen) -> list[str]:
+def _typable(revision: FlowRevision) -> list[str]:
     """Return the steps whose answers may be typed.
 
     Steps that verify an identity are assumed to pass or to fail; their answers are never judged.
     """
     try:
-        nodes = lay_out(revision.document, revision.parts).boxes
-    except TooLarge:
+        nodes = lay_out(revision.document, revision.parts).nodes
+    except FlowTooLarge:
         return []
     return [node.id for node in nodes if _may_type(node)]
 
 
-def _may_type(node: Box) -> bool:
-    stage = stages().get(node.drawn.stage or "")
-    return stage is not None and not guarded(stage)
+def _may_type(node: LayoutNode) -> bool:
+    stage = stages().get(node.definition.stage or "")
+    return stage is not None and not is_guessable(stage)
 
 
 def _query(request: ConsoleRequest) -> str:
@@ -301,24 +307,26 @@ def _query(request: ConsoleRequest) -> str:
     return urlencode(kept)
 
 
-def _rows(revision: Chosen, layout: Layout, parameters: Walker, reports: list[Report]) -> Iterator[DryRunRow]:
+def _rows(
+    revision: FlowRevision, layout: Layout, parameters: DryRunParameters, reports: list[StepReport]
+) -> Iterator[DryRunRow]:
     by_step = {report.step: report for report in reports}
-    for node in layout.boxes:
-        step, report = node.drawn, by_step.get(node.id)
+    for node in layout.nodes:
+        step, report = node.definition, by_step.get(node.id)
         title = (
-            name_of(step.stage)
+            stage_title(step.stage)
             if step.stage
             else _("Sub-flow %(name)s") % {"name": step.flow}
             if step.flow
             else _("Section")
         )
-        members: dict[str, Any] = {"title": title, "kind": step.kind, "depth": min(len(node.within), 4)}
-        members |= {"url": builder_url(revision.name, node.id if not node.prefix else node.within[0])}
-        members["when"] = in_words(step.when) if step.when else []
+        members: dict[str, Any] = {"title": title, "kind": step.kind, "depth": min(len(node.ancestors), 4)}
+        members |= {"url": builder_url(revision.name, node.id if not node.prefix else node.ancestors[0])}
+        members["when"] = describe_condition(step.when) if step.when else []
         if report is None:
             yield DryRunRow(node.id, **members)
             continue
-        answer_kind = parameters.how.get(node.id) or (
+        answer_kind = parameters.answer_kinds.get(node.id) or (
             "passes" if report.assumed else "open" if report.decision == "asks" else ""
         )
         typable = bool(answer_kind) and _may_type(node) and _has_fields(revision, node)
@@ -330,14 +338,14 @@ def _rows(revision: Chosen, layout: Layout, parameters: Walker, reports: list[Re
         yield DryRunRow(node.id, **members, **_report_context(report))
 
 
-def _report_context(report: Report) -> dict[str, Any]:
+def _report_context(report: StepReport) -> dict[str, Any]:
     mark, decision = _DECISIONS.get(report.decision, ("bad", report.decision))
     read = (report.condition or {}).get("values", {})
     return {
         "mark": mark,
         "decision": decision,
         "report": report,
-        "values": [(name, plain(value)) for name, value in read.items()],
+        "values": [(name, format_value(value)) for name, value in read.items()],
         "learned": [_FACTS.get(name, name) for name in report.learned],
         "effects": [_effect(each) for each in report.effects],
     }
@@ -346,18 +354,20 @@ def _report_context(report: Report) -> dict[str, Any]:
 def _effect(effect: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
     name = str(effect["effect"])
     members = [
-        (key, plain(value))
+        (key, format_value(value))
         for key, value in effect.items()
         if key not in _ROW_KEYS and value not in (None, "", (), [])
     ]
     return _EFFECTS.get(name, name), members
 
 
-def _has_fields(revision: Chosen, node: Box) -> bool:
+def _has_fields(revision: FlowRevision, node: LayoutNode) -> bool:
     return bool(_form_fields(revision, node))
 
 
-def _typed_fields(revision: Chosen, node: Box, parameters: Walker) -> list[DryRunField]:
+def _typed_fields(
+    revision: FlowRevision, node: LayoutNode, parameters: DryRunParameters
+) -> list[DryRunField]:
     typed = parameters.typed.get(node.id, {})
     found = []
     for name, each in _form_fields(revision, node).items():
@@ -366,35 +376,45 @@ def _typed_fields(revision: Chosen, node: Box, parameters: Walker) -> list[DryRu
     return found
 
 
-def _form_fields(revision: Chosen, node: Box) -> dict[str, Any]:
+def _form_fields(revision: FlowRevision, node: LayoutNode) -> dict[str, Any]:
     """Return the fields of the step's form, by name."""
     forms = [
         shown.page.form
-        for shown in previews(revision.document, revision.parts, node.id)
+        for shown in preview_step(revision.document, revision.parts, node.id)
         if shown.page and shown.page.form
     ]
     return dict(forms[0].fields) if forms else {}
 
 
-def _test_results(revision: Chosen, *, names: bool) -> list[tuple[str, list[str], str]]:
+def _test_results(revision: FlowRevision, *, names: bool) -> list[tuple[str, list[str], str]]:
     """Return each flow test with its failures and the URL of its dry run."""
-    steps = [node.id for node in lay_out(revision.document, revision.parts).boxes if node.drawn.stage]
+    steps = [node.id for node in lay_out(revision.document, revision.parts).nodes if node.definition.stage]
     results = zip(
-        revision.document.tests, by_test(revision.document, revision.parts, names=names), strict=True
+        revision.document.tests,
+        findings_by_test(revision.document, revision.parts, may_view_people=names),
+        strict=True,
     )
     return [
         (
             test.name,
             [each.message.removeprefix(f"{test.name}: ") for each in wrong],
-            "?" + write(test, steps, which=revision.which),
+            "?" + query_of_test(test, steps, which=revision.label),
         )
         for test, wrong in results
     ]
 
 
 PAGES = (
-    Page("flows/<slug:name>/try", dry_run, "flow-try", see="flows.see"),
-    Page("flows/<slug:name>/try/keep", save_test, "flow-try-keep", see="", do="flows.edit"),
-    Page("dry-run/people", people, "flow-try-people", see="people.see"),
-    Page("dry-run/applications", applications, "flow-try-applications", see="applications.see"),
+    ConsolePage("flows/<slug:name>/try", dry_run, "flow-try", view_operation="flows.see"),
+    ConsolePage(
+        "flows/<slug:name>/try/keep",
+        save_test,
+        "flow-try-keep",
+        view_operation="",
+        post_operation="flows.edit",
+    ),
+    ConsolePage("dry-run/people", people, "flow-try-people", view_operation="people.see"),
+    ConsolePage(
+        "dry-run/applications", applications, "flow-try-applications", view_operation="applications.see"
+    ),
 )

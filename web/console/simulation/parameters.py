@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
-from flows.documents.document import Answers, Circumstances, FlowTest, InventedPerson
-from flows.settings import parse_duration, write_duration
-from flows.validation_messages import sentence
+from flows.documents.document import Answers, Circumstances, FlowTest, SimulatedUser
+from flows.settings import format_duration, parse_duration
+from flows.validation_messages import describe_error
 
 _SIMULATED = ("username", "name", "email", "role")
 _TEXTS = ("address", "agent", "country", "application", "device_address")
@@ -27,33 +27,34 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Walker:
+class DryRunParameters:
     """The person, the circumstances and the answers of a dry run.
 
-    ``how``: for each step, one of ANSWERS. ``typed``: input by step and field. ``errors``: by field of the
-    form; with any of them there is no dry run.
+    ``answer_kinds``: for each step, one of ANSWERS. ``typed``: input by step and field. ``errors``: by field
+    of the form; with any of them there is no dry run.
     """
 
-    person: str | InventedPerson
+    person: str | SimulatedUser
     request: Circumstances
-    how: Mapping[str, str] = field(default_factory=dict)
+    answer_kinds: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
 
     def answers(self, typable: Iterable[str]) -> Answers:
         """Return the answers to the steps; typed input only for steps in ``typable``."""
-        answers: Answers = {step: how for step, how in self.how.items() if how in ("passes", "refuses")}  # type: ignore[misc]
+        decided = {step: how for step, how in self.answer_kinds.items() if how in ("passes", "refuses")}
+        answers = cast(Answers, decided)
         return answers | {
-            step: dict(self.typed.get(step, {})) for step in typable if self.how.get(step) == "typed"
+            step: dict(self.typed.get(step, {})) for step in typable if self.answer_kinds.get(step) == "typed"
         }
 
     @property
-    def stops(self) -> list[str]:
+    def stop_steps(self) -> list[str]:
         """Return the steps at which the dry run ends by waiting for input."""
-        return [step for step, how in self.how.items() if how == "open"]
+        return [step for step, how in self.answer_kinds.items() if how == "open"]
 
 
-def read(query: QueryDict, *, may_name: bool) -> Walker:
+def parse_parameters(query: QueryDict, *, may_name: bool) -> DryRunParameters:
     """Return the parameters from a query string.
 
     ``may_name``: whether a person of the tenant may be named; conditions reveal their groups and attributes.
@@ -69,12 +70,12 @@ def read(query: QueryDict, *, may_name: bool) -> Walker:
         step, dot, field_name = name.removeprefix(_INPUT_PREFIX).rpartition(".")
         if name.startswith(_INPUT_PREFIX) and dot:
             typed.setdefault(step, {})[field_name] = _text(query, name)
-    return Walker(
+    return DryRunParameters(
         _person(query, errors, may_name=may_name), _circumstances(query, errors), how, typed, errors
     )
 
 
-def write(test: FlowTest, steps: Iterable[str], **more: str) -> str:
+def query_of_test(test: FlowTest, steps: Iterable[str], **more: str) -> str:
     """Return the query string of the dry run that a flow test describes.
 
     ``steps``: all steps that may ask for input; the dry run stops at those without an answer in the test.
@@ -108,10 +109,10 @@ def write(test: FlowTest, steps: Iterable[str], **more: str) -> str:
 
 def write_duration_of(seconds: int) -> str:
     """Return a duration as text; "" for 0."""
-    return write_duration(parse_duration(f"{seconds}s")) if 0 < seconds < 1_000_000 else ""
+    return format_duration(parse_duration(f"{seconds}s")) if 0 < seconds < 1_000_000 else ""
 
 
-def _person(query: QueryDict, errors: dict[str, str], *, may_name: bool) -> str | InventedPerson:
+def _person(query: QueryDict, errors: dict[str, str], *, may_name: bool) -> str | SimulatedUser:
     if query.get("who") == "real":
         name = _text(query, "person")
         if not may_name:
@@ -123,7 +124,7 @@ def _person(query: QueryDict, errors: dict[str, str], *, may_name: bool) -> str 
     values |= {"groups": _split(query, "groups"), "attributes": _pairs(query, errors)}
     if "credentials" in query:  # a form without a checked box has one empty value
         values["credentials"] = [kind for kind in query.getlist("credentials") if kind]
-    return _checked(InventedPerson, values, errors)
+    return _checked(SimulatedUser, values, errors)
 
 
 def _circumstances(query: QueryDict, errors: dict[str, str]) -> Circumstances:
@@ -150,7 +151,7 @@ def _checked(model: type[Model], values: dict[str, Any], errors: dict[str, str])
     try:
         return model.model_validate(values)
     except ValidationError as invalid:
-        found = {str(each["loc"][0]): sentence(each) for each in invalid.errors()}
+        found = {str(each["loc"][0]): describe_error(each) for each in invalid.errors()}
     errors.update({name: _sentence(text) for name, text in found.items()})
     return model.model_validate({name: value for name, value in values.items() if name not in found})
 

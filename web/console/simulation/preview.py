@@ -13,15 +13,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from flows.documents.layout import Layout, TooLarge, lay_out
-from flows.editing.revisions import Chosen
-from flows.simulation.preview import Preview, previews
-from web.console.builder.cards import name_of
-from web.console.builder.revisions import asked
-from web.console.frame import Page, show
+from flows.documents.layout import FlowTooLarge, Layout, lay_out
+from flows.editing.revisions import FlowRevision
+from flows.simulation.preview import Preview, preview_step
+from web.console.builder.cards import stage_title
+from web.console.builder.revisions import requested_revision
+from web.console.frame import ConsolePage, render_page
 from web.console.requests import ConsoleRequest
-from web.middleware.headers import policy
-from web.pages.flow import rendered
+from web.middleware.headers import content_security_policy
+from web.pages.flow import render_run
 
 SCHEMES = ("light", "dark")
 STATES = ("first", "wrong")
@@ -33,22 +33,22 @@ _MEDIA = re.compile(r"@media \(prefers-color-scheme: dark\)")
 
 def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     """Render the steps of a flow, and the page of one of them on a phone and on a desktop."""
-    requested = asked(name, request.GET)
-    if requested.chosen is None:
-        return show(
+    requested = requested_revision(name, request.GET)
+    if requested.revision is None:
+        return render_page(
             request,
             "console/simulation/preview.html",
             title=requested.title,
             part=_("Preview"),
-            **requested.frame,
+            **requested.template_context,
         )
-    steps = _steps(requested.chosen)
+    steps = _steps(requested.revision)
     step = request.GET.get("step", "") or (steps[0]["id"] if steps else "")
     if step and step not in [each["id"] for each in steps]:
         raise Http404
     query = _selection(request, step)
-    faces = _previews(requested.chosen, step, query["state"]) if step else []
-    shown = next((each for each in faces if each.face == query["face"]), faces[0] if faces else None)
+    faces = _previews(requested.revision, step, query["state"]) if step else []
+    shown = next((each for each in faces if each.persona == query["face"]), faces[0] if faces else None)
     page = shown and _frameable_page(shown)
     context: dict[str, Any] = {
         "steps": [{**each, "url": _address(query, step=each["id"], face="")} for each in steps],
@@ -59,15 +59,15 @@ def overview(request: ConsoleRequest, name: str) -> HttpResponse:
         "page_url": reverse("console:flow-preview-page", args=[name]) + _address(query),
         **_options(query, faces, shown),
     }
-    response = show(
+    response = render_page(
         request,
         "console/simulation/preview.html",
         title=requested.title,
         part=_("Preview"),
-        **requested.frame,
+        **requested.template_context,
         **context,
     )
-    response["Content-Security-Policy"] = policy(request, frame_src="'self'")
+    response["Content-Security-Policy"] = content_security_policy(request, frame_src="'self'")
     return response
 
 
@@ -75,7 +75,11 @@ def _options(query: dict[str, str], faces: list[Preview], shown: Preview | None)
     """Return the links to the other previews of the step, each with whether it is the current one."""
     return {
         "faces": [
-            (each.face == (shown and shown.face), _address(query, face=each.face), _FACES[each.face])
+            (
+                each.persona == (shown and shown.persona),
+                _address(query, face=each.persona),
+                _FACES[each.persona],
+            )
             for each in faces
         ],
         "states": [
@@ -104,13 +108,13 @@ def preview_page(request: ConsoleRequest, name: str) -> HttpResponse:
 
     It has no script, no form that can be submitted, and nothing that takes the focus.
     """
-    requested = asked(name, request.GET)
-    steps = [each["id"] for each in _steps(requested.chosen)] if requested.chosen else []
+    requested = requested_revision(name, request.GET)
+    steps = [each["id"] for each in _steps(requested.revision)] if requested.revision else []
     step, scheme = request.GET.get("step", "") or next(iter(steps), ""), _choice(request, "scheme", SCHEMES)
-    if requested.chosen is None or step not in steps:
+    if requested.revision is None or step not in steps:
         raise Http404
-    faces = _previews(requested.chosen, step, _choice(request, "state", STATES))
-    shown = next((each for each in faces if each.face == request.GET.get("face")), faces[0])
+    faces = _previews(requested.revision, step, _choice(request, "state", STATES))
+    shown = next((each for each in faces if each.persona == request.GET.get("face")), faces[0])
     page, overrides = (
         _frameable_page(shown),
         {"inert": True, "stylesheet": reverse("console:preview-style", args=[scheme])},
@@ -120,14 +124,14 @@ def preview_page(request: ConsoleRequest, name: str) -> HttpResponse:
             request, "console/simulation/preview_none.html", {"title": _("No page"), **overrides}
         )
     else:
-        response = rendered(request, replace(page, context={**page.context, **overrides}))
+        response = render_run(request, replace(page, context={**page.context, **overrides}))
     changed = {
         "script_src": "'none'",
         "connect_src": "'none'",
         "form_action": "'none'",
         "frame_ancestors": "'self'",
     }
-    response["Content-Security-Policy"] = policy(request, **changed)
+    response["Content-Security-Policy"] = content_security_policy(request, **changed)
     response["X-Frame-Options"] = "SAMEORIGIN"
     return response
 
@@ -150,8 +154,8 @@ def _style(scheme: str) -> str:
     return text.replace("color-scheme: light dark", f"color-scheme: {scheme}")
 
 
-def _previews(revision: Chosen, step: str, state: str) -> list[Preview]:
-    return previews(revision.document, revision.parts, step, wrong=state == "wrong")
+def _previews(revision: FlowRevision, step: str, state: str) -> list[Preview]:
+    return preview_step(revision.document, revision.parts, step, after_wrong_answer=state == "wrong")
 
 
 def _frameable_page(shown: Preview) -> Any:
@@ -159,17 +163,21 @@ def _frameable_page(shown: Preview) -> Any:
     return shown.page if shown.page and shown.page.kind != "leave" else None
 
 
-def _steps(revision: Chosen) -> list[dict[str, Any]]:
+def _steps(revision: FlowRevision) -> list[dict[str, Any]]:
     """Return the steps that a person may encounter, in order, each with its depth."""
     try:
         layout: Layout = lay_out(revision.document, revision.parts)
-    except TooLarge:
+    except FlowTooLarge:
         return []
     found = []
-    for node in layout.boxes:
-        if node.drawn.stage:
+    for node in layout.nodes:
+        if node.definition.stage:
             found.append(
-                {"id": node.id, "title": name_of(node.drawn.stage), "depth": min(len(node.within), 4)}
+                {
+                    "id": node.id,
+                    "title": stage_title(node.definition.stage),
+                    "depth": min(len(node.ancestors), 4),
+                }
             )
     return found
 
@@ -189,7 +197,9 @@ def _address(selection: dict[str, str], **changed: str) -> str:
 
 
 PAGES = (
-    Page("flows/<slug:name>/preview", overview, "flow-preview", see="flows.see"),
-    Page("flows/<slug:name>/preview/page", preview_page, "flow-preview-page", see="flows.see"),
-    Page("preview/<slug:scheme>.css", style, "preview-style", see="flows.see"),
+    ConsolePage("flows/<slug:name>/preview", overview, "flow-preview", view_operation="flows.see"),
+    ConsolePage(
+        "flows/<slug:name>/preview/page", preview_page, "flow-preview-page", view_operation="flows.see"
+    ),
+    ConsolePage("preview/<slug:scheme>.css", style, "preview-style", view_operation="flows.see"),
 )

@@ -8,22 +8,22 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from flows.conditions.presets import in_words
+from flows.conditions.presets import describe_condition
 from flows.documents.listings import RUNS
 from flows.documents.versions import NoSuchVersion, version_of
-from flows.editing.revisions import states
+from flows.editing.revisions import list_revisions
 from flows.engine.context import topic_of
 from flows.engine.executor import NoSuchRun
 from flows.engine.planner import layout_of
 from flows.facts import BrokenFlow
-from flows.simulation.funnel import WHOLE, Count, funnel, private_steps
-from flows.simulation.inspector import Inspection, Passage, look_into
-from idp.foundation.listing import Wish
-from web.console.builder.cards import name_of
-from web.console.builder.revisions import Asked, title_of
-from web.console.frame import Page, show
+from flows.simulation.funnel import WHOLE_RUN, FunnelCount, funnel, private_steps
+from flows.simulation.inspector import Inspection, StepTrace, inspect_run
+from idp.foundation.listing import ListQuery
+from web.console.builder.cards import stage_title
+from web.console.builder.revisions import RequestedRevision, flow_title
+from web.console.frame import ConsolePage, render_page
 from web.console.objects.history import history
-from web.console.plain_values import plain
+from web.console.plain_values import format_value
 from web.console.requests import ConsoleRequest
 
 _MAX_RUNS = 50
@@ -47,35 +47,37 @@ class FunnelBar:
 
     step: str
     title: Any
-    count: Count
+    count: FunnelCount
     parts: list[tuple[str, str, str]]
     median: str
 
 
 def runs(request: ConsoleRequest, name: str) -> HttpResponse:
     """Render the runs of a flow that are in progress, and the funnel of one version."""
-    choices = states(name)
+    choices = list_revisions(name)
     if not choices:
         raise Http404
-    numbers = [each for each in choices if each.which.isdigit()]
+    numbers = [each for each in choices if each.label.isdigit()]
     which = request.GET.get("which", "") or next(
-        (each.which for each in numbers if each.live), numbers[0].which if numbers else ""
+        (each.label for each in numbers if each.live), numbers[0].label if numbers else ""
     )
-    if which and which not in [each.which for each in numbers]:
+    if which and which not in [each.label for each in numbers]:
         raise Http404
     # a role without runs.inspect only sees their number
-    page = RUNS.page(Wish(filters={"flow": name, "over": "no"}, size=_MAX_RUNS))
+    page = RUNS.page(ListQuery(filters={"flow": name, "over": "no"}, size=_MAX_RUNS))
     people = request.may("people.see")
     bars = _bars(name, int(which), people=people) if which else []
     context: dict[str, Any] = {
-        **Asked(name, which, numbers).frame,
+        **RequestedRevision(name, which, numbers).template_context,
         "runs": page.rows if request.may("runs.inspect") else [],
         "total": page.total,
         "whole": bars[0] if bars else None,
         "bars": bars[1:],
         "people": people,
     }
-    return show(request, "console/simulation/runs.html", title=title_of(name), part=_("Activity"), **context)
+    return render_page(
+        request, "console/simulation/runs.html", title=flow_title(name), part=_("Activity"), **context
+    )
 
 
 def run(request: ConsoleRequest, identifier: str) -> HttpResponse:
@@ -84,7 +86,9 @@ def run(request: ConsoleRequest, identifier: str) -> HttpResponse:
     The inspection is recorded as an event.
     """
     try:
-        inspection = look_into(identifier, by=request.person.username, people=request.may("people.see"))
+        inspection = inspect_run(
+            identifier, by=request.person.username, may_view_people=request.may("people.see")
+        )
     except NoSuchRun:
         raise Http404 from None
     context: dict[str, Any] = {
@@ -93,10 +97,10 @@ def run(request: ConsoleRequest, identifier: str) -> HttpResponse:
         "facts": list(_facts(inspection)),
         "history": history(request, {"topic": topic_of(identifier)}),
     }
-    return show(
+    return render_page(
         request,
         "console/simulation/run.html",
-        title=_("Run of %(flow)s") % {"flow": title_of(inspection.flow)},
+        title=_("Run of %(flow)s") % {"flow": flow_title(inspection.flow)},
         belongs_to=identifier[:8],
         **context,
     )
@@ -111,25 +115,25 @@ def _bars(name: str, number: int, *, people: bool) -> list[FunnelBar]:
         version = version_of(name, number)
         hidden = frozenset() if people else private_steps(version)
         steps = {
-            node.id: node.drawn.stage
-            for node in layout_of(version).boxes
-            if node.drawn.stage and node.id not in hidden
+            node.id: node.definition.stage
+            for node in layout_of(version).nodes
+            if node.definition.stage and node.id not in hidden
         }
     except NoSuchVersion:
         raise Http404 from None
     except BrokenFlow:
         steps = {}
-    counts = funnel(version, people=people)
-    order = [WHOLE, *steps, *sorted(step for step in counts if step not in steps and step != WHOLE)]
+    counts = funnel(version, may_view_people=people)
+    order = [WHOLE_RUN, *steps, *sorted(step for step in counts if step not in steps and step != WHOLE_RUN)]
     most = max((count.reached for count in counts.values()), default=0)
     return [
-        _bar(step, steps.get(step), counts.get(step, Count()), most)
+        _bar(step, steps.get(step), counts.get(step, FunnelCount()), most)
         for step in order
-        if step == WHOLE or counts
+        if step == WHOLE_RUN or counts
     ]
 
 
-def _bar(step: str, kind: str | None, count: Count, most: int) -> FunnelBar:
+def _bar(step: str, kind: str | None, count: FunnelCount, most: int) -> FunnelBar:
     parts, begins = [], 0.0
     for fate, number in (("good", count.finished), ("bad", count.refused), ("left", count.left)):
         width = number / most * _BAR_WIDTH if most else 0.0
@@ -137,7 +141,7 @@ def _bar(step: str, kind: str | None, count: Count, most: int) -> FunnelBar:
         begins += width
     return FunnelBar(
         step,
-        name_of(kind) if kind else step,
+        stage_title(kind) if kind else step,
         count,
         parts,
         _format_duration(count.median_seconds) if count.finished else "",
@@ -150,7 +154,7 @@ def _format_duration(seconds: int) -> str:
     return _("≤ %(n)d min") % {"n": -(-seconds // 60)}
 
 
-def _passage_context(passage: Passage) -> dict[str, Any]:
+def _passage_context(passage: StepTrace) -> dict[str, Any]:
     mark, decision = _DECISIONS.get(passage.decision, ("here", ""))
     read = passage.condition or {}
     took = (
@@ -160,12 +164,12 @@ def _passage_context(passage: Passage) -> dict[str, Any]:
     )
     return {
         "passage": passage,
-        "title": _NODE_TITLES.get(passage.stage) or name_of(passage.stage),
+        "title": _NODE_TITLES.get(passage.stage) or stage_title(passage.stage),
         "mark": mark,
         "decision": decision,
-        "when": in_words(str(read["when"])) if read.get("when") else [],
+        "when": describe_condition(str(read["when"])) if read.get("when") else [],
         "applied": read.get("applied"),
-        "values": [(name, plain(value)) for name, value in read.get("values", {}).items()],
+        "values": [(name, format_value(value)) for name, value in read.get("values", {}).items()],
         "asked": f"{passage.asked / 1000:.1f} s" if passage.asked is not None else "",
         "took": f"{took:.1f} s" if took is not None else "",
     }
@@ -174,10 +178,10 @@ def _passage_context(passage: Passage) -> dict[str, Any]:
 def _facts(inspection: Inspection) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for name, fact in inspection.facts.items():
         members = fact.items() if isinstance(fact, Mapping) else [("", fact)]
-        yield name, [(str(key), plain(value)) for key, value in members]
+        yield name, [(str(key), format_value(value)) for key, value in members]
 
 
 PAGES = (
-    Page("flows/<slug:name>/runs", runs, "flow-runs", see="runs.count"),
-    Page("runs/<slug:identifier>", run, "run", see="runs.inspect"),
+    ConsolePage("flows/<slug:name>/runs", runs, "flow-runs", view_operation="runs.count"),
+    ConsolePage("runs/<slug:identifier>", run, "run", view_operation="runs.inspect"),
 )

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from web.api.app import written
+from web.api.app import render_document
 
 
 class Command(BaseCommand):
@@ -15,5 +15,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path = settings.BASE_DIR / "docs" / "openapi.json"
-        path.write_text(written(), encoding="utf-8")
+        path.write_text(render_document(), encoding="utf-8")
         self.stdout.write(f"written: {path.relative_to(settings.BASE_DIR)}")

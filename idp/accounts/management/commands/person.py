@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from idp.accounts import credentials
 from idp.accounts.models import Person
 from idp.accounts.people import by_username
-from idp.accounts.recovery import NoAddress, mail_link, make_link
+from idp.accounts.recovery import NoAddress, create_link, mail_link
 from idp.outbox.mail import TooManyMails
-from idp.tenancy.argument import add_tenant, chosen_scope
+from idp.tenancy.argument import add_tenant, scope_from_options
 
 _BY = "command line"
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with chosen_scope(options) as tenant:
+        with scope_from_options(options) as tenant:
             person = by_username(options["name"])
             if person is None or not person.is_active:
                 raise CommandError(f"No active person {options['name']} in tenant {tenant.name}.")
@@ -54,10 +54,10 @@ class Command(BaseCommand):
             if options["mail"]:
                 self._mail(person, site)
             else:
-                self.stdout.write(f"{site}/recover/{make_link(person, by=_BY)}")
+                self.stdout.write(f"{site}/recover/{create_link(person, by=_BY)}")
 
     def _forget(self, person: Person) -> None:
-        removed = credentials.held(person)
+        removed = credentials.list_credentials(person)
         credentials.remove_all(person, by=_BY)
         self.stdout.write(f"Removed from {person}: {', '.join(each.kind for each in removed) or 'nothing'}.")
 

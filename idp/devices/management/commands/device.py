@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
     def _show(self, started: dict[str, Any]) -> None:
         complete = started.get("verification_uri_complete", started["verification_uri"])
-        self.stdout.write(qr.terminal(complete))
+        self.stdout.write(qr.as_text(complete))
         self.stdout.write(f"Open {started['verification_uri']} on another device and enter the code")
         self.stdout.write(self.style.MIGRATE_HEADING(f"\n    {started['user_code']}\n"))
         self.stdout.write(f"or open {complete}. Waiting up to {_duration(started['expires_in'])}…")

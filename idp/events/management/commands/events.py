@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from idp.events.retention import exported
+from idp.events.retention import export_events
 from idp.foundation.arguments import number
-from idp.tenancy.argument import add_tenant, chosen_scope
+from idp.tenancy.argument import add_tenant, scope_from_options
 
 
 class Command(BaseCommand):
@@ -22,6 +22,6 @@ class Command(BaseCommand):
         after.help = "only events after this ID (the last one of the previous export)"
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with chosen_scope(options):
-            for event in exported(options["after"]):
+        with scope_from_options(options):
+            for event in export_events(options["after"]):
                 self.stdout.write(json.dumps(event))

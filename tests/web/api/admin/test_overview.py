@@ -9,7 +9,7 @@ import time_machine
 from idp.accounts.models import Credential, Person
 from idp.events.statistics import SERIES, SPANS
 from idp.oauth import keys
-from idp.outbox.models import Delivery, State
+from idp.outbox.models import Delivery, DeliveryState
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.kit import Door
@@ -78,7 +78,7 @@ def test_what_wants_to_be_looked_at(program: Programs, acme: Tenant, other: Tena
     old = keys.current_key().kid
     admin("POST", "keys/rotate", {})
     admin("POST", "people/bob/recovery-mail")
-    Delivery.objects.update(state=State.FAILED, ended_at=person.created_at)
+    Delivery.objects.update(state=DeliveryState.FAILED, ended_at=person.created_at)
     found = admin.get("concerns")
     assert (
         found["unguarded"],

@@ -17,7 +17,7 @@ from flows.documents.document import FlowDocument
 from flows.documents.listings import FLOWS
 from flows.documents.versions import version_of
 from flows.editing.drafts import draft_of, publish_draft, save_draft
-from flows.editing.edits import EDIT, edit
+from flows.editing.edits import EDIT_ADAPTER, apply_edit
 from flows.editing.publishing import publish
 from flows.models import Draft, Flow
 from idp.accounts.models import Person, Role
@@ -116,8 +116,8 @@ def test_a_program_may_send_what_is_live(acme: Tenant, at_work: Callable[..., Ed
     """A program may upload the live document and publish it, as a script does; no page shows a draft."""
     live = version_of("connect-a-device").document
     save_draft("connect-a-device", live, by="ci", revision=None)
-    row = FLOWS.one("connect-a-device")
-    assert FLOWS.told(row)["draft"] is False
+    row = FLOWS.get("connect-a-device")
+    assert FLOWS.as_json(row)["draft"] is False
     editor = at_work()
     assert "/discard" not in editor.door.get("/console/flows/connect-a-device/versions").content.decode()
     assert not publish_draft("connect-a-device", by="ci").changed
@@ -600,4 +600,4 @@ def test_what_the_buttons_post_are_edits(at_work: Callable[..., Editor]) -> None
     assert len(said) > 40
     for wanted in said:
         if '"nudge"' not in wanted:
-            assert edit(document, EDIT.validate_json(wanted)).said
+            assert apply_edit(document, EDIT_ADAPTER.validate_json(wanted)).summary

@@ -153,7 +153,7 @@ def test_errors_of_the_database_are_shown_at_the_same_time(
     acme: Tenant, other: Tenant, door: Callable[..., Door]
 ) -> None:
     """A malformed lifetime hides neither a scope that does not exist nor a client id that is taken."""
-    known = edit.current("application", "tv")
+    known = edit.load("application", "tv")
     assert known is not None
     said = {
         "application": "tv",
@@ -162,7 +162,7 @@ def test_errors_of_the_database_are_shown_at_the_same_time(
         "client_id": "staff-console",
         "device": {"code_lifetime": "ten"},
     }
-    with pytest.raises(edit.Refused) as refused:
+    with pytest.raises(edit.InvalidObject) as refused:
         edit.save("application", said, by="test")
     assert {key.partition(".")[0] for key in refused.value.errors} >= {
         "title",
@@ -170,4 +170,4 @@ def test_errors_of_the_database_are_shown_at_the_same_time(
         "device",
         "client_id",
     }
-    assert edit.current("application", "tv") == known
+    assert edit.load("application", "tv") == known

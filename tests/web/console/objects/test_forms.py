@@ -76,7 +76,7 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays() -> None:
     said = form.read(QueryDict("application=tv&device.pending_limit=many&device.interval=2h&unknown=1"))
     with pytest.raises(ValidationError) as refused:
         ApplicationDocument.model_validate(said)
-    form.refuse(refused.value)
+    form.add_errors(refused.value)
     device = next(each for each in form.fields if each.name == "device")
     wrong = {each.name: (each.value, bool(each.errors)) for each in device.fields}
     assert wrong["device.pending_limit"] == ("many", True)
@@ -100,9 +100,9 @@ def test_what_no_database_keeps_as_a_number_stays_text() -> None:
 
 def test_an_error_without_a_field_is_shown_too() -> None:
     """An error that belongs to no field is still shown."""
-    form = SchemaForm(PersonDocument, leave_out=("role",))
-    form.refuse({"": ["Of the whole."], "role": ["Not this one."], "groups.0": ["There is no group x."]})
-    assert form.wrong == ["Of the whole.", "role: Not this one."]
+    form = SchemaForm(PersonDocument, exclude=("role",))
+    form.add_errors({"": ["Of the whole."], "role": ["Not this one."], "groups.0": ["There is no group x."]})
+    assert form.non_field_errors == ["Of the whole.", "role: Not this one."]
     assert next(each for each in form.fields if each.name == "groups").errors == ["There is no group x."]
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from blueprints.files import secrets
 from blueprints.files.apply import apply
-from blueprints.files.drift import note_drift
+from blueprints.files.drift import record_drift
 from blueprints.models import Owned
 from flows.models import Run
 from idp.accounts import credentials
@@ -23,7 +23,7 @@ from idp.accounts.people import by_username
 from idp.devices.models import DeviceCode
 from idp.events.bus import publish
 from idp.foundation.sealing import digest
-from idp.oauth.clients import renew_secret, save_application
+from idp.oauth.clients import rotate_secret, save_application
 from idp.oauth.models import SigningKey, TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
@@ -134,7 +134,7 @@ def test_a_service_whose_secret_was_renewed_reads_why_its_tokens_ended(admin: Do
     for identifier in ("a", "b"):
         later = timezone.now() + timedelta(minutes=10)
         TokenFamily.objects.create(identifier=identifier, authenticated_at=later, expires_at=later, **about)
-    renew_secret("backup", by=Person.objects.get(username="alice"))
+    rotate_secret("backup", by=Person.objects.get(username="alice"))
     for identifier in ("a", "b"):
         (line,) = history(text(admin, f"/console/consents/one/{identifier}"))
         assert line == "alice revoked the tokens of backup for Service account backup: new secret"
@@ -231,10 +231,10 @@ def test_blueprints_show_what_was_applied_drifted_and_entered(
         "/console/scopes/one/acme:read",
         {"etag": _etag(admin, "/console/scopes/one/acme:read"), "title": "Look", "description": ""},
     )
-    note_drift()
+    record_drift()
     drifted = "acme:read has drifted from its blueprint: title"
     assert history(text(admin, f"/console/owned/one/{owned.pk}")) == [drifted]
-    secrets.keep("smtp", "never told", by="clerk")
+    secrets.save("smtp", "never told", by="clerk")
     page = text(admin, "/console/blueprints/")
     assert history(page)[:3] == [
         "clerk set the secret smtp",

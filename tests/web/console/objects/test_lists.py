@@ -68,9 +68,9 @@ def test_the_count_of_a_group_leads_to_its_people(clerk: Door) -> None:
 
 def _etag(username: str) -> str:
     """Return the etag of a person of the tenant in scope."""
-    known = edit.current("person", username)
+    known = edit.load("person", username)
     assert known
-    return known.etag
+    return known.digest
 
 
 def test_an_object_is_changed_and_its_history_shows_by_whom(clerk: Door) -> None:
@@ -149,13 +149,13 @@ def test_another_tenants_object_is_not_there(clerk: Door, tenants: dict[str, Ten
     assert "Page not found" in _text(clerk, "/console/groups/one/theirs", 404)
     clerk.http.post("/console/groups/do/delete", {"key": "theirs", "sure": "1"})
     with tenant_scope(tenants["other"]):
-        assert edit.current("group", "theirs")
+        assert edit.load("group", "theirs")
 
 
 def test_what_is_deleted_in_between_is_not_there(clerk: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """An object that is deleted between the read and the write is a 404."""
 
-    def save(resource: Resource, said: Any, person: Person, **more: Any) -> edit.Saved:
+    def save(resource: Resource, said: Any, person: Person, **more: Any) -> edit.SaveResult:
         changes.delete(resource, "bob", person)
         return changes.save(resource, said, person, **more)
 

@@ -27,12 +27,12 @@ from flows.conditions.syntax import (
     NOT_EQUAL,
     OR,
     ORDERING,
-    Failed,
-    Node,
-    Tree,
+    EvaluationError,
+    SyntaxNode,
+    SyntaxTree,
     operands,
 )
-from idp.foundation.condition_variables import WordType
+from idp.foundation.condition_variables import VariableType
 
 _ADDRESSES = ("request.ip", "device.address")
 _NETWORKS = "tenant.networks"
@@ -49,91 +49,99 @@ _UNMENTIONED_TEXT = "\ue000"  # a private-use character, which no value contains
 
 
 @dataclass(frozen=True)
-class Doubt:
+class ConditionWarning:
     """A warning for the condition's author; ``offset`` is a character position, counted from 0.
 
-    ``verdict``: the value that the whole condition always has, where that is the reason for the warning.
+    ``constant_value``: the value that the whole condition always has, where that is the reason for the
+    warning.
     """
 
     message: str
     offset: int
-    verdict: bool | None = None
+    constant_value: bool | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A text with which a condition compares a variable."""
 
-    word: str
+    variable: str
     text: str
     offset: int
 
 
 @lru_cache(maxsize=1024)
-def doubts(condition: Condition, given: frozenset[str] = frozenset()) -> tuple[Doubt, ...]:
+def find_warnings(
+    condition: Condition, known_keys: frozenset[str] = frozenset()
+) -> tuple[ConditionWarning, ...]:
     """Return all warnings about the condition, in source order.
 
-    ``given``: map keys whose presence the enclosing conditions have tested.
+    ``known_keys``: map keys whose presence the enclosing conditions have tested.
     """
     found = [
         *_constant_warnings(condition.tree, dict(condition.types)),
-        *_lookup_warnings(condition.tree, condition.tree.root, given),
+        *_lookup_warnings(condition.tree, condition.tree.root, known_keys),
     ]
-    found += [doubt for each in comparisons(condition) if (doubt := _value_warning(each))]
+    found += [doubt for each in find_comparisons(condition) if (doubt := _value_warning(each))]
     found += _network_warnings(condition.tree)
     return tuple(sorted(dict.fromkeys(found), key=lambda doubt: doubt.offset))
 
 
-def comparisons(condition: Condition) -> list[Comparison]:
+def find_comparisons(condition: Condition) -> list[Comparison]:
     """Return every constant text that is compared with a declared variable or searched in its list."""
     return list(_iter_comparisons(condition.tree, condition.tree.root, {}))
 
 
-def _iter_comparisons(tree: Tree, node: Node, items: Mapping[str, str]) -> Iterator[Comparison]:
+def _iter_comparisons(tree: SyntaxTree, node: SyntaxNode, items: Mapping[str, str]) -> Iterator[Comparison]:
     """Yield the comparisons in this expression.
 
     ``items``: for the item variable of each enclosing macro, the list variable that the macro iterates over.
     """
     if node.kind == "call" and node.name in (EQUAL, NOT_EQUAL, IN):
         for one, other in (node.children, node.children[::-1]):
-            variable = tree.word(one) or items.get(one.name if one.kind == "name" else "", "")
+            variable = tree.variable_name(one) or items.get(one.name if one.kind == "name" else "", "")
             for each in (
                 (other.children if other.kind == "list" and node.name == IN else (other,)) if variable else ()
             ):
                 if isinstance(each.constant, str):
-                    yield Comparison(variable, each.constant, tree.begins(each))
+                    yield Comparison(variable, each.constant, tree.start_offset(each))
     inside = items
-    if node.kind == "macro" and (variable := tree.word(node.children[0])):
+    if node.kind == "macro" and (variable := tree.variable_name(node.children[0])):
         inside = {**items, node.variable: variable}
     for child in node.children:
         yield from _iter_comparisons(tree, child, items)
-    for part in node.loops:
+    for part in node.loop_parts:
         yield from _iter_comparisons(tree, part, inside)
 
 
-def _value_warning(each: Comparison) -> Doubt | None:
+def _value_warning(each: Comparison) -> ConditionWarning | None:
     """Return a warning if the variable can never have this value."""
-    if each.word in _ADDRESSES and "/" in each.text:
-        return Doubt(
-            f"{each.word} is one address and never {each.text}. Use {each.word}.within([…]).", each.offset
+    if each.variable in _ADDRESSES and "/" in each.text:
+        return ConditionWarning(
+            f"{each.variable} is one address and never {each.text}. Use {each.variable}.within([…]).",
+            each.offset,
         )
-    if each.word == _COUNTRY and each.text and not re.fullmatch("[A-Z]{2}", each.text):
-        return Doubt(f'"{each.text}" isn\'t a country code. Use capitals, such as "DE".', each.offset)
+    if each.variable == _COUNTRY and each.text and not re.fullmatch("[A-Z]{2}", each.text):
+        return ConditionWarning(
+            f'"{each.text}" isn\'t a country code. Use capitals, such as "DE".', each.offset
+        )
     return None
 
 
-def _network_warnings(tree: Tree) -> Iterator[Doubt]:
+def _network_warnings(tree: SyntaxTree) -> Iterator[ConditionWarning]:
     """Yield a warning for each address that is searched among networks with ``in``."""
-    for node in tree.root.every():
-        if node.kind == "call" and node.name == IN and tree.word(node.children[1]) == _NETWORKS:
-            variable = tree.word(node.children[0]) or "request.ip"
-            yield Doubt(
+    for node in tree.root.iter_nodes():
+        if node.kind == "call" and node.name == IN and tree.variable_name(node.children[1]) == _NETWORKS:
+            variable = tree.variable_name(node.children[0]) or "request.ip"
+            yield ConditionWarning(
                 f"{_NETWORKS} contains networks, but in compares text. Use {variable}.within({_NETWORKS}).",
-                tree.begins(node),
+                tree.start_offset(node),
             )
 
 
-def _lookup_warnings(tree: Tree, node: Node, known_keys: frozenset[str]) -> Iterator[Doubt]:
+def _lookup_warnings(
+    tree: SyntaxTree, node: SyntaxNode, known_keys: frozenset[str]
+) -> Iterator[ConditionWarning]:
     """Yield a warning for each lookup that fails for people who lack the value.
 
     Such a lookup is an untested key of a map, or an item of a list that may be shorter.
@@ -156,29 +164,29 @@ def _lookup_warnings(tree: Tree, node: Node, known_keys: frozenset[str]) -> Iter
         message = (
             f"This fails if {variable} has no {text[:-1]}. Add {text[:-1]} in {variable} && … before it."
         )
-        yield Doubt(message, tree.begins(node))
-    variable = tree.word(node.children[0]) if node.kind == "call" and node.name == INDEX else ""
+        yield ConditionWarning(message, tree.start_offset(node))
+    variable = tree.variable_name(node.children[0]) if node.kind == "call" and node.name == INDEX else ""
     if variable and isinstance(at := node.children[1].constant, int) and f"{variable}[]" not in known_keys:
-        yield Doubt(
+        yield ConditionWarning(
             f"This fails if {variable} has {at} or fewer items. Add size({variable}) > {at} && … before it.",
-            tree.begins(node),
+            tree.start_offset(node),
         )
-    for child in (*node.children, *node.loops):
+    for child in (*node.children, *node.loop_parts):
         yield from _lookup_warnings(tree, child, known_keys)
 
 
-def _constant_warnings(tree: Tree, types: Mapping[str, WordType]) -> Iterator[Doubt]:
+def _constant_warnings(tree: SyntaxTree, types: Mapping[str, VariableType]) -> Iterator[ConditionWarning]:
     """Yield a warning for each subexpression that is always or never true; of nested ones the largest."""
     yield from _iter_constant_warnings(tree, tree.root, types, [_MAX_EVALUATIONS])
 
 
 def _iter_constant_warnings(
-    tree: Tree, node: Node, types: Mapping[str, WordType], budget: list[int]
-) -> Iterator[Doubt]:
+    tree: SyntaxTree, node: SyntaxNode, types: Mapping[str, VariableType], budget: list[int]
+) -> Iterator[ConditionWarning]:
     chain = operands(node, node.name) if node.kind == "call" and node.name in (AND, OR) else [node]
-    groups: dict[frozenset[str], list[Node]] = {}
+    groups: dict[frozenset[str], list[SyntaxNode]] = {}
     for each in chain:
-        groups.setdefault(tree.reads(each), []).append(each)
+        groups.setdefault(tree.variables_read(each), []).append(each)
     constant = set[int]()
     for variables, parts in groups.items():
         values = _relevant_values(tree, parts, next(iter(variables), ""), types) if len(variables) < 2 else []
@@ -190,7 +198,7 @@ def _iter_constant_warnings(
             constant |= {part.id for part in parts}
             whole = node is tree.root and (len(parts) == len(chain) or value is (node.name == OR))
             message = _describe_constant(next(iter(variables), ""), value=value, whole=whole)
-            yield Doubt(message, min(map(tree.begins, parts)), value if whole else None)
+            yield ConditionWarning(message, min(map(tree.start_offset, parts)), value if whole else None)
     for each in chain:
         inner = (
             each.children
@@ -216,8 +224,8 @@ def _describe_constant(variable: str, *, value: bool, whole: bool) -> str:
 
 
 def _constant_value(
-    tree: Tree,
-    parts: Sequence[Node],
+    tree: SyntaxTree,
+    parts: Sequence[SyntaxNode],
     values: Sequence[Mapping[str, Any]],
     combine: Callable[[Iterator[bool]], bool],
 ) -> bool | None:
@@ -226,13 +234,13 @@ def _constant_value(
     try:
         first = combine(each(values[0]) is True for each in evaluators)
         same = all(combine(each(value) is True for each in evaluators) is first for value in values[1:])
-    except Failed:
+    except EvaluationError:
         return None
     return first if same else None
 
 
 def _relevant_values(
-    tree: Tree, parts: Sequence[Node], variable: str, types: Mapping[str, WordType]
+    tree: SyntaxTree, parts: Sequence[SyntaxNode], variable: str, types: Mapping[str, VariableType]
 ) -> list[dict[str, Any]]:
     """Return every value of the variable that could make a difference to these expressions.
 
@@ -240,7 +248,7 @@ def _relevant_values(
     """
     if not variable:
         return [{}]
-    nodes = [each for part in parts for each in part.every()]
+    nodes = [each for part in parts for each in part.iter_nodes()]
     calls = {each.name for each in nodes if each.kind == "call"}
     constants = [each.constant for each in nodes if each.kind == "constant"]
     texts = list(dict.fromkeys(each for each in constants if isinstance(each, str)))
@@ -249,7 +257,7 @@ def _relevant_values(
         return []
     if variable == _CLOCK:
         return _times_of_week(days=7 if _DAY in calls else 1, minutes=bool(calls & _MINUTES))
-    if any(each.kind in ("macro", "member", "map") and not tree.word(each) for each in nodes):
+    if any(each.kind in ("macro", "member", "map") and not tree.variable_name(each) for each in nodes):
         return []
     if type_ == "bool" and calls <= _COMPARING:
         return [{variable: value} for value in (True, False)]
@@ -270,10 +278,10 @@ def _relevant_values(
     return []
 
 
-def _is_periodic(tree: Tree, nodes: Sequence[Node], calls: set[str]) -> bool:
+def _is_periodic(tree: SyntaxTree, nodes: Sequence[SyntaxNode], calls: set[str]) -> bool:
     """Return whether the clock is only used for values that repeat every week."""
     reads = sum(each.kind == "call" and each.name in _HOURLY | _MINUTES for each in nodes)
-    return reads == sum(tree.word(each) == _CLOCK for each in nodes) and calls <= (
+    return reads == sum(tree.variable_name(each) == _CLOCK for each in nodes) and calls <= (
         _COMPARING | ORDERING | _HOURLY | _MINUTES | _NUMERIC
     )
 

@@ -8,16 +8,16 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from pydantic import ValidationError
 
-from flows.documents.document import Answers, Circumstances, InventedPerson
+from flows.documents.document import Answers, Circumstances, SimulatedUser
 from flows.settings import parse_duration
-from flows.validation_messages import sentence
-from idp.foundation.arguments import nearest
+from flows.validation_messages import describe_error
+from idp.foundation.arguments import suggest_name
 
 _ATTRIBUTE = "attributes."
 _FLAGS = {"true": True, "false": False}
 
 
-def options_of_walks(parser: CommandParser) -> None:
+def add_simulation_options(parser: CommandParser) -> None:
     """Add the options to the parser."""
     person_options = parser.add_mutually_exclusive_group()
     person_options.add_argument("--person", metavar="NAME", help="an existing user")
@@ -59,7 +59,7 @@ def options_of_walks(parser: CommandParser) -> None:
     )
 
 
-def walker(options: Mapping[str, Any]) -> dict[str, Any]:
+def simulation_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``person``, ``request`` and ``answers`` for :func:`flows.simulation.simulate.simulate`.
 
     Raise CommandError if an option is not valid.
@@ -118,14 +118,14 @@ def _pairs(text: str) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _test_user(text: str) -> InventedPerson:
+def _test_user(text: str) -> SimulatedUser:
     values: dict[str, Any] = {"attributes": {}}
     for key, value in _pairs(text).items():
         if key.startswith(_ATTRIBUTE):
             values["attributes"][key.removeprefix(_ATTRIBUTE)] = value
-        elif key not in InventedPerson.model_fields or key == "attributes":
+        elif key not in SimulatedUser.model_fields or key == "attributes":
             raise ArgumentTypeError(
-                f"unknown key {key}.{nearest(key, [*InventedPerson.model_fields, 'attributes.NAME'])}"
+                f"unknown key {key}.{suggest_name(key, [*SimulatedUser.model_fields, 'attributes.NAME'])}"
             )
         else:
             values[key] = (
@@ -134,10 +134,10 @@ def _test_user(text: str) -> InventedPerson:
                 else _FLAGS.get(value, value)
             )
     try:
-        return InventedPerson.model_validate(values)
+        return SimulatedUser.model_validate(values)
     except ValidationError as errors:
         raise ArgumentTypeError("; ".join(_error_text(each) for each in errors.errors())) from None
 
 
 def _error_text(error: Any) -> str:
-    return f"{'.'.join(map(str, error['loc']))}: {sentence(error)}"
+    return f"{'.'.join(map(str, error['loc']))}: {describe_error(error)}"

@@ -23,7 +23,7 @@ from django.db import OperationalError, ProgrammingError
 from redis.exceptions import ConnectionError
 
 from idp.foundation.sealing import Unsealable
-from idp.runtime.faults import sentence
+from idp.runtime.command_errors import describe_error
 from tests.idp.runtime.test_command_line import manage
 
 SAID = [
@@ -65,7 +65,7 @@ def test_a_sentence_says_what_to_do(
     """Any message of a library becomes one line that ends like a sentence."""
     (tmp_path / "there.sqlite3").touch()
     monkeypatch.setattr(settings, "SQLITE", tmp_path / "there.sqlite3")
-    shown = sentence(error)
+    shown = describe_error(error)
     assert said in shown
     assert "\n" not in shown
     assert shown.endswith((".", "?"))

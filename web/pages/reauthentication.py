@@ -16,18 +16,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from flows.documents.designations import AUTHENTICATION
-from flows.facts import moments, seeded
-from idp.accounts import proving
+from flows.facts import proof_times, session_facts
+from idp.accounts import reauthentication
 from idp.accounts.sessions import ProvedAgain
-from idp.foundation.effects import EffectLost
-from idp.ratelimit.budgets import Exhausted, charge, give_back
+from idp.foundation.effects import EffectConflict
+from idp.ratelimit.budgets import Exhausted, charge, refund
 from web.middleware.browser import BrowserRequest
-from web.pages.rendering import next_minute
+from web.pages.rendering import round_up_to_minute
 
 View = Callable[..., HttpResponse]
 
 
-def freshly_proved(view: View) -> View:
+def require_recent_proof(view: View) -> View:
     """Ask for missing proofs at the page's own URL before the view is called.
 
     A person who is not signed in signs in first and is then redirected back to the page.
@@ -38,11 +38,13 @@ def freshly_proved(view: View) -> View:
         session = request.browser.session
         if session is None:
             return redirect(f"{reverse(AUTHENTICATION)}?next={quote(request.path)}")
-        missing = proving.asked(session.person_id, moments(seeded(session)), timezone.now())
+        missing = reauthentication.required_fields(
+            session.person_id, proof_times(session_facts(session)), timezone.now()
+        )
         if missing == ():
             return view(request, *args, **kwargs)
         if missing is None:
-            texts = {"title": _("Confirm it's you"), "message": proving.NOTHING_TO_ASK}
+            texts = {"title": _("Confirm it's you"), "message": reauthentication.CANNOT_REAUTHENTICATE}
             return render(
                 request,
                 "pages/message.html",
@@ -56,19 +58,23 @@ def freshly_proved(view: View) -> View:
 
 def _ask_for_proof(request: BrowserRequest, session: Any, missing: tuple[str, ...]) -> HttpResponse:
     submitted = request.method == "POST" and any(name in request.POST for name in missing)
-    form = proving.Again(session.person_id, missing, request.POST if submitted else None)
+    form = reauthentication.ReauthenticationForm(
+        session.person_id, missing, request.POST if submitted else None
+    )
     status, message, wait, until = (403 if request.method == "POST" else 200), "", 0, None
     if submitted and form.is_valid():
         browser = request.browser
         receipts = charge(
-            proving.budgets(session.person, session.pk, browser.address, browser.known, form.cleaned_data)
+            reauthentication.budgets(
+                session.person, session.pk, browser.address, browser.known_browser, form.cleaned_data
+            )
         )
         if isinstance(receipts, Exhausted):
             wait = max(1, int((receipts.until - timezone.now()).total_seconds()) + 1)
-            status, message, until = 429, receipts.told(timezone.now()), next_minute(receipts.until)
+            status, message, until = 429, receipts.message(timezone.now()), round_up_to_minute(receipts.until)
         elif _accept_proof(session, form):
-            give_back(receipts)
-            return see(request.path)
+            refund(receipts)
+            return see_other(request.path)
     texts = {
         "title": _("Confirm it's you"),
         "description": _("Verify your identity to continue."),
@@ -88,15 +94,17 @@ def _ask_for_proof(request: BrowserRequest, session: Any, missing: tuple[str, ..
     return response
 
 
-def _accept_proof(session: Any, form: proving.Again) -> bool:
+def _accept_proof(session: Any, form: reauthentication.ReauthenticationForm) -> bool:
     """Verify the submitted proof and record it in the session; add errors to the form.
 
     Return whether the proof was accepted.
     """
-    result = proving.judge(session.person, session.person_id, form.cleaned_data, timezone.now())
-    for name, text in result.wrong.items():
+    result = reauthentication.check_answer(
+        session.person, session.person_id, form.cleaned_data, timezone.now()
+    )
+    for name, text in result.errors.items():
         form.add_error(name, text)
-    if result.wrong:
+    if result.errors:
         return False
     try:
         with transaction.atomic():
@@ -105,13 +113,13 @@ def _accept_proof(session: Any, form: proving.Again) -> bool:
                 *(ProvedAgain(session.pk, session.person_id, method) for method in result.methods),
             ):
                 effect.apply()
-    except EffectLost as lost:
+    except EffectConflict as lost:
         form.add_error(None, str(lost.message))
         return False
     return True
 
 
-def see(url: str) -> HttpResponse:
+def see_other(url: str) -> HttpResponse:
     """Return a 303 redirect, after which the browser does not post the form again (RFC 9700 section 4.12)."""
     response = HttpResponseRedirect(url)
     response.status_code = 303

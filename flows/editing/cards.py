@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from flows.conditions.presets import join, split
+from flows.conditions.presets import join_conjunction, split_conjunction
 from flows.documents.document import FlowDocument, StepDocument
-from flows.documents.layout import symbol
+from flows.documents.layout import condition_name
 from flows.registry import stages
 from flows.settings import Text
 from flows.stage import Stage
@@ -28,12 +28,12 @@ class CannotEdit(Exception):
 class Lane:
     """A branch of the flow.
 
-    ``lane``: the condition that puts a step into it, "" for a section's; ``end``: the place after its last
-    card.
+    ``condition``: the condition that puts a step into it, "" for a section's; ``end``: the place after its
+    last card.
     """
 
     title: Text
-    lane: str
+    condition: str
     cards: tuple["Card", ...]
     end: Place
 
@@ -45,12 +45,12 @@ class Card:
     ``span``: how many steps of its list it covers. A choice covers those that depend on its answers, which
     are its lanes.
 
-    ``lane``: the condition of the lane in which it lies, "" for none.
+    ``lane_condition``: the condition of the lane in which it lies, "" for none.
     """
 
     place: Place
     step: StepDocument
-    lane: str = ""
+    lane_condition: str = ""
     span: int = 1
     lanes: tuple[Lane, ...] = field(default=(), repr=False)
 
@@ -61,55 +61,57 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Spot:
+class CardPosition:
     """The position of a card: its siblings, its index among them, and its parent with the lane's index."""
 
-    beside: tuple[Card, ...]
-    at: int
-    within: Card | None = None
-    lane: int = 0
+    siblings: tuple[Card, ...]
+    index: int
+    parent: Card | None = None
+    lane_index: int = 0
 
     @property
     def card(self) -> Card:
         """The card itself."""
-        return self.beside[self.at]
+        return self.siblings[self.index]
 
 
-def draw(document: FlowDocument) -> tuple[Card, ...]:
+def build_cards(document: FlowDocument) -> tuple[Card, ...]:
     """Return the cards from top to bottom."""
     return _cards(document.steps, ())
 
 
-def spot(cards: Sequence[Card], place: Place) -> Spot | None:
+def find_position(cards: Sequence[Card], place: Place) -> CardPosition | None:
     """Return the position of the card with this place, None where there is none."""
-    return next((each for each in spots(cards) if each.card.place == place), None)
+    return next((each for each in iter_positions(cards) if each.card.place == place), None)
 
 
-def spots(cards: Sequence[Card], within: Card | None = None, lane: int = 0) -> Iterator[Spot]:
+def iter_positions(
+    cards: Sequence[Card], within: Card | None = None, lane: int = 0
+) -> Iterator[CardPosition]:
     """Yield the position of every card, in reading order."""
     for at, card in enumerate(cards):
-        yield Spot(tuple(cards), at, within, lane)
+        yield CardPosition(tuple(cards), at, within, lane)
         for number, each in enumerate(card.lanes):
-            yield from spots(each.cards, card, number)
+            yield from iter_positions(each.cards, card, number)
 
 
-def in_lane(when: str | None, old: str, new: str) -> str | None:
+def change_lane(when: str | None, old: str, new: str) -> str | None:
     """Return the condition of a card that moves between lanes.
 
     The old lane's condition is removed and the new lane's is put first.
     """
     if old == new:
         return when
-    remaining = [part for part in split(when or "") if part != old]
-    return join([new, *remaining]) or None
+    remaining = [part for part in split_conjunction(when or "") if part != old]
+    return join_conjunction([new, *remaining]) or None
 
 
-def way(found: Spot, where: str) -> tuple[Place, str]:
+def resolve_move(position: CardPosition, direction: str) -> tuple[Place, str]:
     """Return place and lane for a card that is moved ``up``, ``down``, ``in`` or ``out``.
 
     Raise CannotEdit where there is no such place.
     """
-    return _MOVES[where](found)
+    return _MOVES[direction](position)
 
 
 def _cards(steps: Sequence[StepDocument], around: Place) -> tuple[Card, ...]:
@@ -146,69 +148,69 @@ def _branching_card(steps: Sequence[StepDocument], at: int, around: Place) -> Ca
 
 
 def _lane_condition_of(step: StepDocument, branches: Mapping[str, Text]) -> str:
-    first = next(iter(split(step.when or "")), "")
+    first = next(iter(split_conjunction(step.when or "")), "")
     return next((lane for lane in branches if lane == first), "")
 
 
 def _branches(step: StepDocument) -> dict[str, Text]:
     """Return the conditions by which later steps take each branch, with its title."""
     kind = stages().get(step.stage or "")
-    if kind is None or kind.ways is Stage.ways:
+    if kind is None or kind.branches is Stage.branches:
         return {}
     try:
         stage = kind(kind.Settings.model_validate(kind.upgrade(step.settings)))
     except ValidationError:
         return {}
-    head = f"steps.{symbol(step.id)}"
+    head = f"steps.{condition_name(step.id)}"
     return {
         f'{head}.{output} == "{value}"': title
-        for output, values in stage.ways().items()
+        for output, values in stage.branches().items()
         for value, title in values.items()
     }
 
 
-def _up(position: Spot) -> tuple[Place, str]:
-    if position.at == 0:
+def _up(position: CardPosition) -> tuple[Place, str]:
+    if position.index == 0:
         raise CannotEdit(_("%(name)s is already first.") % {"name": position.card.step.id})
-    return position.beside[position.at - 1].place, position.card.lane
+    return position.siblings[position.index - 1].place, position.card.lane_condition
 
 
-def _down(position: Spot) -> tuple[Place, str]:
-    if position.at + 1 == len(position.beside):
+def _down(position: CardPosition) -> tuple[Place, str]:
+    if position.index + 1 == len(position.siblings):
         raise CannotEdit(_("%(name)s is already last.") % {"name": position.card.step.id})
-    return position.beside[position.at + 1].end, position.card.lane
+    return position.siblings[position.index + 1].end, position.card.lane_condition
 
 
-def _into(position: Spot) -> tuple[Place, str]:
+def _into(position: CardPosition) -> tuple[Place, str]:
     """Return the target of a move into a lane.
 
     That is the last place of the lane above, the first of the lane below, or the next lane of its own parent.
     """
-    above = position.beside[position.at - 1].lanes if position.at else ()
+    above = position.siblings[position.index - 1].lanes if position.index else ()
     if above:
-        return above[0].end, above[0].lane
-    below = position.beside[position.at + 1].lanes if position.at + 1 < len(position.beside) else ()
+        return above[0].end, above[0].condition
+    below = position.siblings[position.index + 1].lanes if position.index + 1 < len(position.siblings) else ()
     if below:
-        return (below[0].cards[0].place if below[0].cards else below[0].end), below[0].lane
-    if position.within and position.lane + 1 < len(position.within.lanes):
-        lane = position.within.lanes[position.lane + 1]
-        return lane.end, lane.lane
+        return (below[0].cards[0].place if below[0].cards else below[0].end), below[0].condition
+    if position.parent and position.lane_index + 1 < len(position.parent.lanes):
+        lane = position.parent.lanes[position.lane_index + 1]
+        return lane.end, lane.condition
     raise CannotEdit(
         _("There is no branch next to %(name)s. Move it next to a section or choice first.")
         % {"name": position.card.step.id}
     )
 
 
-def _out(position: Spot) -> tuple[Place, str]:
-    if position.within is None:
+def _out(position: CardPosition) -> tuple[Place, str]:
+    if position.parent is None:
         raise CannotEdit(_("%(name)s isn't in a branch.") % {"name": position.card.step.id})
-    if position.lane:
-        lane = position.within.lanes[position.lane - 1]
-        return lane.end, lane.lane
-    return position.within.end, position.within.lane
+    if position.lane_index:
+        lane = position.parent.lanes[position.lane_index - 1]
+        return lane.end, lane.condition
+    return position.parent.end, position.parent.lane_condition
 
 
-_MOVES: Mapping[str, Callable[[Spot], tuple[Place, str]]] = {
+_MOVES: Mapping[str, Callable[[CardPosition], tuple[Place, str]]] = {
     "up": _up,
     "down": _down,
     "in": _into,

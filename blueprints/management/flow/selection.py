@@ -7,19 +7,26 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 from blueprints.files.problems import BadBlueprint
-from blueprints.files.read import Located, read
+from blueprints.files.read import LocatedDocument, read
 from flows.documents.document import FlowDocument
 from flows.documents.layout import lay_out
-from flows.documents.versions import NoSuchVersion, RefusedFlow, history, parse, sub_flows, version_of
+from flows.documents.versions import (
+    InvalidFlow,
+    NoSuchVersion,
+    list_versions,
+    parse_flow,
+    resolve_sub_flows,
+    version_of,
+)
 from flows.editing.drafts import draft_of
-from flows.engine.planner import document_of, parts_of
+from flows.engine.planner import document_of, sub_flows_of
 from flows.models import Draft, Flow, Version
-from idp.foundation.arguments import nearest
+from idp.foundation.arguments import suggest_name
 from idp.tenancy.scope import current_tenant
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedFlow:
     """A flow with its sub-flows and a label such as ``connect-a-device, version 3``."""
 
     document: FlowDocument
@@ -27,59 +34,63 @@ class Chosen:
     parts: Mapping[str, FlowDocument] = field(default_factory=dict)
 
 
-def choose(name: str, *, version: int | None = None, draft: bool = False, file: Path | None = None) -> Chosen:
+def select_flow(
+    name: str, *, version: int | None = None, draft: bool = False, file: Path | None = None
+) -> SelectedFlow:
     """Return the flow with this name; raise CommandError with the closest name."""
     if file is not None:
-        return in_file(file, name)[0]
+        return flows_in_file(file, name)[0]
     if draft:
-        found = draft_named(name)
-        document = checked(name, found)
-        return Chosen(document, f"{name}, draft", sub_flows(document, {}))
-    return _select_version(version_named(name, version))
+        found = get_draft(name)
+        document = parse_draft(name, found)
+        return SelectedFlow(document, f"{name}, draft", resolve_sub_flows(document, {}))
+    return _select_version(get_version(name, version))
 
 
-def live(names: Iterable[str]) -> list[Chosen]:
+def live_flows(names: Iterable[str]) -> list[SelectedFlow]:
     """Return the live flows with these names, or all live flows of the tenant if there are no names."""
     requested = list(names)
     if requested:
-        return [choose(name) for name in requested]
+        return [select_flow(name) for name in requested]
     flows = Flow.objects.filter(live__isnull=False).order_by("name")
-    return [choose(flow.name) for flow in flows]
+    return [select_flow(flow.name) for flow in flows]
 
 
-def two(name: str, given: Sequence[str]) -> tuple[Chosen, Chosen]:
+def select_two(name: str, given: Sequence[str]) -> tuple[SelectedFlow, SelectedFlow]:
     """Return the two flows to compare, from version numbers or ``draft``; raise CommandError.
 
     A single version, by default the live one, is compared with the version before it.
     """
     if len(given) > 2:
         raise CommandError("Give at most two versions to compare.")
-    last = given[-1] if given else str(version_named(name).number)
+    last = given[-1] if given else str(get_version(name).number)
     first = given[0] if len(given) == 2 else _version_before(name, last)
     return _select_side(name, first), _select_side(name, last)
 
 
-def known_steps(flow: Chosen, steps: Iterable[str]) -> None:
+def check_steps(flow: SelectedFlow, steps: Iterable[str]) -> None:
     """Raise CommandError for a step that the flow does not have, with the closest one that it has."""
     step_ids = lay_out(flow.document, flow.parts).by_id
     for step in steps:
         if step not in step_ids:
-            raise CommandError(f"{flow.label} has no step {step}.{nearest(step, step_ids)}")
+            raise CommandError(f"{flow.label} has no step {step}.{suggest_name(step, step_ids)}")
 
 
-def in_file(file: Path, name: str = "") -> list[Chosen]:
+def flows_in_file(file: Path, name: str = "") -> list[SelectedFlow]:
     """Return the flows of a blueprint file for the tenant in scope, or only the one with this ``name``.
 
     Raise CommandError.
     """
-    documents = {each.name: each.document for each in flows_of(file)}
+    documents = {each.name: each.document for each in read_flows(file)}
     if name and name not in documents:
-        raise CommandError(f"There is no flow {name} in {file}.{nearest(name, documents)}")
+        raise CommandError(f"There is no flow {name} in {file}.{suggest_name(name, documents)}")
     selected = [documents[name]] if name else documents.values()
-    return [Chosen(each, f"{each.flow} in {file}", sub_flows(each, documents)) for each in selected]
+    return [
+        SelectedFlow(each, f"{each.flow} in {file}", resolve_sub_flows(each, documents)) for each in selected
+    ]
 
 
-def flows_of(file: Path) -> list[Located]:
+def read_flows(file: Path) -> list[LocatedDocument]:
     """Return the flow documents of a blueprint file for the tenant in scope, with their positions.
 
     Raise CommandError if the file is invalid or has only flows of other tenants.
@@ -97,7 +108,7 @@ def flows_of(file: Path) -> list[Located]:
     return found
 
 
-def version_named(name: str, number: int | None = None) -> Version:
+def get_version(name: str, number: int | None = None) -> Version:
     """Return a version of the flow, the live one without a number; raise CommandError."""
     try:
         return version_of(name, number)
@@ -113,7 +124,7 @@ def version_named(name: str, number: int | None = None) -> Version:
     )
 
 
-def draft_named(name: str) -> Draft:
+def get_draft(name: str) -> Draft:
     """Return the draft of a flow; raise CommandError."""
     _get_flow(name)
     draft = draft_of(name)
@@ -122,15 +133,15 @@ def draft_named(name: str) -> Draft:
     return draft
 
 
-def checked(name: str, draft: Draft) -> FlowDocument:
+def parse_draft(name: str, draft: Draft) -> FlowDocument:
     """Return the draft as a validated document; raise CommandError with every error."""
     try:
-        return parse({"flow": name, **draft.document})
-    except RefusedFlow as refused:
-        raise CommandError(f"The draft of {name} isn't a valid flow:\n{refusals(refused)}") from None
+        return parse_flow({"flow": name, **draft.document})
+    except InvalidFlow as refused:
+        raise CommandError(f"The draft of {name} isn't a valid flow:\n{format_findings(refused)}") from None
 
 
-def refusals(refused: RefusedFlow) -> str:
+def format_findings(refused: InvalidFlow) -> str:
     """Return the findings of a refused flow, one on each line."""
     return "\n".join(f"  {'.'.join(map(str, each.path))}: {each.message}" for each in refused.findings)
 
@@ -141,20 +152,22 @@ def _get_flow(name: str) -> Flow:
         tenant = current_tenant().name
         raise CommandError(
             f"There is no flow {name} in tenant "
-            f"{tenant}.{nearest(name, Flow.objects.values_list('name', flat=True))}"
+            f"{tenant}.{suggest_name(name, Flow.objects.values_list('name', flat=True))}"
         )
     return flow
 
 
-def _select_version(version: Version) -> Chosen:
-    return Chosen(document_of(version), f"{version.flow.name}, version {version.number}", parts_of(version))
+def _select_version(version: Version) -> SelectedFlow:
+    return SelectedFlow(
+        document_of(version), f"{version.flow.name}, version {version.number}", sub_flows_of(version)
+    )
 
 
 def _version_before(name: str, last: str) -> str:
     """Return the version to compare with: the live one for a draft, the previous one for a version."""
     if last == "draft":
-        return str(version_named(name).number)
-    earlier = [each.number for each in history(name) if _is_number(last) and each.number < int(last)]
+        return str(get_version(name).number)
+    earlier = [each.number for each in list_versions(name) if _is_number(last) and each.number < int(last)]
     if not earlier:
         raise CommandError(f"{name} has no version before {last}.")
     return str(earlier[0])
@@ -164,9 +177,9 @@ def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) <= 10
 
 
-def _select_side(name: str, which: str) -> Chosen:
+def _select_side(name: str, which: str) -> SelectedFlow:
     if which == "draft":
-        return choose(name, draft=True)
+        return select_flow(name, draft=True)
     if not _is_number(which):
         raise CommandError(f"{which} must be a version number or draft.")
-    return choose(name, version=int(which))
+    return select_flow(name, version=int(which))

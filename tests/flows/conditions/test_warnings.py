@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from flows.conditions.doubts import comparisons, doubts
 from flows.conditions.expressions import compile_condition
-from flows.conditions.syntax import Node, Tree
+from flows.conditions.syntax import SyntaxNode, SyntaxTree
+from flows.conditions.warnings import find_comparisons, find_warnings
 from flows.documents.lint import lint
 from flows.editing.publishing import prepare
 from idp.accounts.models import Group
@@ -32,7 +32,7 @@ SALES = 'person.attributes["team"] == "sales"'
 def said(source: str) -> list[str]:
     """Return every warning about this condition."""
     compiled = compile_condition(source, EARLIER if "steps." in source else frozenset())
-    return [doubt.message for doubt in doubts(compiled)]
+    return [doubt.message for doubt in find_warnings(compiled)]
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_what_asks_for_something_else(guard: str) -> None:
 def test_what_would_take_long_is_not_judged(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A condition with many operands is evaluated a bounded number of times."""
     tried: list[object] = []
-    whole = Tree.evaluator
+    whole = SyntaxTree.evaluator
 
-    def counted(tree: Tree, node: Node) -> Callable[[Mapping[str, Any]], Any]:
+    def counted(tree: SyntaxTree, node: SyntaxNode) -> Callable[[Mapping[str, Any]], Any]:
         evaluate = whole(tree, node)
 
         def evaluated(values: Mapping[str, Any]) -> Any:
@@ -173,7 +173,7 @@ def test_what_would_take_long_is_not_judged(part: str, monkeypatch: pytest.Monke
 
         return evaluated
 
-    monkeypatch.setattr(Tree, "evaluator", counted)
+    monkeypatch.setattr(SyntaxTree, "evaluator", counted)
     said(" && ".join([part] * 15))
     assert len(tried) < 60_000
     assert said(part) == said(f"{part} ") != []
@@ -199,8 +199,8 @@ def test_every_text_that_is_compared_is_found() -> None:
     """It is found beside the variable, in a list and through the variable of a macro, each at its place."""
     source = '"a" in person.groups || person.groups.exists(g, g == "b" || g in ["c"]) || person.role == "d"'
     found = [
-        (each.word, each.text, source[each.offset : each.offset + 3])
-        for each in comparisons(compile_condition(source))
+        (each.variable, each.text, source[each.offset : each.offset + 3])
+        for each in find_comparisons(compile_condition(source))
     ]
     assert found == [
         ("person.groups", "a", '"a"'),
@@ -212,7 +212,7 @@ def test_every_text_that_is_compared_is_found() -> None:
 
 def warned(*steps: Any, **names: list[str]) -> list[tuple[str, str]]:
     """Return the path and message of each lint warning about a condition of this flow."""
-    found = lint(drawing("identification", "password", "device_code", *steps), names=names)
+    found = lint(drawing("identification", "password", "device_code", *steps), planned_names=names)
     assert all(each.level == "warning" for each in found if each.path[-1] == "when")
     return [(".".join(map(str, each.path)), each.message) for each in found if each.path[-1] == "when"]
 

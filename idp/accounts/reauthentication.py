@@ -10,7 +10,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from idp.accounts import recovery_codes, totp
-from idp.accounts.credentials import PASSWORD, TOTP, PasswordField, check_password, guarded, kinds_of
+from idp.accounts.credentials import (
+    PASSWORD,
+    TOTP,
+    PasswordField,
+    check_password,
+    has_second_factor,
+    kinds_of,
+)
 from idp.accounts.known_browsers import KnownBrowser
 from idp.accounts.models import Person
 from idp.accounts.throttling import second_factor_budgets, session_budgets
@@ -18,29 +25,29 @@ from idp.foundation.clocks import age
 from idp.foundation.effects import Effect
 from idp.ratelimit.budgets import Spend
 
-FRESH = timedelta(minutes=10)
+MAX_AGE = timedelta(minutes=10)
 CODE = "code"
 PASSWORD_METHOD, CODE_METHOD = "pwd", totp.METHOD
-NOTHING_TO_ASK = _("There's no way to confirm your identity here. Sign out and sign in again.")
+CANNOT_REAUTHENTICATE = _("There's no way to confirm your identity here. Sign out and sign in again.")
 _WRONG = _("Incorrect. Check it and try again.")
 
 
 @dataclass(frozen=True)
-class Moments:
+class ProofTimes:
     """When a person last proved a first factor (a password, a key) and a second one; None for never."""
 
     first: datetime | None
     second: datetime | None
 
 
-def asked(
-    person: int, proved: Moments, now: datetime, *, max_age: timedelta = FRESH, everything: bool = True
+def required_fields(
+    person: int, proved: ProofTimes, now: datetime, *, max_age: timedelta = MAX_AGE, all_factors: bool = True
 ) -> tuple[str, ...] | None:
-    """Return the fields of :class:`Again` that must be filled in; () where none must.
+    """Return the fields of :class:`ReauthenticationForm` that must be filled in; () where none must.
 
     Returns None where the account has nothing to ask for.
 
-    ``everything``: ask for all factors of the account, so that a password alone never changes a second
+    ``all_factors``: ask for all factors of the account, so that a password alone never changes a second
     factor. Otherwise one proof is enough.
     """
 
@@ -51,13 +58,13 @@ def asked(
     if has_password and stale(proved.first):
         fields.append(PASSWORD)
     alone = not has_password and stale(proved.first, proved.second)  # a code is all that can be asked for
-    code = stale(proved.second) if everything and guarded(person) else alone
+    code = stale(proved.second) if all_factors and has_second_factor(person) else alone
     if code and not _has_codes(person):
         return None
     return (*fields, CODE) if code else tuple(fields)
 
 
-class Again(forms.Form):
+class ReauthenticationForm(forms.Form):
     """The form for reauthentication: the password, and a code of any kind that the person has."""
 
     password = PasswordField(label=_("Password"), autocomplete="current-password")
@@ -71,14 +78,14 @@ class Again(forms.Form):
 
 
 @dataclass(frozen=True)
-class Judged:
+class ReauthenticationResult:
     """The result of reauthentication: errors, or what was proved.
 
-    ``wrong``: messages by field. ``methods``: the methods that were proved (RFC 8176). ``effects``: what must
-    be done.
+    ``errors``: messages by field. ``methods``: the methods that were proved (RFC 8176). ``effects``: what
+    must be done.
     """
 
-    wrong: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, Any] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     effects: tuple[Effect, ...] = ()
 
@@ -94,8 +101,10 @@ def budgets(
     return (*password, *(second_factor_budgets(person, address, browser) if CODE in answer else ()))
 
 
-def judge(person: Person | None, key: int, answer: Mapping[str, Any], now: datetime) -> Judged:
-    """Check a valid answer of :class:`Again`; unless every field is right, no code is used up."""
+def check_answer(
+    person: Person | None, key: int, answer: Mapping[str, Any], now: datetime
+) -> ReauthenticationResult:
+    """Check a valid answer of :class:`ReauthenticationForm`; unless every field is right, no code is used up."""
     wrong, methods, effects = dict[str, Any](), list[str](), list[Effect]()
     if PASSWORD in answer:
         methods.append(PASSWORD_METHOD)
@@ -108,15 +117,17 @@ def judge(person: Person | None, key: int, answer: Mapping[str, Any], now: datet
             wrong[CODE] = _WRONG
         else:
             effects.append(effect)
-    return Judged(wrong) if wrong else Judged({}, tuple(methods), tuple(effects))
+    return (
+        ReauthenticationResult(wrong) if wrong else ReauthenticationResult({}, tuple(methods), tuple(effects))
+    )
 
 
 def _has_codes(person: int) -> bool:
-    return TOTP in kinds_of(person) or bool(recovery_codes.left(person))
+    return TOTP in kinds_of(person) or bool(recovery_codes.count_unused(person))
 
 
 def _code_field(person: int) -> forms.Field:
-    if not person or not recovery_codes.left(person):
+    if not person or not recovery_codes.count_unused(person):
         return totp.CodeField(label=_("Authenticator code"))
     has_app = TOTP in kinds_of(person)
     label = _("Authenticator or recovery code") if has_app else _("Recovery code")
@@ -135,6 +146,6 @@ def _code_effect(person: int, typed: str, now: datetime) -> Effect | None:
     characters.
     """
     try:
-        return totp.use(person, totp.CodeField().clean(typed), now)
+        return totp.verify(person, totp.CodeField().clean(typed), now)
     except ValidationError:
-        return recovery_codes.use(person, typed)
+        return recovery_codes.verify(person, typed)

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from blueprints.files.emit import in_order_of
+from blueprints.files.emit import order_keys
 from flows.documents.document import FlowDocument
 from flows.documents.layout import Layout
-from flows.simulation.funnel import WHOLE, Count
+from flows.simulation.funnel import WHOLE_RUN, FunnelCount
 from flows.simulation.inspector import Inspection
-from flows.simulation.simulate import Report
-from idp.foundation.text import on_one_line
+from flows.simulation.simulate import StepReport
+from idp.foundation.text import printable_line
 from idp.foundation.yaml_text import write
 
 WIDTH = 100
@@ -34,17 +34,17 @@ def table(*rows: Sequence[Any]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def moment(at: datetime | None) -> str:
+def format_time(at: datetime | None) -> str:
     """Return a time in UTC, to the minute; "" for None."""
     return f"{at:%Y-%m-%d %H:%M}" if at else ""
 
 
-def yaml(document: Mapping[str, Any]) -> str:
+def flow_yaml(document: Mapping[str, Any]) -> str:
     """Return a flow as it would be in a blueprint."""
-    return write(in_order_of(FlowDocument, document)).rstrip()
+    return write(order_keys(FlowDocument, document)).rstrip()
 
 
-def walked(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
+def format_steps(reports: Sequence[StepReport]) -> Iterator[tuple[str, str]]:
     """Yield (decision, text) for each step of a dry run, with the details in indented lines."""
     width = max((len(report.step) for report in reports), default=0)
     for report in reports:
@@ -53,9 +53,9 @@ def walked(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
         yield report.decision, "\n".join([header, *_indented(_details(report))])
 
 
-def _details(report: Report) -> Iterator[str]:
+def _details(report: StepReport) -> Iterator[str]:
     if report.condition:
-        yield condition(report.condition)
+        yield format_condition(report.condition)
     if report.shows:
         fields = ", ".join(field["name"] for field in report.shows["fields"])
         yield f"shows: {report.shows['title']}" + (f", fields: {fields}" if fields else "")
@@ -71,38 +71,38 @@ def _details(report: Report) -> Iterator[str]:
         yield f"message: {report.message}" if report.decision not in ("broken", "leaves") else report.message
 
 
-def condition(read: Mapping[str, Any]) -> str:
+def format_condition(read: Mapping[str, Any]) -> str:
     """Return why a step applied or did not: the condition with the values that it read."""
     values = _pairs(read["values"])
     return f"when {read['when']} is {str(read['applied']).lower()}" + (f", with {values}" if values else "")
 
 
-def counted(layout: Layout, counts: Mapping[str, Count]) -> str:
+def format_funnel(layout: Layout, counts: Mapping[str, FunnelCount]) -> str:
     """Return the funnel of a version as a table, in the order of its steps."""
-    steps = [box.id for box in layout.boxes if box.drawn.stage]
-    order = [WHOLE, *steps, *(step for step in counts if step not in (WHOLE, *steps))]
+    steps = [box.id for box in layout.nodes if box.definition.stage]
+    order = [WHOLE_RUN, *steps, *(step for step in counts if step not in (WHOLE_RUN, *steps))]
     rows = []
     for step in order:
-        count = counts.get(step, Count())
-        took = f"≤ {length(count.median_seconds)}" if count.finished else ""
+        count = counts.get(step, FunnelCount())
+        took = f"≤ {format_duration(count.median_seconds)}" if count.finished else ""
         rows.append([step or "(whole run)", count.reached, count.finished, count.refused, count.left, took])
     return table(["step", "reached", "completed", "failed", "abandoned", "median time"], *rows)
 
 
-def length(seconds: int) -> str:
+def format_duration(seconds: int) -> str:
     """Return a duration as ``45 s`` or ``8 min 32 s``."""
     return f"{seconds // 60} min {seconds % 60} s" if seconds >= 120 else f"{seconds} s"
 
 
-def inspected(found: Inspection) -> Iterator[str]:
+def format_run(found: Inspection) -> Iterator[str]:
     """Yield the lines about a run: its flow and state, its path, its facts."""
     yield f"run {found.run} of {found.flow}, version {found.version}"
-    under_way = f"in progress at {found.at or 'no step'}, expires {moment(found.expires_at)} UTC"
-    yield f"started {moment(found.started_at)} UTC, " + (
-        f"ended {moment(found.ended_at)} UTC" if found.ended_at else under_way
+    under_way = f"in progress at {found.at or 'no step'}, expires {format_time(found.expires_at)} UTC"
+    yield f"started {format_time(found.started_at)} UTC, " + (
+        f"ended {format_time(found.ended_at)} UTC" if found.ended_at else under_way
     )
     if found.end:
-        yield on_one_line(f"end: {found.end}" + (f", {found.message}" if found.message else ""))
+        yield printable_line(f"end: {found.end}" + (f", {found.message}" if found.message else ""))
     yield ""
     yield table(
         ["step", "stage", "decision", "asked", "took"],
@@ -110,7 +110,7 @@ def inspected(found: Inspection) -> Iterator[str]:
     )
     for passage in found.path:
         if passage.condition:
-            yield "\n".join(_indented([f"{passage.step}: {condition(passage.condition)}"]))
+            yield "\n".join(_indented([f"{passage.step}: {format_condition(passage.condition)}"]))
     yield ""
     yield "facts:"
     yield from _indented(
@@ -118,9 +118,9 @@ def inspected(found: Inspection) -> Iterator[str]:
     )
 
 
-def headed(document: FlowDocument | Mapping[str, Any], comment: str) -> str:
+def yaml_with_comment(document: FlowDocument | Mapping[str, Any], comment: str) -> str:
     """Return a flow as YAML below a comment that identifies it."""
-    return f"# {on_one_line(comment)}\n" + yaml(
+    return f"# {printable_line(comment)}\n" + flow_yaml(
         document.as_json() if isinstance(document, FlowDocument) else document
     )
 

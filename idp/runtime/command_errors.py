@@ -13,7 +13,15 @@ from redis.exceptions import RedisError
 
 from idp.foundation.sealing import Unsealable
 
-EXPECTED = (CommandError, ImproperlyConfigured, DatabaseError, RedisError, OSError, EOFError, Unsealable)
+EXPECTED_ERRORS = (
+    CommandError,
+    ImproperlyConfigured,
+    DatabaseError,
+    RedisError,
+    OSError,
+    EOFError,
+    Unsealable,
+)
 """Errors that do not indicate a bug; all others keep their traceback."""
 _NO_TABLE = {"42P01", "42703"}  # SQLSTATE of PostgreSQL: undefined table, undefined column
 _ADVICE = {
@@ -31,7 +39,7 @@ _ADVICE = {
 }
 
 
-def sentence(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return the message for the person who runs a command."""
     if isinstance(error, Unsealable):
         return (
