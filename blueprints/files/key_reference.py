@@ -38,7 +38,7 @@ _HEADINGS = {
     "DeviceSettings": "device of an application",
     "StepDocument": "steps of a flow",
     "FlowTest": "tests of a flow",
-    "InventedPerson": "person of a test",
+    "SimulatedUser": "person of a test",
     "Circumstances": "request of a test",
 }
 

@@ -240,7 +240,7 @@ _BUILDERS: dict[int, Callable[[Fields], dict[str, Any]]] = {
         "kind": "member",
         "name": _text(of[2]),
         "children": _build_nodes(of[1]),
-        "tests": bool(of[3]),
+        "is_presence_test": bool(of[3]),
     },
     6: lambda of: {"kind": "call", "name": _text(of[2]), "children": _build_nodes([*of[1], *of[3]])},
     7: lambda of: {"kind": "list", "children": _build_nodes(of[1])},
@@ -249,7 +249,7 @@ _BUILDERS: dict[int, Callable[[Fields], dict[str, Any]]] = {
         "kind": "macro",
         "name": _text(of[3]),
         "children": _build_nodes([*of[2], *of[4]]),
-        "loops": _build_nodes([*of[5], *of[6], *of[7]]),
+        "loop_parts": _build_nodes([*of[5], *of[6], *of[7]]),
         "variable": _text(of[1]),
     },
 }

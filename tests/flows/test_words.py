@@ -319,9 +319,9 @@ def test_zones_come_with_the_product_where_the_system_has_none() -> None:
         "from pathlib import Path; from idp.runtime import env; env.provide_time_zones(Path('/nonexistent'));"
         " import os, django; django.setup();"
         "from flows.conditions.expressions import compile_condition; from "
-        "idp.foundation.condition_variables import About;"
+        "idp.foundation.condition_variables import EvaluationContext;"
         "from datetime import datetime, UTC;"
-        "about = About({}, '', '', datetime(2026, 7, 1, 12, tzinfo=UTC));"
+        "about = EvaluationContext({}, '', '', datetime(2026, 7, 1, 12, tzinfo=UTC));"
         "print(os.environ['TZDIR'], compile_condition('request.time.getHours(\"Europe/Berlin\") == "
         "14').applies(about))"
     )

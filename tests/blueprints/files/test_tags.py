@@ -205,7 +205,7 @@ def test_what_tags_bring_in_is_bounded(
 
     It could by one file many times, a long variable many times, or many rounds.
     """
-    monkeypatch.setattr(tags, "MAX_BROUGHT", 10_000)
+    monkeypatch.setattr(tags, "MAX_VALUES_SIZE", 10_000)
     monkeypatch.setattr(tags, "MAX_FILE", 1000)
     (tmp_path / "long.txt").write_text("x" * 999)
     assert len(read([write_blueprint(f"person: a\ngroups: [{'!file long.txt, ' * 10}]\n")]).documents) == 1

@@ -101,7 +101,7 @@ def test_what_is_being_judged_is_waited_for(
 
     Three are judged where all are wrong.
     """
-    monkeypatch.setattr(budgets, "PATIENCE", 60.0)
+    monkeypatch.setattr(budgets, "MAX_WAIT_SECONDS", 60.0)
     acme, judged, budget = tenants["acme"], [], Budget("judged", 3, HOUR, free=2)
 
     def attempt() -> None:

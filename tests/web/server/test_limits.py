@@ -113,7 +113,7 @@ def test_a_head_has_a_deadline(
 
     A silent connection is closed.
     """
-    monkeypatch.setattr(limits, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(limits, "MAX_HEAD_SECONDS", 0.5)
     with connected(live) as client:
         got, said = answered(client, begun)
     assert got == status
@@ -296,7 +296,7 @@ def test_the_queue_is_bounded_and_health_has_no_queue(
         return answer(self, scope, body)
 
     monkeypatch.setattr(PooledHandler, "_answer", held)
-    monkeypatch.setattr(handler, "WAITING", 4)
+    monkeypatch.setattr(handler, "MAX_WAITING", 4)
     url, host = f"http://127.0.0.1:{live.port}", {"Host": f"acme.test:{live.port}"}
     with ExitStack() as stay:
         for _ in range(handler.MAX_THREADS + 3):
