@@ -136,7 +136,7 @@ WITHOUT = [
     ("admin-scope", "connect-a-device", "not-an-administrator"),
     ("admin-scope", "connect-a-device", "reauthenticate"),
     ("two-brands", "connect-north", "rules"),
-    ("two-brands", "connect-south", "swindle"),
+    ("two-brands", "connect-south", "scam"),
     ("kiosk", "connect-a-kiosk", "not-an-operator"),
     ("kiosk", "connect-a-kiosk", "not-in-the-office"),
     ("many-tenants", "sign-in", "totp"),
@@ -228,7 +228,7 @@ def test_cli(example: Callable[[str], None], clock: Clock) -> None:
     assert token_error(here, started) == ""
     started = far.start("acme-cli", "openid deploy")
     refused = run_flow(door(), started, "bob")
-    assert "This command line runs on another network than you." in refused.text
+    assert "This command line runs on another network than yours." in refused.text
     assert token_error(far, started) == "authorization_pending"
     page = run_flow(door(), started)
     assert kind_of(page) == "totp"
@@ -281,7 +281,7 @@ def test_staff_without_a_second_factor_are_refused_outside(example: Callable[[st
     example("staff-second-factor")
     browser = door()
     refused = run_flow(browser, path=path)
-    assert "From outside the office you need a second factor." in refused.text
+    assert "Outside the office you need a second factor." in refused.text
     assert "Signed in as" not in browser.page("/").text
     assert kind_of(run_flow(door(tenant="other"), path=path)) == ""
 
@@ -315,7 +315,7 @@ def test_contractors_name_a_sponsor_in_office_hours(example: Callable[[str], Non
     device, browser = door(), door()
     started = device.start("acme-scanner", "openid offline_access")
     page = run_flow(browser, name="bob")
-    assert page.title == "Who asked you to come?"
+    assert page.title == "Who is your sponsor?"
     assert kind_of(page.submit(sponsor="alice@elsewhere.example")) == "sponsor"
     assert kind_of(page.submit(sponsor="")) == "sponsor"
     assert kind_of(page.submit(sponsor="alice@acme.example")) == "device_code"
@@ -389,7 +389,7 @@ def test_an_admin_scope_is_for_administrators(example: Callable[[str], None]) ->
     example("admin-scope")
     device = door()
     started = device.start("acme-shop", "openid shop:admin")
-    assert "Only administrators of the shop may connect this." in run_flow(door(), started, "bob").text
+    assert "Only administrators of the shop can connect this device." in run_flow(door(), started, "bob").text
     assert token_error(device, started) == "access_denied"
     assert kind_of(run_flow(door(), started)) == "device_code"
     started = device.start("acme-shop", "openid shop:read")
@@ -422,9 +422,9 @@ def test_two_brands_the_second_asks_where_the_code_stands(example: Callable[[str
     device, browser = door(), door()
     swindlers, own = (device.start("acme-south", "openid") for _ in range(2))
     page = run_flow(browser, swindlers)
-    assert page.title == "Where does this code stand?"
+    assert page.title == "Where did you get this code?"
     assert kind_of(page.submit()) == "where"
-    assert "We have refused this device" in page.submit(choice="message").text
+    assert "The request was denied" in page.submit(choice="message").text
     assert token_error(device, swindlers) == "access_denied"
     yes(run_flow(browser, own, where={"choice": "screen"}))
     assert token_error(device, own) == ""
@@ -439,7 +439,7 @@ def test_kiosk(example: Callable[[str], None]) -> None:
     screen, elsewhere = door(INSIDE), door(OUTSIDE)
     started = screen.start("acme-kiosk", "openid")
     assert started.answer["expires_in"] == 180
-    assert "Kiosks are connected by their operators." in run_flow(door(INSIDE), started, "bob").text
+    assert "Only operators can connect a kiosk." in run_flow(door(INSIDE), started, "bob").text
     assert token_error(screen, started) == "authorization_pending"
     yes(run_flow(door(OUTSIDE), started))
     foreign = elsewhere.start("acme-kiosk", "openid")
