@@ -1,11 +1,11 @@
-# Everything a developer runs. Needs only make and a Python from 3.11 on; the first target that wants .venv makes it.
+# Everything that a developer runs. Requires only make and Python 3.11 or later; the first target that needs .venv creates it.
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
 UV ?= .venv/bin/uv
 VENV := .venv/bin/python
 
-# Where bytecode is not written, each of the many processes of the tests compiles the whole house once more.
+# Without bytecode files, each of the many processes of the tests would compile all modules again.
 test-embedded test-cluster test-slow: export PYTHONDONTWRITEBYTECODE :=
 
 SOURCES := idp flows stages blueprints web
@@ -20,28 +20,29 @@ up:  ## start Foyer
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
-cluster:  ## the same on PostgreSQL and Redis: two web processes on PORT and PORT+1, a worker and a beat
+cluster:  ## start Foyer on PostgreSQL and Redis: two web processes on PORT and PORT+1, a worker and beat
 	@exec $(PYTHON) manage.py cluster
 
-test: test-embedded test-cluster  ## everything but the slow tests, on SQLite in process; then what real servers can change, on them
+test: test-embedded test-cluster  ## all but the slow tests, on SQLite in one process; then those that depend on servers, on PostgreSQL and Redis
 
-# One worker more than there are cores: a test often waits, for a browser or for another process.
+# One worker more than there are cores, because a test often waits for a browser or for another process.
 WORKERS = $$(($$(nproc) + 1))
 
-test-embedded: dev  ## only on SQLite, in process
+test-embedded: dev  ## only on SQLite, in one process
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -n $(WORKERS)
 
 test-cluster: dev  ## only on PostgreSQL and Redis
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m tests.modes.cluster pytest -n $(WORKERS)
 
-# One worker for each core, as these tests measure times; those of one group never meet, so that only one starts whole servers.
+# One worker for each core, because these tests measure times. Tests of one xdist group never run at the same time, so that
+# only one of them starts whole servers.
 test-slow: dev  ## only the slow tests
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -m slow -n $$(nproc) --dist loadgroup
 
-device:  ## a device that asks for a code: make device URL=... CLIENT_ID=...
+device:  ## a device in the terminal: make device URL=... CLIENT_ID=...
 	@$(PYTHON) manage.py device $(if $(URL),--url '$(URL)') $(if $(CLIENT_ID),--client-id '$(CLIENT_ID)')
 
-lint: dev  ## style, templates, scripts, types, layers; changes nothing
+lint: dev  ## style, templates, scripts, types and import contracts; changes nothing
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	.venv/bin/djlint --lint --quiet $(SOURCES)
@@ -51,32 +52,32 @@ lint: dev  ## style, templates, scripts, types, layers; changes nothing
 	$(VENV) -m mypy
 	.venv/bin/lint-imports --no-logo
 
-typecheck: dev  ## only the types, a part of lint
+typecheck: dev  ## only the types, which lint includes
 	$(VENV) -m mypy
 
-format: dev  ## write Python, templates, CSS and JavaScript as lint wants them, imports in their order
+format: dev  ## format Python, templates, CSS and JavaScript, and sort imports
 	$(VENV) -m ruff check --select I --fix .
 	$(VENV) -m ruff format .
 	.venv/bin/oxfmt $(STYLES_AND_SCRIPTS)
-	.venv/bin/djade --target-version 5.2 $(TEMPLATES) || .venv/bin/djade --target-version 5.2 --check $(TEMPLATES)  # 1: it has written
+	.venv/bin/djade --target-version 5.2 $(TEMPLATES) || .venv/bin/djade --target-version 5.2 --check $(TEMPLATES)  # djade exits with 1 after it has written
 
-# UV=uv takes a uv of your own, for when the present locks cannot be installed.
-lock: $(filter .venv/bin/uv,$(UV))  ## the lock files, from pyproject.toml; UPGRADE=1 moves every version
+# UV=uv uses your own uv, in case the current lock files cannot be installed.
+lock: $(filter .venv/bin/uv,$(UV))  ## update the lock files from pyproject.toml; UPGRADE=1 upgrades every version
 	$(call compile,requirements.lock)
 	$(call compile,requirements-dev.lock,--group dev --constraints requirements.lock)
 
-clean:  ## everything that is made, but not data/
+clean:  ## remove everything that is generated, except data/
 	rm -rf .venv build *.egg-info .coverage .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/uv: dev
 
-dev:  ## only install what is needed, into .venv
+dev:  ## only install the dependencies, into .venv
 	@$(PYTHON) -c 'import manage; manage.create()'
 	@$(VENV) -c 'import manage; manage.provide("requirements.lock", "requirements-dev.lock")'
 
-# One file for every Python and platform, with hashes and without a host: it installs from any index. The extras stay in it:
-# for pip up to 23, "coverage" does not pin the "coverage[toml]" that another package asks for.
+# One file for every Python and platform, with hashes and without a host, so that it installs from any index. Extras are not
+# stripped: for pip up to 23, "coverage" does not pin the "coverage[toml]" that another package requires.
 define compile
 	$(UV) pip compile pyproject.toml $(2) --output-file $(1) --universal --python-version 3.11 --generate-hashes --quiet \
 		--no-strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
