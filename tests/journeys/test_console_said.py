@@ -27,7 +27,7 @@ def test_what_a_search_found_is_said(acme: Tenant, new_person: Sits) -> None:
         save_person(name, by="test")
     person = new_person()
     enter(person, acme)
-    page, announced = person.page, person.page.locator("#told[role=status]")
+    page, announced = person.page, person.page.locator("#announcer[role=status]")
     person.open("/console/people/")
     for words, said in (("carol", "2 results"), ("carola", "1 result"), ("nobody at all", "No results")):
         page.get_by_role("searchbox").fill(words)

@@ -45,10 +45,10 @@ async function send(form) {
   try {
     const response = await fetch(url, { method, headers, body, credentials: "omit", cache: "no-store" }),
       text = await response.text()
-    const told = ["ETag", "Location", "Link", "WWW-Authenticate", "Allow"].filter((name) => response.headers.has(name))
+    const shownHeaders = ["ETag", "Location", "Link", "WWW-Authenticate", "Allow"].filter((name) => response.headers.has(name))
     status.textContent = [
       `${response.status} ${response.statusText}`,
-      ...told.map((name) => `${name}: ${response.headers.get(name)}`),
+      ...shownHeaders.map((name) => `${name}: ${response.headers.get(name)}`),
     ].join(" · ")
     try {
       shown.textContent = JSON.stringify(JSON.parse(text), null, 2)

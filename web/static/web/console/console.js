@@ -73,17 +73,17 @@ document.addEventListener("keydown", ({ key }) => {
 document.querySelector("[data-keys]")?.addEventListener("click", () => document.getElementById("keys").showModal())
 
 // Announces the text of a swapped part of the page, once no further swap follows within half a second.
-let saying = 0
-function tell(words) {
-  const told = document.getElementById("told")
-  told.textContent = ""
-  clearTimeout(saying)
-  saying = setTimeout(() => (told.textContent = words), 500)
+let announcing = 0
+function announce(text) {
+  const announcer = document.getElementById("announcer")
+  announcer.textContent = ""
+  clearTimeout(announcing)
+  announcing = setTimeout(() => (announcer.textContent = text), 500)
 }
 
 document.addEventListener("htmx:afterSwap", ({ target }) => {
   tellTimes(target.parentNode ?? document)
-  if (target.dataset?.told) tell(target.dataset.told)
+  if (target.dataset?.announce) announce(target.dataset.announce)
 })
 tellTimes()
 setInterval(() => tellTimes(), 30000)

@@ -4,7 +4,7 @@ const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 
 
 // Resumes after a lost connection. The browser reconnects itself, but not after a refused request; then this function retries.
 // A hidden tab does not listen: over HTTP/1.1 a browser opens six connections to a server, for all of its tabs.
-function listen(address, hears, tells = () => {}) {
+function listen(address, hears, report = () => {}) {
   let stream,
     timer,
     last = "",
@@ -18,10 +18,10 @@ function listen(address, hears, tells = () => {}) {
     stream = new EventSource(url)
     stream.onopen = () => {
       pause = 2000
-      tells("live")
+      report("live")
     }
     stream.onerror = () => {
-      tells("lost")
+      report("lost")
       if (stream.readyState !== EventSource.CLOSED) return
       timer = setTimeout(begin, pause)
       pause = Math.min(pause * 2, 60000)
@@ -50,18 +50,18 @@ if (feed) {
   let waiting = [],
     missed = 0,
     paused = false,
-    drawn = 0,
+    frame = 0,
     line = ""
 
   // The queue holds no more rows than the page shows: older ones would be removed immediately.
   const take = (event) => {
     waiting.push(event)
     if (waiting.length > most) missed += waiting.splice(0, waiting.length - most).length
-    drawn ||= requestAnimationFrame(draw)
+    frame ||= requestAnimationFrame(render)
   }
-  const draw = () => {
-    drawn = 0
-    tell()
+  const render = () => {
+    frame = 0
+    update()
     if (paused || !waiting.length) return
     const rows = document.createDocumentFragment()
     for (const event of waiting.reverse()) rows.append(row(JSON.parse(event)))
@@ -70,7 +70,7 @@ if (feed) {
     feed.prepend(rows)
     nothing.hidden = true
   }
-  const tell = () => {
+  const update = () => {
     leftOut.hidden = !missed
     leftOut.textContent =
       missed === 1 ? leftOut.dataset.one : leftOut.dataset.many.replace("{n}", missed.toLocaleString(document.documentElement.lang))
@@ -108,7 +108,7 @@ if (feed) {
     paused = !paused
     pause.setAttribute("aria-pressed", paused)
     pause.textContent = paused ? pause.dataset.go : words
-    draw()
+    render()
   })
   listen(
     feed.dataset.stream,
@@ -120,7 +120,7 @@ if (feed) {
     },
     (now) => {
       line = now
-      tell()
+      update()
     },
   )
 }
@@ -136,10 +136,10 @@ for (const part of document.querySelectorAll("[data-changes]")) {
   const fetchAnew = async () => {
     next = Date.now() + every
     timer = 0
-    const answer = await fetch(location, { headers: { Accept: "text/html" } }).catch(() => null)
-    if (!answer?.ok || answer.redirected) return
+    const response = await fetch(location, { headers: { Accept: "text/html" } }).catch(() => null)
+    if (!response?.ok || response.redirected) return
     // Without its style element: its nonce is not the one of this page, so the policy would report it.
-    const page = new DOMParser().parseFromString((await answer.text()).replace(/<style[^]*?<\/style>/g, ""), "text/html")
+    const page = new DOMParser().parseFromString((await response.text()).replace(/<style[^]*?<\/style>/g, ""), "text/html")
     const there = page.getElementById(part.id),
       here = document.getElementById(part.id)
     if (!there) return

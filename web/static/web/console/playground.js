@@ -3,7 +3,7 @@ const { provider, applications, explain, words, qr } = JSON.parse(document.getEl
 const at = (id) => document.getElementById(id)
 const DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 const ENDINGS = { access_denied: "denied", expired_token: "expired" }
-const TELLING = /^(content-type|cache-control|pragma|www-authenticate|retry-after)$/
+const NOTABLE = /^(content-type|cache-control|pragma|www-authenticate|retry-after)$/
 const FOLDED = new Set([words.events, words.poll, words.tokens, words.id_token]) // the others are open when they appear
 const TIMES = new Set(["exp", "iat", "auth_time"])
 let run = null
@@ -28,21 +28,21 @@ async function asDevice() {
   for (;;) {
     await nap(interval)
     if (mine.stopped) return
-    const answer = await exchange("poll", provider.token_endpoint, { grant_type: DEVICE, device_code, ...run.client })
-    if (answer.ok) return connected(answer.body)
-    if (answer.body?.error === "slow_down") interval += 5
-    else if (answer.body?.error !== "authorization_pending") return over(ENDINGS[answer.body?.error] ?? "failed", answer)
+    const response = await exchange("poll", provider.token_endpoint, { grant_type: DEVICE, device_code, ...run.client })
+    if (response.ok) return connected(response.body)
+    if (response.body?.error === "slow_down") interval += 5
+    else if (response.body?.error !== "authorization_pending") return over(ENDINGS[response.body?.error] ?? "failed", response)
   }
 }
 
 async function asService() {
   const wish = { grant_type: "client_credentials", scope: run.scope, ...run.client }
-  const answer = await exchange("service", provider.token_endpoint, wish)
-  return answer.ok ? connected(answer.body) : over("failed", answer)
+  const response = await exchange("service", provider.token_endpoint, wish)
+  return response.ok ? connected(response.body) : over("failed", response)
 }
 
 async function connected(tokens) {
-  keep(tokens)
+  store(tokens)
   const about = run.kind === "device" && tokens.id_token ? await userinfo() : null
   at("whose").textContent = about?.body.name ?? about?.body.sub ?? claims(tokens.access_token)?.payload.sub ?? ""
   if (run.kind === "device") at("steps").querySelector("details").open = false
@@ -59,12 +59,12 @@ function userinfo() {
 
 async function refresh() {
   const form = { grant_type: "refresh_token", refresh_token: run.tokens.refresh_token, ...run.client }
-  const answer = await exchange("refresh", provider.token_endpoint, form)
-  if (answer.ok) keep(answer.body)
-  else over("failed", answer)
+  const response = await exchange("refresh", provider.token_endpoint, form)
+  if (response.ok) store(response.body)
+  else over("failed", response)
 }
 
-function keep(tokens) {
+function store(tokens) {
   run.tokens = { ...run.tokens, ...tokens }
   for (const name of ["access_token", "id_token"]) if (tokens[name]) decoded(name, tokens[name])
 }
@@ -75,14 +75,14 @@ async function listen(address, device_code) {
   const headers = { Authorization: `Device ${device_code}` }
   const started = performance.now()
   try {
-    const answer = await fetch(address, { headers, credentials: "omit", signal: mine.stop.signal })
+    const response = await fetch(address, { headers, credentials: "omit", signal: mine.stop.signal })
     const item = card("exchange", words.events)
     let heard = ""
-    const tell = () => told(item, { method: "GET", address, headers }, answer, performance.now() - started, heard)
-    tell()
-    for await (const part of pieces(answer.body.pipeThrough(new TextDecoderStream()))) {
+    const update = () => showExchange(item, { method: "GET", address, headers }, response, performance.now() - started, heard)
+    update()
+    for await (const part of pieces(response.body.pipeThrough(new TextDecoderStream()))) {
       heard += part
-      tell()
+      update()
       if (/^event: /m.test(part)) mine.wake?.()
     }
   } catch {
@@ -109,11 +109,11 @@ async function exchange(step, address, form, headers = {}) {
   const started = performance.now()
   // Without cookies, like a device: the session of the console must not matter.
   const wish = { method: request.method, headers: sent, body, credentials: "omit", signal: run.stop.signal }
-  const answer = await fetch(address, wish)
-  const text = await answer.text()
-  const name = step === "poll" && answer.ok ? "tokens" : step
-  told(card("exchange", words[name], name === "poll" ? name : ""), request, answer, performance.now() - started, text)
-  return { ok: answer.ok, body: parsed(text) }
+  const response = await fetch(address, wish)
+  const text = await response.text()
+  const name = step === "poll" && response.ok ? "tokens" : step
+  showExchange(card("exchange", words[name], name === "poll" ? name : ""), request, response, performance.now() - started, text)
+  return { ok: response.ok, body: parsed(text) }
 }
 
 // --- display ---
@@ -134,24 +134,24 @@ function card(template, title, again = "") {
 }
 
 // A secret is masked: this page is made for screenshots and for showing to others.
-function told(item, request, answer, ms, text) {
+function showExchange(item, request, response, ms, text) {
   const form = (request.form ?? []).map(([name, value]) => [name, name === "client_secret" ? "•••" : value])
   const { pathname, host } = new URL(request.address)
   const head = Object.entries({ Host: host, ...request.headers }).map((each) => each.join(": "))
   const sent = form.map((each) => each.join("=")).join("\n  &")
   write(item, ".request", [`${request.method} ${pathname} HTTP/1.1`, ...head, ...(sent ? ["", sent] : [])])
   const body = parsed(text)
-  const telling = [...answer.headers].filter(([name]) => TELLING.test(name)).map((each) => each.join(": "))
-  const rest = [...answer.headers].filter(([name]) => !TELLING.test(name)).map((each) => each.join(": "))
+  const notable = [...response.headers].filter(([name]) => NOTABLE.test(name)).map((each) => each.join(": "))
+  const rest = [...response.headers].filter(([name]) => !NOTABLE.test(name)).map((each) => each.join(": "))
   const pretty = body ? JSON.stringify(body, null, 2) : text
-  write(item, ".answer", [`HTTP/1.1 ${answer.status} ${answer.statusText}`.trim(), ...telling, "", pretty])
+  write(item, ".answer", [`HTTP/1.1 ${response.status} ${response.statusText}`.trim(), ...notable, "", pretty])
   write(item, ".rest", rest)
   const [asked, answered] = item.querySelectorAll("dl")
   meanings(asked, { ...request.headers, ...Object.fromEntries(form) }, explain.members)
   meanings(answered, body ?? {}, { ...explain.claims, ...explain.members })
   const status = item.querySelector(".status")
-  status.textContent = body?.error ?? answer.status
-  status.className = `status badge ${answer.ok ? "ok" : body?.error === "authorization_pending" ? "warn" : "bad"}`
+  status.textContent = body?.error ?? response.status
+  status.className = `status badge ${response.ok ? "ok" : body?.error === "authorization_pending" ? "warn" : "bad"}`
   item.querySelector(".ms").textContent = `${Math.round(ms)} ms`
   const times = item.querySelector(".times")
   times.hidden = item.dataset.count < 2
@@ -193,8 +193,8 @@ function screen(state, text) {
   if (state === "asks") at("screen").scrollIntoView({ block: "nearest" })
 }
 
-function over(why, answer) {
-  screen("over", [words[why], answer?.body?.error_description].filter(Boolean).join(": "))
+function over(why, response) {
+  screen("over", [words[why], response?.body?.error_description].filter(Boolean).join(": "))
   finished()
 }
 
