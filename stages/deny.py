@@ -15,7 +15,7 @@ class Deny(Stage):
 
     class Settings(StageSettings):
         message: str = setting(
-            "You don't have permission to sign in.", max_length=300, title=_("What the person is told")
+            "You don't have permission to sign in.", max_length=300, title=_("Message for the person")
         )
 
     def enter(self, run: Run) -> Outcome:
