@@ -2,19 +2,18 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from blueprints.files.folders import is_blueprint, list_files, read_head
-from blueprints.files.key_messages import error_message, find_secret
+from blueprints.files.key_messages import find_secret
+from blueprints.files.key_problems import VARS, KeyPath, problem, problems_by_key, variable_hint
 from blueprints.files.nodes import MAX_BYTES, MAX_NODES, BadYaml, Node, parse
 from blueprints.files.partial import validate_partially
 from blueprints.files.problems import MAX_PROBLEMS, BadBlueprint, Problem
-from blueprints.files.tags import Tags, TagUsage, placeholder_names
+from blueprints.files.tags import Tags, TagUsage
 from blueprints.objects.document import DOCUMENTS, TenantDocument
 from idp.accounts.roles import EVERYTHING
 from idp.foundation.arguments import suggest_name
@@ -22,9 +21,7 @@ from idp.foundation.text import did_you_mean
 from idp.tenancy.models import DEFAULT
 from idp.tenancy.scope import current_tenant
 
-VARS = "vars"
 MAX_VARIABLE_SETS = 1000
-KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,8 @@ class LocatedDocument:
             for place, problem in self.known_problems.items()
             if at[: len(place)] == place or (at and place[: len(at)] == at)
         )
-        return next(known, None) or _problem(
-            self.file, self.node, at, message + _variable_hint(self.node, at, self.variables)
+        return next(known, None) or problem(
+            self.file, self.node, at, message + variable_hint(self.node, at, self.variables)
         )
 
 
@@ -281,7 +278,7 @@ def _variable_sets(
         or not all(isinstance(each, dict) for each in variable_sets)
     ):
         problems.append(
-            _problem(
+            problem(
                 file,
                 node,
                 (VARS,),
@@ -325,64 +322,19 @@ def _check_document(
     values = tags.resolve(node, report)
     secret = find_secret(values) if kind == "flow" else ()
     if path := secret:
-        tag_problems.append(_problem(file, node, path, "!secret is only allowed for secrets."))
+        tag_problems.append(problem(file, node, path, "!secret is only allowed for secrets."))
     document, errors = (
         validate_partially(DOCUMENTS[kind], values, f"unnamed-{len(reading.problems)}")
         if isinstance(values, dict)
         else (None, [])
     )
-    known_problems = _problems_by_key(file, node, DOCUMENTS[kind], errors, unknown, row)
+    known_problems = problems_by_key(file, node, DOCUMENTS[kind], errors, unknown, row)
     reading.problems += [*tag_problems, *known_problems.values()]
     reading.lost |= any(path[0] in DOCUMENTS and path[0] != kind for path in known_problems if path)
     if document is None or secret:
         return None
     owner = document.tenant if isinstance(document, TenantDocument) else tenant
     return LocatedDocument(file, owner, kind, document, node, known_problems=known_problems, variables=row)
-
-
-def _problems_by_key(
-    file: str,
-    node: Node,
-    model: type[BaseModel],
-    errors: Sequence[Any],
-    unknown: Sequence[Node],
-    row: Node | None,
-) -> dict[KeyPath, Problem]:
-    """Return the first problem of each key: a value that may have several types fails at each of them.
-
-    ``unknown`` are the nodes of tags that could not be resolved, which are reported already.
-    """
-    found: dict[KeyPath, Problem] = {}
-    for error in errors:
-        path = error["loc"] if error["type"] == "missing" else node.existing_prefix(error["loc"])
-        if not any(node.at(path) is each for each in unknown):
-            found.setdefault(
-                path,
-                _problem(file, node, path, error_message(model, error) + _variable_hint(node, path, row)),
-            )
-    return found
-
-
-def _variable_hint(node: Node, path: KeyPath, row: Node | None) -> str:
-    """Return a sentence that names the variable a value came from and its line; "" if it came from none.
-
-    ``row`` holds the variables with which the value at ``path`` was read.
-    """
-    on_the_way = (node.at(path[:length]) for length in range(len(path) + 1))
-    tagged = next(
-        (
-            each
-            for each in on_the_way
-            if each is not None and each.tag == VARS and isinstance(each.value, str)
-        ),
-        None,
-    )
-    if tagged is None or row is None or not row.is_map:
-        return ""
-    name = next(
-        (each for each in (tagged.value, *placeholder_names(tagged.value)) if each in row.value), None
-    )
-    return f" It comes from the variable {name} in line {row.value[name][0].line}." if name else ""
 
 
 def _duplicates(found: list[LocatedDocument]) -> list[Problem]:
@@ -397,7 +349,3 @@ def _duplicates(found: list[LocatedDocument]) -> list[Problem]:
                 each.problem([each.kind], f"{each.kind} {each.name} is already defined in {first.file}.")
             )
     return problems
-
-
-def _problem(file: str, node: Node, path: tuple[Any, ...], message: str) -> Problem:
-    return Problem(file, *node.position(path), ".".join(map(str, path)), message)

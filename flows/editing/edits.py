@@ -1,7 +1,6 @@
 """Edits of a flow's document: each is a small value, applied by a pure function to a new document."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -9,9 +8,7 @@ from typing import Annotated, Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from flows.conditions.expressions import STRING_LITERAL
-from flows.documents.document import FlowDocument, StepDocument
-from flows.documents.layout import condition_name
+from flows.documents.document import FlowDocument
 from flows.documents.versions import parse_flow
 from flows.editing.cards import (
     CannotEdit,
@@ -22,9 +19,9 @@ from flows.editing.cards import (
     find_position,
     resolve_move,
 )
+from flows.editing.step_ids import ids_of, iter_steps, rename_references, unused_id
 from flows.registry import stages
 
-_REFERENCE = re.compile(r"\bsteps\.([A-Za-z0-9_]+)")
 Json = dict[str, Any]
 
 
@@ -168,7 +165,7 @@ def apply_edit(document: FlowDocument, edit: Any) -> EditResult:
 def _add(document: FlowDocument, command: AddStep) -> EditResult:
     if command.what == "stage" and command.name not in stages():
         raise CannotEdit(_("Unknown stage %(name)s.") % {"name": command.name[:50]})
-    name = _unused_id(command.name, _ids(document.steps))
+    name = unused_id(command.name, ids_of(document.steps))
     new_step: Json = {
         command.what: command.name,
         "id": name,
@@ -212,7 +209,7 @@ def _wrap(document: FlowDocument, command: WrapStep) -> EditResult:
     data = _to_mutable_json(document)
     steps, at = _steps_at(data, card.place[:-1]), card.place[-1]
     block = steps[at : at + card.span]
-    group: Json = {"group": _unused_id("group", _ids(document.steps)), "steps": block}
+    group: Json = {"group": unused_id("group", ids_of(document.steps)), "steps": block}
     if card.lane_condition:  # the section replaces the step in its lane
         group["when"], block[0]["when"] = (
             card.lane_condition,
@@ -236,9 +233,9 @@ def _duplicate(document: FlowDocument, command: DuplicateStep) -> EditResult:
     data = _to_mutable_json(document)
     steps, at = _steps_at(data, command.step[:-1]), command.step[-1]
     copy = deepcopy(steps[at])
-    taken = _ids(document.steps)
-    for each in _iter_steps(copy):
-        each["id"] = _unused_id(str(each["id"]), taken)
+    taken = ids_of(document.steps)
+    for each in iter_steps(copy):
+        each["id"] = unused_id(str(each["id"]), taken)
         taken.add(each["id"])
         if each.get("group"):
             each["group"] = each["id"][:50]
@@ -251,7 +248,7 @@ def _change(document: FlowDocument, command: ChangeStep) -> EditResult:
     data = _to_mutable_json(document)
     step = _steps_at(data, command.step[:-1])[command.step[-1]]
     if command.id is not None and command.id != before.id:
-        _rename_references(data, before.id, command.id)
+        rename_references(data, before.id, command.id)
         step["id"] = command.id
         if before.group == before.id:
             step["group"] = command.id
@@ -353,53 +350,3 @@ def _insert(data: Json, at: Place, block: list[Json]) -> None:
     if at[-1] > len(steps):
         raise CannotEdit(_("This position no longer exists."))
     steps[at[-1] : at[-1]] = block
-
-
-def _iter_steps(step: Json) -> Iterator[Json]:
-    yield step
-    for inner in step.get("steps", []):
-        yield from _iter_steps(inner)
-
-
-def _ids(steps: tuple[StepDocument, ...]) -> set[str]:
-    return {name for step in steps for name in (step.id, *_ids(step.steps))}
-
-
-def _unused_id(name: str, taken: set[str]) -> str:
-    """Return an unused ID that conditions can tell from all others, such as ``password-2``."""
-    stem = re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-_.")[:44] or "step"
-    used, number = {condition_name(each) for each in taken}, 2
-    if condition_name(stem) not in used:
-        return stem
-    stem = re.sub(r"-\d+$", "", stem)
-    while condition_name(f"{stem}-{number}") in used:
-        number += 1
-    return f"{stem}-{number}"
-
-
-def _rename_references(data: Json, old: str, new: str) -> None:
-    """Rename a step in all conditions and tests that refer to it."""
-    for step in (each for top in data["steps"] for each in _iter_steps(top)):
-        if step.get("when"):
-            step["when"] = _rename_in_condition(step["when"], condition_name(old), condition_name(new))
-    for test in data["tests"]:
-        for key in ("answers", "expect"):
-            test[key] = {_replace_prefix(name, old, new): value for name, value in test[key].items()}
-
-
-def _replace_prefix(name: str, old: str, new: str) -> str:
-    """Return the name under the new step ID; names in a sub-flow have the ID of its step as prefix."""
-    return new + name.removeprefix(old) if name == old or name.startswith(f"{old}.") else name
-
-
-def _rename_in_condition(source: str, old: str, new: str) -> str:
-    """Return the condition with a step renamed; string literals stay unchanged."""
-
-    def rename_in(piece: str) -> str:
-        return _REFERENCE.sub(lambda match: f"steps.{new}" if match[1] == old else match[0], piece)
-
-    end, found = 0, []
-    for literal in STRING_LITERAL.finditer(source):
-        found += [rename_in(source[end : literal.start()]), literal[0]]
-        end = literal.end()
-    return "".join([*found, rename_in(source[end:])])

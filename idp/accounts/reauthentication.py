@@ -104,7 +104,7 @@ def budgets(
 def check_answer(
     person: Person | None, key: int, answer: Mapping[str, Any], now: datetime
 ) -> ReauthenticationResult:
-    """Check a valid answer of :class:`ReauthenticationForm`; unless every field is right, no code is used up."""
+    """Check a valid answer of :class:`ReauthenticationForm`; no code is used unless every field is right."""
     wrong, methods, effects = dict[str, Any](), list[str](), list[Effect]()
     if PASSWORD in answer:
         methods.append(PASSWORD_METHOD)

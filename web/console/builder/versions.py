@@ -1,8 +1,5 @@
 """Publishing a draft, and the versions of a flow with their differences and the rollback."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -10,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from blueprints.files.emit import emit, order_keys
-from flows.documents.diff import Change, diff_flows
+from flows.documents.diff import diff_flows
 from flows.documents.document import FlowDocument
 from flows.documents.lint import lint
 from flows.documents.listings import VERSIONS
@@ -20,7 +17,7 @@ from flows.editing.publishing import find_conflicts, roll_back
 from flows.editing.revisions import DRAFT, FlowRevision, list_revisions, resolve_revision
 from flows.simulation.flow_tests import findings_by_test
 from idp.foundation.listing import ListQuery
-from idp.foundation.yaml_text import write
+from web.console.builder.change_lines import group_by_step
 from web.console.builder.revisions import (
     LocatedFinding,
     RequestedRevision,
@@ -30,7 +27,6 @@ from web.console.builder.revisions import (
 )
 from web.console.frame import ConsolePage, is_htmx_request, render_page, see_other
 from web.console.objects.history import history
-from web.console.plain_values import format_condition, format_value
 from web.console.requests import ConsoleRequest
 
 _MAX_NOTE = 300
@@ -68,7 +64,7 @@ def version(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     details = VERSIONS.as_json(VERSIONS.rows().get(flow__name=name, number=number))
     earlier = [each.label for each in _list_states(name) if each.label.isdigit() and int(each.label) < number]
     changes = (
-        _group_by_step(diff_flows(_resolve_revision(name, earlier[0]).document, revision.document))
+        group_by_step(diff_flows(_resolve_revision(name, earlier[0]).document, revision.document))
         if earlier
         else []
     )
@@ -110,7 +106,7 @@ def compare(request: ConsoleRequest, name: str) -> HttpResponse:
     context: dict[str, Any] = {
         "old": old,
         "new": new,
-        "changes": _group_by_step(diff_flows(before.document, after.document)),
+        "changes": group_by_step(diff_flows(before.document, after.document)),
     }
     template = (
         "console/builder/versions_diff_part.html"
@@ -138,7 +134,7 @@ def roll_back_page(request: ConsoleRequest, name: str, number: int) -> HttpRespo
                 _("Version %(number)d is live.") % {"number": number},
             )
     live = _live_revision(name)
-    changes = _group_by_step(diff_flows(live.document, revision.document)) if live else []
+    changes = group_by_step(diff_flows(live.document, revision.document)) if live else []
     context: dict[str, Any] = {"number": number, "live": live, "changes": changes, "said": _note(request)}
     title = _("Roll back to version %(number)d") % {"number": number}
     frame = _frame_context(revision) | {"findings": findings}
@@ -257,7 +253,7 @@ def _publish_context(request: ConsoleRequest, name: str) -> dict[str, Any]:
             name, DRAFT, choices, revision, locate_findings(name, found, document.as_json())
         ).template_context,
         "errors": bool(only_errors(found)) or any(wrong for _name, wrong in tests),
-        "changes": _group_by_step(diff_flows(live.document if live else empty, document)),
+        "changes": group_by_step(diff_flows(live.document if live else empty, document)),
         "tests": tests,
         "live": live,
     }
@@ -284,62 +280,6 @@ def discard(request: ConsoleRequest, name: str) -> HttpResponse:
         belongs_to=flow_title(name),
         **context,
     )
-
-
-@dataclass(frozen=True)
-class ChangeLine:
-    """One change as text.
-
-    ``old`` and ``new`` are None where there is no value; both are "" if only the fact of the change is shown.
-    """
-
-    kind: str
-    key: str
-    old: str | None
-    new: str | None
-
-
-def _group_by_step(changes: Iterable[Change]) -> list[tuple[str, list[ChangeLine]]]:
-    """Return the changes by step, in their order; a step that was moved and changed has one group."""
-    lines = [(each.step, line) for each in changes for line in _lines(each)]
-    return [
-        (step, [line for _step, line in found]) for step, found in groupby(lines, key=lambda each: each[0])
-    ]
-
-
-def _lines(change: Change) -> list[ChangeLine]:
-    """Return the lines of a change; tests are only named, because their content is long."""
-    if change.step or change.key != "tests":
-        return [
-            ChangeLine(
-                change.kind,
-                change.key,
-                _display_value(change.key, change.old),
-                _display_value(change.key, change.new),
-            )
-        ]
-    old, new = ({each["name"]: each for each in tests or ()} for tests in (change.old, change.new))
-    removed = [ChangeLine("removed", "", _test(name), None) for name in old if name not in new]
-    changed = [
-        ChangeLine("changed", _test(name), "", "") for name in old if name in new and old[name] != new[name]
-    ]
-    return [
-        *removed,
-        *changed,
-        *(ChangeLine("added", "", None, _test(name)) for name in new if name not in old),
-    ]
-
-
-def _test(name: str) -> str:
-    return _("Test “%(name)s”") % {"name": name}
-
-
-def _display_value(key: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    if key == "when" and isinstance(value, str):
-        return format_condition(value)
-    return write(value).strip() if isinstance(value, list | dict) and value else format_value(value)
 
 
 def _list_states(name: str) -> Any:

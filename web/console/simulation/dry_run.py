@@ -1,6 +1,6 @@
 """The dry run of a flow: shows the path with its reasons, and writes and sends nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -9,7 +9,6 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
 from flows.conditions.presets import describe_condition
@@ -22,7 +21,6 @@ from flows.registry import stages
 from flows.simulation.flow_tests import findings_by_test
 from flows.simulation.preview import preview_step
 from flows.simulation.simulate import PersonNotFound, StepReport, is_guessable, run_result, simulate
-from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, TOTP
 from idp.accounts.listings import PEOPLE
 from idp.accounts.roles import ROLES
 from idp.foundation.listing import ListQuery
@@ -31,66 +29,9 @@ from idp.tenancy.scope import current_tenant
 from web.console.builder.cards import stage_title
 from web.console.builder.revisions import builder_url, requested_revision
 from web.console.frame import ConsolePage, is_htmx_request, render_page, see_other
-from web.console.plain_values import format_value
 from web.console.requests import ConsoleRequest
 from web.console.simulation.parameters import DryRunParameters, parse_parameters, query_of_test
-
-_KINDS = (
-    (PASSWORD, gettext_lazy("Password")),
-    (TOTP, gettext_lazy("Authenticator app")),
-    (RECOVERY_CODE, gettext_lazy("Recovery codes")),
-)
-_METHODS = (
-    ("pwd", gettext_lazy("Password")),
-    ("otp", gettext_lazy("One-time code")),
-    ("hwk", gettext_lazy("Security key")),
-)
-_DECISIONS = {
-    "done": ("good", gettext_lazy("Passed")),
-    "asks": ("here", gettext_lazy("Waiting for input")),
-    "passed over": ("over", gettext_lazy("Skipped")),
-    "known before": ("good", gettext_lazy("Already done in this session")),
-    "entered": ("good", gettext_lazy("Entered")),
-    "refused": ("bad", gettext_lazy("Denied – flow continues")),
-    "denied": ("bad", gettext_lazy("Denied – flow ends")),
-    "leaves": ("good", gettext_lazy("Redirects the browser")),
-    "ends": ("good", gettext_lazy("Shows the last page")),
-}
-_ENDINGS = {
-    "finished": ("ok", gettext_lazy("Flow completed.")),
-    "asks": ("warn", gettext_lazy("Waiting for input at")),
-    "denied": ("bad", gettext_lazy("Flow denied at")),
-    "leaves": ("ok", gettext_lazy("Flow ended with a redirect at")),
-    "broken": (
-        "bad",
-        gettext_lazy("Flow error. Users would see an error page."),
-    ),
-}
-_FACTS = {
-    "person": gettext_lazy("identified"),
-    "proof": gettext_lazy("authenticated"),
-    "second_factor": gettext_lazy("second factor verified"),
-    "signed_in": gettext_lazy("signed in"),
-    "request": gettext_lazy("device request"),
-    "consent": gettext_lazy("consent given"),
-    "credential": gettext_lazy("sign-in method set up"),
-    "signed_out": gettext_lazy("signed out"),
-}
-_EFFECTS = {
-    "SignIn": gettext_lazy("Signs the person in"),
-    "SignOut": gettext_lazy("Ends the session"),
-    "StepUp": gettext_lazy("Records the second factor in the session"),
-    "ProvedAgain": gettext_lazy("Records the new authentication in the session"),
-    "ApproveDevice": gettext_lazy("Connects the device"),
-    "DenyDevice": gettext_lazy("Denies the device"),
-    "NoteEntry": gettext_lazy("Records that the code was entered"),
-    "UpgradeHash": gettext_lazy("Upgrades the password hash"),
-    "SaveTotp": gettext_lazy("Saves the authenticator app"),
-    "SaveRecoveryCodes": gettext_lazy("Saves the recovery codes"),
-    "UseRecoveryCode": gettext_lazy("Uses up a recovery code"),
-    "KeepAttributes": gettext_lazy("Saves the answers to the person's attributes"),
-}
-_ROW_KEYS = ("effect", "person", "session", "device", "credential")  # row IDs mean nothing to the reader
+from web.console.simulation.texts import ENDINGS, KINDS, METHODS, report_context
 
 
 @dataclass(frozen=True)
@@ -231,8 +172,8 @@ def _form(request: ConsoleRequest, parameters: DryRunParameters) -> dict[str, An
         "said": query,
         "username": query.get("username", "") or "somebody",
         "address": query.get("address", "") or "127.0.0.1",
-        "kinds": [(kind, title, kind in credentials) for kind, title in _KINDS],
-        "methods": [(method, title, method in query.getlist("signed_in")) for method, title in _METHODS],
+        "kinds": [(kind, title, kind in credentials) for kind, title in KINDS],
+        "methods": [(method, title, method in query.getlist("signed_in")) for method, title in METHODS],
         "roles": ROLES,
         "networks": list(tenant.networks),
         "more": any(
@@ -255,7 +196,7 @@ def _path_context(
         return {"rows": [], "errors": {"person": _("No user with this username.")}}
     except FlowTooLarge as large:
         return {"rows": [], "broken": str(large)}
-    mark, words = _ENDINGS[run_result(reports)]
+    mark, words = ENDINGS[run_result(reports)]
     asks = [report.step for report in reports if report.step]
     return {
         "rows": list(_rows(revision, layout, parameters, reports)),
@@ -335,30 +276,7 @@ def _rows(
             "typable": typable,
             "fields": _typed_fields(revision, node, parameters) if typable and answer_kind == "typed" else [],
         }
-        yield DryRunRow(node.id, **members, **_report_context(report))
-
-
-def _report_context(report: StepReport) -> dict[str, Any]:
-    mark, decision = _DECISIONS.get(report.decision, ("bad", report.decision))
-    read = (report.condition or {}).get("values", {})
-    return {
-        "mark": mark,
-        "decision": decision,
-        "report": report,
-        "values": [(name, format_value(value)) for name, value in read.items()],
-        "learned": [_FACTS.get(name, name) for name in report.learned],
-        "effects": [_effect(each) for each in report.effects],
-    }
-
-
-def _effect(effect: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
-    name = str(effect["effect"])
-    members = [
-        (key, format_value(value))
-        for key, value in effect.items()
-        if key not in _ROW_KEYS and value not in (None, "", (), [])
-    ]
-    return _EFFECTS.get(name, name), members
+        yield DryRunRow(node.id, **members, **report_context(report))
 
 
 def _has_fields(revision: FlowRevision, node: LayoutNode) -> bool:
