@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import override
 
-from blueprints.files.read import VARS
+from blueprints.files.key_problems import VARS
 from blueprints.objects.document import DOCUMENTS, LONG_GRANTS
 from flows.documents.schema import document_schema
 from idp.oauth.grant import load_grants
