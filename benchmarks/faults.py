@@ -19,7 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp.settings")
 
 from benchmarks.journey import Journey, people, run_journeys
 from benchmarks.product import ROOT
-from tests.modes.kit import HOST, Cluster
+from tests.modes.running_cluster import HOST, Cluster
 
 AT_ONCE = 8
 MAX_JOURNEYS = 200  # journeys per fault

@@ -28,8 +28,8 @@ from idp.accounts.models import Person
 from idp.oauth import keys
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, LiveServer
 from tests.modes.selection import in_both_modes, keep_what_differs, nothing_different
+from tests.support.client import Door, LiveServer
 from tests.thirdparty import probe
 
 # The same examples in every run: what a change broke differs from what chance found.

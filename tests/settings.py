@@ -24,4 +24,4 @@ from idp.settings import DATA, DATABASES, PASSWORD_HASHERS  # noqa: E402
 mode.tidy()
 DATABASES["default"]["TEST"] = mode.test_database(DATABASES["default"], str(DATA))
 PRODUCTION_HASHERS = PASSWORD_HASHERS
-PASSWORD_HASHERS = ["tests.hashers.Cheap", *PRODUCTION_HASHERS[1:]]
+PASSWORD_HASHERS = ["tests.support.hashers.Cheap", *PRODUCTION_HASHERS[1:]]

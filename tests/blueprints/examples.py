@@ -13,7 +13,7 @@ from idp.accounts.credentials import hash_password
 from idp.accounts.models import Person
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, Seen, Started
+from tests.support.client import Door, Seen, Started
 
 SHIPPED = Path(settings.BASE_DIR) / "blueprints"
 EXAMPLES = SHIPPED / "example"

@@ -15,8 +15,8 @@ from blueprints.files.plan import make_plan
 from flows.documents.designations import DESIGNATIONS
 from flows.documents.versions import live_names, live_version
 from tests.blueprints.examples import PEOPLE, SHIPPED, add, at, give_passwords, kind_of, run_flow, token_error
-from tests.factors import code, codes_on, give_totp, kinds, secret_on
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.credentials import code, codes_on, give_totp, kinds, secret_on
 
 TENANT, DEMO = SHIPPED / "default" / "10-tenant.yaml", SHIPPED / "default" / "20-demo.yaml"
 LATER = {"authorization", "enrollment", "recovery"}

@@ -40,9 +40,9 @@ from tests.blueprints.examples import (
     token_error,
     yes,
 )
-from tests.factors import code, give_codes, give_totp, secret_on
-from tests.kit import Door
-from tests.protocol import basic, outcome, refresh, tokens_of
+from tests.support.client import Door
+from tests.support.credentials import code, give_codes, give_totp, secret_on
+from tests.support.oauth import basic, outcome, refresh, tokens_of
 
 Clock = time_machine.Traveller
 pytestmark = pytest.mark.usefixtures("db", "clock")

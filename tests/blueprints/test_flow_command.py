@@ -19,8 +19,8 @@ from flows.simulation.funnel import sweep
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import SHIPPED, draw, drawing, events, only_select
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import SHIPPED, draw, drawing, events, only_select
 
 Doors = Callable[..., Door]
 Write = Callable[..., Path]

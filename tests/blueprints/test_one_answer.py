@@ -14,7 +14,7 @@ from idp.accounts.models import Person, Role
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.blueprints.files.test_plan import refused
-from tests.kit import Door
+from tests.support.client import Door
 
 Write = Callable[..., Path]
 

@@ -18,9 +18,9 @@ from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.foundation.sealing import Sealed
 from idp.ratelimit.models import Attempt
-from tests.engine import NEVER, SHIPPED, draw, only_select, right_answer, row_of, walk_to
-from tests.factors import RIGHT, equip
-from tests.kit import Door, Seen
+from tests.support.client import Door, Seen
+from tests.support.credentials import RIGHT, equip
+from tests.support.flows import NEVER, SHIPPED, draw, only_select, right_answer, row_of, walk_to
 
 THIRD_PARTY = ("probe", "shut", "word")
 BEFORE_LOGIN = ("password", "word", "prompt", "totp", "recovery_code")

@@ -22,7 +22,9 @@ from idp.accounts.models import Person, Session
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import (
+from tests.support.client import Door, Seen
+from tests.support.credentials import code, give_totp
+from tests.support.flows import (
     SHIPPED,
     device_state,
     draw,
@@ -34,8 +36,6 @@ from tests.engine import (
     row_of,
     walk_to,
 )
-from tests.factors import code, give_totp
-from tests.kit import Door, Seen
 
 Doors = Callable[..., Door]
 ALICE, PASSWORD = {"name": "alice"}, {"password": "alice-password-1"}

@@ -7,7 +7,7 @@ import pytest
 from flows.facts import BrokenFlow, add_facts, session_facts
 from idp.accounts.models import Session
 from idp.tenancy.models import Tenant
-from tests.kit import Door
+from tests.support.client import Door
 
 ALICE = {"person": {"id": 7, "name": "alice"}}
 PROVED = {**ALICE, "proof": {"person": 7, "method": "pwd"}, "second_factor": {"person": 7, "method": "otp"}}

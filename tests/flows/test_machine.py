@@ -34,9 +34,9 @@ from idp.devices.models import DeviceCode
 from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import drawing, restarted, row_of
-from tests.factors import code, give_totp
-from tests.kit import Door, Seen, Started
+from tests.support.client import Door, Seen, Started
+from tests.support.credentials import code, give_totp
+from tests.support.flows import drawing, restarted, row_of
 
 PEOPLE = ("alice", "bob")
 SECRETS = {"alice": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "bob": "KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU"}

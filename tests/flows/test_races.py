@@ -2,9 +2,9 @@
 
 from flows.models import Run
 from idp.tenancy.models import Tenant
-from tests.engine import device_state, events
-from tests.kit import Door, Seen
-from tests.races import at_once, meeting_at
+from tests.support.client import Door, Seen
+from tests.support.concurrency import at_once, meeting_at
+from tests.support.flows import device_state, events
 
 PASSWORDS = {"alice": "alice-password-1", "bob": "bob-password-22"}
 

@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from flows.registry import BrokenStage, stages
 from idp.tenancy.models import Tenant
-from tests.engine import draw
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import draw
 
 GOOD = '''"""A stage."""
 

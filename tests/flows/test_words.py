@@ -30,8 +30,8 @@ from idp.oauth.models import Application
 from idp.runtime.checks import check_geoip
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw, drawing
-from tests.kit import Door, LiveServer
+from tests.support.client import Door, LiveServer
+from tests.support.flows import draw, drawing
 
 Doors = Callable[..., Door]
 NOW = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)  # a Friday, half past six in Berlin

@@ -13,8 +13,8 @@ from pytest_django import Settings
 from idp.oauth.models import SigningKey
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import device_state
-from tests.kit import Door, Started
+from tests.support.client import Door, Started
+from tests.support.flows import device_state
 
 Doors = Callable[..., Door]
 NEW = "a new secret key of the server, long enough"

@@ -14,9 +14,9 @@ from pytest_django import Settings
 from idp.foundation.sealing import Unsealable
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw
-from tests.factors import give_codes
-from tests.kit import Door, Seen, Started
+from tests.support.client import Door, Seen, Started
+from tests.support.credentials import give_codes
+from tests.support.flows import draw
 
 Doors = Callable[..., Door]
 NEW = "the new secret key of all servers, long enough"

@@ -20,7 +20,7 @@ from idp.oauth.listings import APPLICATIONS, CONSENTS, SCOPES
 from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 
 FILLED = (PEOPLE, GROUPS, SESSIONS, CREDENTIALS, APPLICATIONS, SCOPES, CONSENTS, DEVICES, EVENTS, RUNS)
 

@@ -22,8 +22,8 @@ from idp.oauth.models import RefreshToken, TokenFamily
 from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
-from tests.protocol import connect, outcome, refresh, tokens_of
+from tests.support.client import Door
+from tests.support.oauth import connect, outcome, refresh, tokens_of
 
 Doors = Callable[..., Door]
 

@@ -7,7 +7,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import AddField
 
 from idp.tenancy.models import Tenant
-from tests.kit import Door
+from tests.support.client import Door
 
 Doors = Callable[..., Door]
 TABLES = (

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, sync_playwright
 
+from tests.journeys.browser import Person
 from tests.journeys.devices import LIBRARIES, ByOAuth2Client, Device
-from tests.journeys.people import Person
-from tests.kit import LiveServer
+from tests.support.client import LiveServer
 
 
 @pytest.fixture(scope="package")

@@ -10,8 +10,8 @@ from idp.accounts.models import Role
 from idp.accounts.sessions import SignIn, sign_in
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.people import Person
-from tests.kit import Door
+from tests.journeys.browser import Person
+from tests.support.client import Door
 from tests.web.console.pages import at, of_the_installation, reading
 from web.console.frame import ConsolePage
 

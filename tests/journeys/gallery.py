@@ -14,11 +14,11 @@ from idp.accounts.models import Person as Account
 from idp.accounts.recovery import create_link
 from idp.oauth.models import Application
 from idp.ratelimit.budgets import address_key
-from tests.engine import draw
-from tests.factors import code
+from tests.journeys.browser import Person
 from tests.journeys.devices import Device
-from tests.journeys.people import Person
 from tests.journeys.shipped import ship
+from tests.support.credentials import code
+from tests.support.flows import draw
 
 LONG = "A company with a very long name that nobody ever thought would have to stand on a telephone"
 

@@ -8,8 +8,8 @@ import pytest
 import time_machine
 from django.core.management import call_command
 
+from tests.journeys.browser import Person
 from tests.journeys.devices import Device
-from tests.journeys.people import Person
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from idp.accounts.models import Person as Account
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.people import Person
+from tests.journeys.browser import Person
 from tests.web.api.conftest import BOTH, mint
 
 

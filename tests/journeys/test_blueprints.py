@@ -9,7 +9,7 @@ from idp.accounts.models import Person as Account
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.people import Person
+from tests.journeys.browser import Person
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pytest_django import Settings
 from blueprints.files.apply import apply
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.factors import code, give_totp
+from tests.journeys.browser import Person
 from tests.journeys.devices import Device
-from tests.journeys.people import Person
+from tests.support.credentials import code, give_totp
 
 DRAWN = """
 tenant: acme

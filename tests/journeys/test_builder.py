@@ -16,8 +16,8 @@ from flows.editing.drafts import draft_of, save_draft
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant
-from tests.engine import SHIPPED, drawing
-from tests.journeys.people import Person
+from tests.journeys.browser import Person
+from tests.support.flows import SHIPPED, drawing
 
 Sits = Callable[..., Person]
 BRANCHED = (

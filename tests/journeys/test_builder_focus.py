@@ -9,9 +9,9 @@ from playwright.sync_api import Locator, Page, expect
 from flows.editing.drafts import save_draft
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant
-from tests.engine import SHIPPED, drawing
+from tests.journeys.browser import Person
 from tests.journeys.console import enter
-from tests.journeys.people import Person
+from tests.support.flows import SHIPPED, drawing
 
 Sits = Callable[..., Person]
 SETTLED = "() => !document.querySelector('#builder[aria-busy]')"

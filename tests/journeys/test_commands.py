@@ -21,8 +21,8 @@ import requests
 from django.conf import settings
 
 from blueprints.files.apply import apply
-from tests.journeys.people import Person
-from tests.kit import LiveServer
+from tests.journeys.browser import Person
+from tests.support.client import LiveServer
 
 FASTER = """
 tenant: default

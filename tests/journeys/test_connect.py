@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.journeys.browser import Person
 from tests.journeys.devices import Device, verified
-from tests.journeys.people import Person
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from flows.editing.drafts import save_draft
 from idp.foundation.colors import contrast
 from idp.tenancy.models import Tenant
-from tests.engine import SHIPPED, drawing
+from tests.journeys.browser import Person
 from tests.journeys.console import enter
-from tests.journeys.people import Person
+from tests.support.flows import SHIPPED, drawing
 
 # Elements that show a state by color: where, by which property, and on which background element.
 MARKS = {

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from blueprints.objects import edit
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.journeys.browser import Person
 from tests.journeys.console import enter
-from tests.journeys.people import Person
 
 
 def shot(person: Person, name: str) -> None:

@@ -13,9 +13,9 @@ from flows.editing.drafts import save_draft
 from flows.editing.publishing import publish
 from idp.accounts.people import save_person
 from idp.tenancy.models import Tenant
+from tests.journeys.browser import Person
 from tests.journeys.console import enter
-from tests.journeys.people import Person
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.console.pages import inhabit
 from web.administration.resources import RESOURCES
 

@@ -12,9 +12,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from idp.tenancy.models import Tenant
+from tests.journeys.browser import Person
 from tests.journeys.console import Owner, enter, pages
-from tests.journeys.people import Person
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.console.pages import default_tenant, inhabit, of_the_installation
 from tools.seeding import events, people, protocol
 from tools.seeding.plan import Seed, Sizes

@@ -8,9 +8,9 @@ from flows.editing.drafts import save_draft
 from idp.accounts.models import Role
 from idp.accounts.people import save_person
 from idp.tenancy.models import Tenant
-from tests.engine import SHIPPED, drawing
+from tests.journeys.browser import Person
 from tests.journeys.console import enter
-from tests.journeys.people import Person
+from tests.support.flows import SHIPPED, drawing
 
 Sits = Callable[..., Person]
 

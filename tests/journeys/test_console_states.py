@@ -11,11 +11,11 @@ from playwright.sync_api import Page, expect
 
 from flows.editing.drafts import save_draft
 from idp.tenancy.models import Tenant
-from tests.engine import drawing
+from tests.journeys.browser import Person
 from tests.journeys.console import enter
-from tests.journeys.people import Person
 from tests.journeys.test_builder import BRANCHED
 from tests.journeys.test_console_pages import violations
+from tests.support.flows import drawing
 
 Sits = Callable[..., Person]
 

@@ -8,8 +8,8 @@ from flows.documents.versions import live_version
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant
+from tests.journeys.browser import Person
 from tests.journeys.devices import ByOAuth2Client
-from tests.journeys.people import Person
 
 HERE = "/console/flows/connect-a-device"
 QUESTION = "  - stage: choice\n    settings: {title: Whose television is it?}\n"

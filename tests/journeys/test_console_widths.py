@@ -14,9 +14,9 @@ from idp.accounts.models import Person as Account
 from idp.devices.models import DeviceCode
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
+from tests.journeys.browser import Person
 from tests.journeys.console import enter, pages
-from tests.journeys.people import Person
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.console.pages import default_tenant, inhabit, of_the_installation
 
 WIDTHS = (390, 640, 880, 1280)

@@ -8,8 +8,8 @@ import pytest
 import time_machine
 from playwright.sync_api import expect
 
+from tests.journeys.browser import Person
 from tests.journeys.devices import Device
-from tests.journeys.people import Person
 
 UNKNOWN = "That code isn't valid or has expired. Check it, or get a new one on your device."
 

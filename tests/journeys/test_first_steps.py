@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import expect
 
 from idp.tenancy.models import Tenant
-from tests.factors import code
-from tests.journeys.people import Person
-from tests.web.console.kit import installed
+from tests.journeys.browser import Person
+from tests.support.credentials import code
+from tests.web.console.signed_in import installed
 
 
 @pytest.fixture

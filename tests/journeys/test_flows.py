@@ -17,10 +17,10 @@ from idp.accounts.models import Person as Account
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.factors import code
+from tests.journeys.browser import Person
 from tests.journeys.devices import Device
-from tests.journeys.people import Person
 from tests.journeys.shipped import ship
+from tests.support.credentials import code
 
 PASSWORD = "alice-password-1"
 

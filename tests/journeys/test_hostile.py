@@ -10,8 +10,8 @@ from idp.accounts.models import Person as Account
 from idp.foundation.text import clean_line, fold
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
+from tests.journeys.browser import PASSWORDS, Person
 from tests.journeys.devices import Device
-from tests.journeys.people import PASSWORDS, Person
 
 MARKUP = [
     "</title></h1></p></bdi><script>alert(1)</script><img src=x onerror=alert(1)>",

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.journeys.devices import Device, local
-from tests.kit import LiveServer
+from tests.support.client import LiveServer
 
 
 class Program:

@@ -2,8 +2,8 @@
 
 from playwright.sync_api import Page, expect
 
+from tests.journeys.browser import Person
 from tests.journeys.devices import Device
-from tests.journeys.people import Person
 
 OUTLINE = (
     "element => { const style = getComputedStyle(element); return style.outlineStyle !== 'none' && "

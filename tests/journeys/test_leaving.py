@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from idp.tenancy.models import Tenant
-from tests.engine import draw
-from tests.journeys.people import Person
+from tests.journeys.browser import Person
+from tests.support.flows import draw
 
 
 @pytest.mark.parametrize("before", ["answered", "at once"])

@@ -16,8 +16,8 @@ from idp.events.bus import publish, publish_bulk
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.journeys.browser import Person
 from tests.journeys.devices import ByOAuth2Client, Device
-from tests.journeys.people import Person
 
 People = Callable[..., Person]
 RATE, SECONDS, BATCH = 500, 60, 25

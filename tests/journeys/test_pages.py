@@ -16,9 +16,9 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 
 from idp.tenancy.models import Tenant
+from tests.journeys.browser import Person
 from tests.journeys.devices import Device
 from tests.journeys.gallery import SCENES, Scene
-from tests.journeys.people import Person
 
 SIZES = {390: 844, 1280: 800}
 ALL = {"resultTypes": ["violations"]}

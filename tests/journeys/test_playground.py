@@ -16,7 +16,7 @@ from idp.foundation.sealing import digest
 from idp.oauth.clients import save_application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.people import Person
+from tests.journeys.browser import Person
 
 
 @pytest.fixture

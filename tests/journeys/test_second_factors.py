@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from idp.tenancy.models import Tenant
-from tests.engine import draw
-from tests.factors import code
-from tests.journeys.people import Person
+from tests.journeys.browser import Person
+from tests.support.credentials import code
+from tests.support.flows import draw
 
 SIGN_IN = ("identification", "password", "login")
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.journeys.browser import Person
 from tests.journeys.devices import Device, verified
-from tests.journeys.people import Person
 
 
 def test_the_second_device_asks_only_for_its_code(

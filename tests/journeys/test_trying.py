@@ -17,8 +17,8 @@ from flows.models import Run
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant
-from tests.engine import SHIPPED, drawing
-from tests.journeys.people import Person
+from tests.journeys.browser import Person
+from tests.support.flows import SHIPPED, drawing
 
 HERE = "/console/flows/connect-a-device"
 AWAY = {"stage": "totp", "when": '"sales" in person.groups && !request.ip.within(tenant.networks)'}

@@ -18,7 +18,7 @@ import pytest
 import requests
 from django.conf import settings
 
-from tests.modes.kit import Cluster, Listener, Person, free_port, poll, refresh, start, wait_for
+from tests.modes.running_cluster import Cluster, Listener, Person, free_port, poll, refresh, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("servers")]
 TIMELINE = ["device.started", "device.code_entered", "device.approved", "device.redeemed"]

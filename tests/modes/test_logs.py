@@ -13,7 +13,7 @@ import pytest
 import requests
 from django.conf import settings
 
-from tests.modes.kit import wait_for
+from tests.modes.running_cluster import wait_for
 from tools import servers
 
 SECRET = "THE-ONE-TIME-SECRET-123"

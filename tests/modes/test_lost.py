@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.modes.kit import Cluster, Person, poll, refresh, start
+from tests.modes.running_cluster import Cluster, Person, poll, refresh, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("servers")]
 

@@ -22,8 +22,8 @@ from idp.events import notify
 from idp.foundation import breaker
 from idp.runtime.logs import configure
 from idp.tenancy.models import Tenant
-from tests.kit import Door, LiveServer, Started
-from tests.modes.kit import wait_for
+from tests.modes.running_cluster import wait_for
+from tests.support.client import Door, LiveServer, Started
 from tools import servers
 from tools.servers import LocalServer
 from web.server import health

@@ -19,8 +19,8 @@ import httpx
 import pytest
 from django.conf import settings
 
-from tests.modes.kit import free_port, wait_for
 from tests.modes.processes import Installation
+from tests.modes.running_cluster import free_port, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("servers")]
 

@@ -7,7 +7,7 @@ import httpx
 from django.core.management import call_command
 from django.db import connection, connections
 
-from tests.kit import LiveServer
+from tests.support.client import LiveServer
 from web.server.threads import DatabaseThreadPool
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.source import PACKAGES, ROOT, tracked
-from tests.modes.kit import HOST, Person, free_port, poll, start, wait_for
+from tests.modes.running_cluster import HOST, Person, free_port, poll, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

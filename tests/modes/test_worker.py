@@ -18,7 +18,7 @@ import pytest
 from django.conf import settings
 from redis import Redis
 
-from tests.modes.kit import wait_for
+from tests.modes.running_cluster import wait_for
 from tools import servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("servers")]

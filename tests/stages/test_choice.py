@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from stages.choice import Choice
-from tests.engine import draw, facts_of, row_of
-from tests.kit import Door, Seen
+from tests.support.client import Door, Seen
+from tests.support.flows import draw, facts_of, row_of
 
 Doors = Callable[..., Door]
 HOW: dict[str, Any] = {

@@ -10,8 +10,8 @@ from idp.accounts.models import Person
 from idp.devices.models import DeviceCode
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.engine import device_state, row_of
-from tests.kit import Door, Seen, Started
+from tests.support.client import Door, Seen, Started
+from tests.support.flows import device_state, row_of
 
 Doors = Callable[..., Door]
 

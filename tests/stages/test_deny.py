@@ -5,8 +5,8 @@ from collections.abc import Callable
 from idp.accounts.models import Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.engine import SHIPPED, draw, row_of
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import SHIPPED, draw, row_of
 
 Doors = Callable[..., Door]
 

@@ -7,8 +7,8 @@ import pytest
 from flows.documents.lint import lint
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.engine import SHIPPED, draw, drawing, events
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import SHIPPED, draw, drawing, events
 
 Doors = Callable[..., Door]
 FOR_ALICE = {

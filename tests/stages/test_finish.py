@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from tests.engine import device_state, row_of
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import device_state, row_of
 
 Doors = Callable[..., Door]
 

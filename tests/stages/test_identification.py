@@ -8,8 +8,8 @@ from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.foundation.text import clean_line
 from idp.tenancy.models import Tenant
-from tests.engine import draw, row_of
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import draw, row_of
 
 Doors = Callable[..., Door]
 REST = ("password", "login", "device_code", "consent", "finish")

@@ -15,8 +15,8 @@ from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from stages.login import Login
-from tests.engine import draw
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import draw
 
 Doors = Callable[..., Door]
 

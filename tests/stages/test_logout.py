@@ -7,8 +7,8 @@ import pytest
 from idp.accounts.models import Session
 from idp.accounts.sessions import SignOut
 from idp.events.models import Event
-from tests.engine import draw, facts_of
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import draw, facts_of
 
 Doors = Callable[..., Door]
 pytestmark = pytest.mark.usefixtures("acme")

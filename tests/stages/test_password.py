@@ -17,8 +17,8 @@ from idp.accounts.sessions import SignIn
 from idp.events.models import Event
 from idp.foundation.effects import EffectConflict
 from idp.tenancy.models import Tenant
-from tests.engine import draw, facts_of
-from tests.kit import Door, Seen
+from tests.support.client import Door, Seen
+from tests.support.flows import draw, facts_of
 
 Doors = Callable[..., Door]
 WRONG = "Incorrect username or password."

@@ -13,8 +13,8 @@ from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from stages.prompt import Prompt
-from tests.engine import draw, drawing, row_of
-from tests.kit import Door, Seen
+from tests.support.client import Door, Seen
+from tests.support.flows import draw, drawing, row_of
 
 Doors = Callable[..., Door]
 FIELDS: list[dict[str, Any]] = [

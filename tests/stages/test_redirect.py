@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from flows.documents.lint import lint
 from idp.tenancy.models import Tenant
 from stages.redirect import Redirect
-from tests.engine import draw, drawing
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import draw, drawing
 
 Doors = Callable[..., Door]
 

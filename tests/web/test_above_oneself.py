@@ -14,9 +14,9 @@ from blueprints.objects import edit
 from idp.accounts.models import Person, RecoveryLink, Role
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.api.conftest import BOTH, Program, mint
-from tests.web.console.kit import signed_in
+from tests.web.console.signed_in import signed_in
 
 SPELLINGS = ("bob", " BOB ", "\uff42\uff4f\uff42", "b\u200bo\u00adb", "bob\u3000")
 DOCUMENTS: tuple[dict[str, Any], ...] = (

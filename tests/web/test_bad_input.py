@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from idp.devices.models import DeviceCode
 from idp.tenancy.models import Tenant
-from tests.kit import DEVICE_CODE, Doors, Started
-from tests.protocol import DEVICE, TOKEN, USERINFO, basic, connect, outcome
+from tests.support.client import DEVICE_CODE, Doors, Started
+from tests.support.oauth import DEVICE, TOKEN, USERINFO, basic, connect, outcome
 
 FORM = "application/x-www-form-urlencoded"
 RUNS = "/api/runs/"

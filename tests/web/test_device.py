@@ -22,8 +22,18 @@ from idp.events.models import Event
 from idp.oauth.clients import save_application
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.kit import DEVICE_CODE, Doors, Seen, Started, Write
-from tests.protocol import DEVICE, KIOSK_SECRET, TOKEN, basic, begun, claims_of, connect, outcome, userinfo
+from tests.support.client import DEVICE_CODE, Doors, Seen, Started, Write
+from tests.support.oauth import (
+    DEVICE,
+    KIOSK_SECRET,
+    TOKEN,
+    basic,
+    begun,
+    claims_of,
+    connect,
+    outcome,
+    userinfo,
+)
 
 CODE_FIRST = """
 tenant: acme

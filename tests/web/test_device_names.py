@@ -9,8 +9,8 @@ from idp.accounts.models import Session
 from idp.devices.models import DeviceCode
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, Seen, Started
-from tests.web.console.kit import signed_in, text
+from tests.support.client import Door, Seen, Started
+from tests.web.console.signed_in import signed_in, text
 
 Doors = Callable[..., Door]
 HOSTILE = [

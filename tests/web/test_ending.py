@@ -12,11 +12,11 @@ from django.core.management import call_command
 
 from idp.accounts.models import Credential, Person
 from idp.tenancy.models import Tenant
-from tests.engine import draw
-from tests.kit import Door
-from tests.protocol import EVERYTHING, refresh, tokens_of, userinfo
+from tests.support.client import Door
+from tests.support.flows import draw
+from tests.support.oauth import EVERYTHING, refresh, tokens_of, userinfo
 from tests.web.api.conftest import Program, mint
-from tests.web.console.kit import posted, signed_in
+from tests.web.console.signed_in import posted, signed_in
 
 BOB = {"name": "bob", "password": "bob-password-22"}
 Act = Callable[["Doors"], object]

@@ -7,10 +7,10 @@ import pytest
 import time_machine
 
 from idp.accounts.models import Credential, Session
-from tests.engine import draw
-from tests.factors import code, give_totp, secret_on
-from tests.kit import Door, Seen
-from tests.protocol import claims_of, tokens_of
+from tests.support.client import Door, Seen
+from tests.support.credentials import code, give_totp, secret_on
+from tests.support.flows import draw
+from tests.support.oauth import claims_of, tokens_of
 
 Doors = Callable[..., Door]
 pytestmark = pytest.mark.usefixtures("acme", "clock")

@@ -9,8 +9,8 @@ from django.test import Client
 
 from idp.tenancy.models import Tenant
 from idp.tenancy.tenants import set_domains
-from tests.kit import DEVICE_CODE, Door, LiveServer, Started
-from tests.protocol import DEVICE, TOKEN, USERINFO, outcome, tokens_of
+from tests.support.client import DEVICE_CODE, Door, LiveServer, Started
+from tests.support.oauth import DEVICE, TOKEN, USERINFO, outcome, tokens_of
 
 METADATA = "/.well-known/openid-configuration"
 EVENTS = "/application/o/device/events"

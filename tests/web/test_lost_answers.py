@@ -26,8 +26,8 @@ from idp.oauth.models import CLIENT_CREDENTIALS, RefreshToken, TokenFamily
 from idp.oauth.retries import GRACE
 from idp.oauth.tokens import TokenResponse
 from idp.tenancy.models import Tenant
-from tests.kit import Door, Started
-from tests.protocol import (
+from tests.support.client import Door, Started
+from tests.support.oauth import (
     EVERYTHING,
     KIOSK_SECRET,
     TOKEN,

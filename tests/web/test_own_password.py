@@ -10,10 +10,10 @@ from django.test import Client
 from idp.accounts.models import Person, Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.engine import draw
-from tests.factors import code, give_totp
-from tests.kit import Door
-from tests.protocol import EVERYTHING, refresh, tokens_of, userinfo
+from tests.support.client import Door
+from tests.support.credentials import code, give_totp
+from tests.support.flows import draw
+from tests.support.oauth import EVERYTHING, refresh, tokens_of, userinfo
 
 Doors = Callable[..., Door]
 pytestmark = pytest.mark.usefixtures("acme")

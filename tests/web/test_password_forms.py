@@ -16,7 +16,7 @@ from idp.accounts.recovery import create_link
 from idp.runtime.installation import install
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.api.conftest import Program, mint
 
 Doors = Callable[..., Door]

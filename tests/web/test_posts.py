@@ -8,7 +8,7 @@ from flows.documents.designations import DESIGNATIONS
 from idp.accounts.models import Person
 from idp.accounts.recovery import create_link
 from idp.tenancy.models import Tenant
-from tests.kit import Door
+from tests.support.client import Door
 from web.urls import urlpatterns
 
 ASKS = {"remove-credential", "sign-out-everywhere"}  # a GET shows what is lost

@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings
 
 from idp.tenancy.models import Tenant
-from tests.kit import DEVICE_CODE, Door, LiveServer, Started
-from tests.protocol import DEVICE, TOKEN, USERINFO, outcome, tokens_of
+from tests.support.client import DEVICE_CODE, Door, LiveServer, Started
+from tests.support.oauth import DEVICE, TOKEN, USERINFO, outcome, tokens_of
 
 JWKS, EVENTS = "/application/o/jwks/", "/application/o/device/events"
 DOCUMENTS = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]

@@ -10,7 +10,7 @@ from blueprints.files.apply import apply
 from flows.models import Run
 from idp.accounts.models import Session
 from idp.tenancy.models import Tenant
-from tests.kit import Doors, Write
+from tests.support.client import Doors, Write
 
 LEAVING = """
 tenant: acme

@@ -10,8 +10,8 @@ import time_machine
 from flows.models import Run
 from idp.accounts.models import Session
 from idp.tenancy.models import Tenant
-from tests.engine import device_state, draw
-from tests.kit import Door, Started
+from tests.support.client import Door, Started
+from tests.support.flows import device_state, draw
 
 Doors = Callable[..., Door]
 

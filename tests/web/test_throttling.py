@@ -31,7 +31,7 @@ from idp.oauth.clients import save_application
 from idp.ratelimit import budgets
 from idp.ratelimit.budgets import Budget, charge, network_spends
 from idp.tenancy.models import Tenant
-from tests.kit import _HIDDEN, Door, Doors, LiveServer, Seen, Write
+from tests.support.client import _HIDDEN, Door, Doors, LiveServer, Seen, Write
 from tests.web.test_device import CODE_FIRST
 
 WRONG = "ZZZZ-ZZZZ"

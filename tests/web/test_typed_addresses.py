@@ -6,7 +6,7 @@ import pytest
 
 from flows.documents.designations import DESIGNATIONS
 from idp.tenancy.models import Tenant
-from tests.kit import Door
+from tests.support.client import Door
 
 ENTRIES = [each.address for each in DESIGNATIONS.values() if each.address]
 

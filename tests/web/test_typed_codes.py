@@ -10,9 +10,9 @@ from django.core.management import call_command
 
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw
-from tests.factors import code, codes_on, give_codes, give_totp, secret_on
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.credentials import code, codes_on, give_codes, give_totp, secret_on
+from tests.support.flows import draw
 from tests.web.api.conftest import Program, mint
 
 Doors = Callable[..., Door]

@@ -25,8 +25,8 @@ from tests.blueprints.convert.converting import (
     converted,
     written,
 )
-from tests.factors import code, give_totp
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.credentials import code, give_totp
 
 HOST = "acme-converted.test"
 PASSWORDS = """

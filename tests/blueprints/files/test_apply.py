@@ -21,7 +21,7 @@ from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Domain, Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.conftest import TENANTS
-from tests.kit import Door
+from tests.support.client import Door
 
 Write = Callable[..., Path]
 FLOW = "flow: f\ntitle: T\nfor: device_code\n"

@@ -29,7 +29,7 @@ from idp.foundation.sealing import digest
 from idp.oauth.clients import save_application, save_scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw
+from tests.support.flows import draw
 
 Write = Callable[..., Path]
 MAIL = "tenant: acme\n---\nmail: recovery\nsubject: S\ntext: Hello {{ link }}\n"

@@ -27,7 +27,7 @@ from idp.accounts.people import save_person
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from tests.blueprints.files.test_apply import everything
-from tests.kit import Door
+from tests.support.client import Door
 
 Write = Callable[..., Path]
 

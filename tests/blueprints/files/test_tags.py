@@ -27,7 +27,7 @@ from idp.events.models import Event
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 
 Write = Callable[..., Path]
 

@@ -23,7 +23,7 @@ from idp.tenancy import tenants as tenancy
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.blueprints.files.test_plan import changes, refused
-from tests.races import meeting_at
+from tests.support.concurrency import meeting_at
 
 Write = Callable[..., Path]
 

@@ -14,8 +14,8 @@ from idp.events.models import Event
 from idp.foundation.condition_variables import EvaluationContext
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw, drawing, row_of
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import draw, drawing, row_of
 
 Doors = Callable[..., Door]
 UNKNOWN = EvaluationContext({}, "203.0.113.9", "Test/1.0")

@@ -18,7 +18,7 @@ from idp.accounts.models import Group
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import drawing
+from tests.support.flows import drawing
 
 HOUR = 'request.time.getHours("Europe/Berlin")'
 MINUTE = 'request.time.getMinutes("Europe/Berlin")'

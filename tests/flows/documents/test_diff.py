@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flows.documents.diff import Change, diff_flows
 from flows.documents.document import FlowDocument, StepDocument
-from tests.engine import SHIPPED, drawing
+from tests.support.flows import SHIPPED, drawing
 
 
 def choice(name: str, **more: Any) -> dict[str, Any]:

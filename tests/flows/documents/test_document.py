@@ -11,7 +11,7 @@ from flows.documents.document import FlowDocument
 from flows.documents.lint import Finding, lint
 from flows.documents.schema import document_schema
 from flows.settings import format_duration, parse_duration
-from tests.engine import SHIPPED, drawing
+from tests.support.flows import SHIPPED, drawing
 
 PARTS = {"part": drawing("deny", flow="part", **{"for": "part"})}
 GOOD: dict[str, Any] = {

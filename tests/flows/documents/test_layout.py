@@ -10,7 +10,7 @@ import pytest
 from flows.conditions.expressions import BadCondition
 from flows.documents.document import MAX_DEPTH, FlowDocument
 from flows.documents.layout import MAX_NODES, FlowTooLarge, Layout, condition_name, lay_out
-from tests.engine import drawing
+from tests.support.flows import drawing
 
 
 def choice(name: str) -> dict[str, Any]:

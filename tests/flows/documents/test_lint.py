@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from flows.documents.lint import lint
-from tests.engine import NEVER, SHIPPED, drawing
+from tests.support.flows import NEVER, SHIPPED, drawing
 
 
 def findings(*steps: Any, **more: Any) -> list[tuple[str, str, str]]:

@@ -25,8 +25,8 @@ from flows.stage import Outcome
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import SHIPPED, device_state, draw, drawing, events, row_of
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import SHIPPED, device_state, draw, drawing, events, row_of
 from tests.thirdparty import word
 
 Doors = Callable[..., Door]

@@ -12,7 +12,7 @@ from flows.documents.document import FlowDocument, StepDocument
 from flows.documents.versions import InvalidFlow
 from flows.editing.cards import CannotEdit, Card, build_cards, iter_positions
 from flows.editing.edits import EDIT_ADAPTER, EditResult, apply_edit
-from tests.engine import SHIPPED, drawing
+from tests.support.flows import SHIPPED, drawing
 
 HOW = {
     "stage": "choice",

@@ -26,8 +26,8 @@ from idp.foundation.effects import EffectConflict
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import SHIPPED, device_state, draw, events, facts_of, row_of, walk_to
-from tests.kit import Door, Seen
+from tests.support.client import Door, Seen
+from tests.support.flows import SHIPPED, device_state, draw, events, facts_of, row_of, walk_to
 from tests.thirdparty import probe
 
 Doors = Callable[..., Door]

@@ -14,7 +14,7 @@ from flows.models import Version
 from flows.simulation.flow_tests import run_flow_tests
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import SHIPPED, drawing, only_select
+from tests.support.flows import SHIPPED, drawing, only_select
 
 STAFF_OUTSIDE = '"staff" in person.groups && !request.ip.within(tenant.networks)'
 STRICT = ("identification", "password", {"stage": "totp", "when": STAFF_OUTSIDE}, "login")

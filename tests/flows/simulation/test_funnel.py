@@ -22,9 +22,9 @@ from flows.tasks import sweep_runs
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw, row_of
-from tests.engine import drawing as drawn
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import draw, row_of
+from tests.support.flows import drawing as drawn
 
 Doors = Callable[..., Door]
 

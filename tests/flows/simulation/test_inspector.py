@@ -19,8 +19,8 @@ from idp.foundation.sealing import Sealed
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw, drawing, row_of
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import draw, drawing, row_of
 
 Doors = Callable[..., Door]
 REST = ("login", "device_code", "consent", "finish")

@@ -18,8 +18,8 @@ from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.ratelimit.models import Attempt
 from idp.tenancy.models import Tenant
-from tests.engine import SHIPPED, drawing, only_select
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import SHIPPED, drawing, only_select
 
 FACTORS = ("identification", "password", "totp", "login")
 

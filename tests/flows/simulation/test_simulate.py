@@ -22,8 +22,8 @@ from idp.accounts.simulated import PK, SimulatedPerson, current_person, simulate
 from idp.devices.models import DeviceCode
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import SHIPPED, drawing, only_select
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import SHIPPED, drawing, only_select
 
 NAME, PASSWORD = {"name": "alice"}, {"password": "alice-password-1"}
 

@@ -21,9 +21,9 @@ from idp.foundation.sealing import unseal
 from idp.runtime.resealing import count_unreadable, reseal
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw
-from tests.factors import SECRET, code, give_codes, give_totp, kinds, person
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.credentials import SECRET, code, give_codes, give_totp, kinds, person
+from tests.support.flows import draw
 
 Doors = Callable[..., Door]
 

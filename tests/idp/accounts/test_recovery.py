@@ -19,7 +19,7 @@ from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant
-from tests.kit import Door
+from tests.support.client import Door
 
 Doors = Callable[..., Door]
 GOOD = "a quiet orchard in March"

@@ -24,8 +24,8 @@ from idp.foundation.effects import EffectConflict
 from idp.foundation.sealing import mac
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.factors import give_codes, person
-from tests.races import at_once
+from tests.support.concurrency import at_once
+from tests.support.credentials import give_codes, person
 
 
 def test_each_has_fifty_bits() -> None:

@@ -14,7 +14,7 @@ from idp.accounts.tasks import sweep_sessions
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, LiveServer
+from tests.support.client import Door, LiveServer
 
 Doors = Callable[..., Door]
 

@@ -14,8 +14,8 @@ from idp.events.models import Event
 from idp.foundation.effects import EffectConflict
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.factors import SECRET, give_totp, person
-from tests.races import at_once
+from tests.support.concurrency import at_once
+from tests.support.credentials import SECRET, give_totp, person
 
 RFC_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # "12345678901234567890"
 

@@ -14,8 +14,8 @@ from idp.events.models import Event
 from idp.oauth.models import TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, Doors
-from tests.races import at_once, meeting_at
+from tests.support.client import Door, Doors
+from tests.support.concurrency import at_once, meeting_at
 
 
 def test_batches_that_overlap_announce_each_device_once(

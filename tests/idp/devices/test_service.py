@@ -22,8 +22,8 @@ from idp.oauth.clients import save_application
 from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, Doors, Started
-from tests.protocol import DEVICE, outcome, userinfo
+from tests.support.client import Door, Doors, Started
+from tests.support.oauth import DEVICE, outcome, userinfo
 
 
 def polled(device: Door, started: Started) -> str:

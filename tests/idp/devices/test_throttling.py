@@ -24,7 +24,7 @@ from idp.oauth.clients import save_application
 from idp.ratelimit.budgets import Exhausted, charge, refund
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Doors
+from tests.support.client import Doors
 
 RFC_CHANCE = 2**-32  # RFC 8628 section 5.1
 

@@ -20,8 +20,8 @@ from idp.oauth.tasks import sweep_tokens
 from idp.oauth.tokens import revoke_family
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, Started
-from tests.protocol import userinfo
+from tests.support.client import Door, Started
+from tests.support.oauth import userinfo
 
 Doors = Callable[..., Door]
 SCOPE = "openid offline_access"

@@ -18,7 +18,7 @@ from idp.events.models import Event
 from idp.events.origin import Origin, origin_scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 
 Doors = Callable[..., Door]
 

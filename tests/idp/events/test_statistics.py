@@ -12,7 +12,7 @@ from idp.events.models import Event
 from idp.events.statistics import SERIES, SPANS, build_chart
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 
 NOW = datetime(2026, 11, 21, 10, 30, 30, tzinfo=UTC)
 

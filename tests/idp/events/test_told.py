@@ -23,7 +23,7 @@ from idp.oauth import tokens
 from idp.runtime.logs import configure
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 
 Doors = Callable[..., Door]
 Announced = Callable[[], tuple[Counter[str], Counter[str]]]

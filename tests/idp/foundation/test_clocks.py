@@ -19,10 +19,10 @@ from idp.oauth import keys
 from idp.oauth.clients import WRONG_SECRET_BUDGET, save_application
 from idp.oauth.models import TokenFamily
 from idp.tenancy.models import Tenant
-from tests.engine import draw
-from tests.factors import code, give_totp
-from tests.kit import Door
-from tests.protocol import DEVICE, basic, connect, outcome, refresh, tokens_of, userinfo
+from tests.support.client import Door
+from tests.support.credentials import code, give_totp
+from tests.support.flows import draw
+from tests.support.oauth import DEVICE, basic, connect, outcome, refresh, tokens_of, userinfo
 
 Doors = Callable[..., Door]
 Clock = time_machine.Traveller

@@ -25,7 +25,7 @@ from idp.oauth.listings import APPLICATIONS, CONSENTS, KEYS, SCOPES
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 
 EVERY = (
     PEOPLE,

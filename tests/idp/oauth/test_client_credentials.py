@@ -37,8 +37,18 @@ from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.journeys.devices import local
-from tests.kit import Door, Doors, LiveServer, Write
-from tests.protocol import DEVICE, TOKEN, USERINFO, basic, claims_of, outcome, tokens_of, userinfo, verified
+from tests.support.client import Door, Doors, LiveServer, Write
+from tests.support.oauth import (
+    DEVICE,
+    TOKEN,
+    USERINFO,
+    basic,
+    claims_of,
+    outcome,
+    tokens_of,
+    userinfo,
+    verified,
+)
 
 SECRETS = {"acme": "backup secret of acme", "other": "backup secret of other"}
 GRANT = "client_credentials"

@@ -15,7 +15,7 @@ from idp.oauth.errors import InvalidClient
 from idp.oauth.forms import Credentials
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.protocol import KIOSK_SECRET
+from tests.support.oauth import KIOSK_SECRET
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("idp", "flows", "stages", "blueprints", "web")

@@ -6,7 +6,7 @@ import pytest
 
 from idp.oauth.errors import InvalidRequest, InvalidScope, WrongContentType
 from idp.oauth.forms import Form, parse_credentials, parse_form, parse_scopes
-from tests.protocol import KIOSK_SECRET, basic
+from tests.support.oauth import KIOSK_SECRET, basic
 
 FORM = "application/x-www-form-urlencoded"
 

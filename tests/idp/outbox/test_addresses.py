@@ -22,12 +22,12 @@ from idp.outbox.mail import send
 from idp.outbox.models import Delivery
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw
 from tests.idp.outbox.mailserver import MailServer
-from tests.kit import Door
-from tests.protocol import EVERYTHING, tokens_of, userinfo
+from tests.support.client import Door
+from tests.support.flows import draw
+from tests.support.oauth import EVERYTHING, tokens_of, userinfo
 from tests.web.api.conftest import Program, mint
-from tests.web.console.kit import signed_in, text
+from tests.web.console.signed_in import signed_in, text
 
 Doors = Callable[..., Door]
 WRITTEN, THEIRS, SENT_TO = "Anna@Straße.Example", "anna@strasse.example", "Anna@xn--strae-oqa.example"

@@ -12,7 +12,7 @@ from idp.ratelimit.budgets import Budget, Exhausted, Spend, charge, refund, rese
 from idp.ratelimit.models import Attempt
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.races import at_once, meeting_at
+from tests.support.concurrency import at_once, meeting_at
 
 HOUR = timedelta(hours=1)
 OWN, SHARED, WATCHED = (

@@ -23,7 +23,7 @@ from idp.foundation.text import printable, printable_line
 from idp.runtime import terminal
 from idp.runtime.terminal import Output, Unwritable, marked_style, strip_color
 from idp.tenancy.models import Tenant
-from tests.kit import Write
+from tests.support.client import Write
 
 HOSTILE = [
     "\x1b[2J",

@@ -14,7 +14,7 @@ from idp.events.models import Event
 from idp.tenancy.models import Tenant, TenantModel
 from idp.tenancy.scope import NoTenant, current_tenant, tenant_or_none, tenant_scope
 from idp.tenancy.tasks import tenant_task
-from tests.kit import LiveServer
+from tests.support.client import LiveServer
 
 SCOPED = [model for model in apps.get_models() if issubclass(model, TenantModel)]
 

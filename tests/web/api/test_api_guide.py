@@ -16,7 +16,7 @@ from flows.models import Flow, Version
 from idp.accounts.models import Person
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, LiveServer, Started
+from tests.support.client import Door, LiveServer, Started
 
 GUIDE = (settings.BASE_DIR / "docs" / "api.md").read_text()
 COMMANDS = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from flows.models import Run
-from tests.kit import Door
+from tests.support.client import Door
 
 Doors = Callable[..., Door]
 JSON = "application/json"

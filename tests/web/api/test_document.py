@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from idp.tenancy.models import Tenant
-from tests.engine import draw
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import draw
 from tests.web.test_runs_api import Program
 from web.api.app import document
 

@@ -12,8 +12,8 @@ import pytest
 from django.conf import settings
 from jsonschema import Draft202012Validator
 
-from tests.engine import device_state
-from tests.kit import Door, LiveServer
+from tests.support.client import Door, LiveServer
+from tests.support.flows import device_state
 from web.api.app import document
 
 GUIDE = (settings.BASE_DIR / "docs" / "json.md").read_text()

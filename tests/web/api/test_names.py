@@ -18,9 +18,9 @@ from idp.accounts.models import Group, Person
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.api.conftest import Program
-from tests.web.console.kit import posted, signed_in, text
+from tests.web.console.signed_in import posted, signed_in, text
 
 Programs = Callable[..., Program]
 Doors = Callable[..., Door]

@@ -16,9 +16,9 @@ from idp.accounts.models import Person, RecoveryLink
 from idp.runtime.installation import install
 from idp.tenancy.models import Domain, Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.api.conftest import BOTH, Program, mint
-from tests.web.console.kit import posted, signed_in, text
+from tests.web.console.signed_in import posted, signed_in, text
 
 Programs = Callable[..., Program]
 STRONG = "several words in a row"

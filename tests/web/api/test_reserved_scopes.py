@@ -17,9 +17,9 @@ from idp.accounts.models import Person
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
 from tests.journeys.shipped import ship
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.api.conftest import Program
-from tests.web.console.kit import posted, signed_in
+from tests.web.console.signed_in import posted, signed_in
 
 Programs = Callable[..., Program]
 Doors = Callable[..., Door]

@@ -19,11 +19,11 @@ from flows.simulation.inspector import load_inspection
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.engine import draw, row_of
-from tests.kit import Door, Seen
+from tests.support.client import Door, Seen
+from tests.support.flows import draw, row_of
 from tests.web.api.conftest import Program
-from tests.web.console.kit import text
 from tests.web.console.pages import entered
+from tests.web.console.signed_in import text
 
 Doors = Callable[..., Door]
 Programs = Callable[..., Program]

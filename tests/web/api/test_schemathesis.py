@@ -20,8 +20,8 @@ from idp.foundation.sealing import new_token
 from idp.oauth.models import TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import LiveServer
-from tests.protocol import connect
+from tests.support.client import LiveServer
+from tests.support.oauth import connect
 from tests.web.api.conftest import BOTH, mint
 from web.api.app import document, render_document
 

@@ -15,7 +15,7 @@ from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.web.api.conftest import Program, mint
-from tests.web.console.kit import installed
+from tests.web.console.signed_in import installed
 
 Programs = Callable[..., Program]
 SHOP = "application: shop\nclient_id: shop\ntype: confidential\nclient_secret: {}\n"

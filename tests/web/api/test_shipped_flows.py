@@ -8,10 +8,10 @@ import time_machine
 from idp.accounts.credentials import kinds_of
 from idp.accounts.models import Person, Session
 from idp.tenancy.models import Tenant
-from tests.engine import device_state
-from tests.factors import code, give_codes, give_totp
 from tests.journeys.shipped import ship
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.credentials import code, give_codes, give_totp
+from tests.support.flows import device_state
 from tests.web.test_runs_api import Program
 
 Doors = Callable[..., Door]

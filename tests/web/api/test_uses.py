@@ -12,7 +12,7 @@ from blueprints.objects import edit
 from idp.accounts.models import Person, Role
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.api.conftest import Program
 
 Programs = Callable[..., Program]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from idp.tenancy.models import Tenant
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.console.pages import default_tenant, inhabit
 
 

@@ -22,7 +22,7 @@ from idp.foundation.listing import ListQuery
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import ensure_default
-from tests.kit import Door
+from tests.support.client import Door
 from web.administration.resources import RESOURCES
 from web.console.frame import ConsolePage
 from web.console.urls import PAGES

@@ -17,7 +17,7 @@ from idp.outbox.placeholders import shipped_templates
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import set_domains
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.console.pages import OURS, at, entered, of_the_installation
 from web.administration.resources import RESOURCES
 from web.console.frame import ConsolePage

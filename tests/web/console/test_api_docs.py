@@ -8,7 +8,7 @@ import pytest
 
 from idp.accounts.models import Person
 from idp.tenancy.models import Tenant
-from tests.kit import Door
+from tests.support.client import Door
 from web.api.app import document
 from web.api.reference import operations
 

@@ -19,8 +19,8 @@ from idp.accounts.models import Group, Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, LiveServer
-from tests.web.console.kit import installed, posted, signed_in, text
+from tests.support.client import Door, LiveServer
+from tests.web.console.signed_in import installed, posted, signed_in, text
 
 PAGE, PLAN, APPLY = "/console/blueprints/", "/console/blueprints/plan", "/console/blueprints/apply"
 TWO = "group: cooks\n---\nperson: carol\nname: Carol <b>\ngroups: [cooks]\n"

@@ -13,9 +13,9 @@ from blueprints.objects import edit
 from idp.events.changes import decide_domain
 from idp.events.models import Event
 from idp.tenancy.models import Domain, Tenant
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.api.conftest import Program, mint
-from tests.web.console.kit import posted, signed_in, text
+from tests.web.console.signed_in import posted, signed_in, text
 
 PAGE, PREVIEW = "/console/branding/", "/console/branding/preview"
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100

@@ -10,7 +10,7 @@ from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, Seen
+from tests.support.client import Door, Seen
 
 Doors = Callable[..., Door]
 

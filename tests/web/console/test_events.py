@@ -8,8 +8,8 @@ import pytest
 from idp.events.bus import publish
 from idp.tenancy.models import Tenant
 from tests.house.source import modules
-from tests.kit import Door
-from tests.web.console.kit import signed_in, text
+from tests.support.client import Door
+from tests.web.console.signed_in import signed_in, text
 from web.console.sentences import _SENTENCES, describe_event
 
 _PUBLISHERS = {"publish", "publish_many", "publish_once", "publish_bounded", "tell", "_publish"}

@@ -15,9 +15,9 @@ from idp.devices.models import DeviceCode
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.factors import give_totp
-from tests.kit import Door
-from tests.web.console.kit import installed, posted, signed_in, text
+from tests.support.client import Door
+from tests.support.credentials import give_totp
+from tests.web.console.signed_in import installed, posted, signed_in, text
 
 PAGE, DISMISS, OVERVIEW = "/console/first-steps/", "/console/first-steps/dismiss", "/console/"
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from idp.tenancy.models import Tenant
 from tests.journeys.shipped import ship
-from tests.kit import Door
-from tests.web.console.kit import text
+from tests.support.client import Door
 from tests.web.console.pages import default_tenant, entered
+from tests.web.console.signed_in import text
 
 
 def test_who_may_not_learns_what_is_missing(acme: Tenant) -> None:

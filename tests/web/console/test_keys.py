@@ -6,8 +6,8 @@ from idp.events.models import Event
 from idp.oauth.models import SigningKey
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
-from tests.web.console.kit import posted, signed_in, text
+from tests.support.client import Door
+from tests.web.console.signed_in import posted, signed_in, text
 
 ROTATE = "/console/keys/rotate"
 

@@ -16,7 +16,7 @@ from idp.events.notify import WakeUp
 from idp.events.origin import Origin, origin_scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, LiveServer
+from tests.support.client import Door, LiveServer
 from tests.web.server.test_push import Person, cookie_of, listening
 from web.server.server import hub
 

@@ -16,7 +16,7 @@ from idp.oauth import tokens
 from idp.oauth.models import Application
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.console.pages import at, entered, inhabit, of_the_installation
 from web.api.app import api
 from web.console.frame import ConsolePage

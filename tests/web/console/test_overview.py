@@ -18,8 +18,8 @@ from idp.oauth.clients import save_application
 from idp.outbox.models import Delivery
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.factors import give_totp
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.credentials import give_totp
 
 Doors = Callable[..., Door]
 

@@ -19,8 +19,8 @@ from idp.events.models import Event
 from idp.outbox.models import Delivery
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
-from tests.web.console.kit import followed, posted, signed_in, text
+from tests.support.client import Door
+from tests.web.console.signed_in import followed, posted, signed_in, text
 
 HELP, LINK, MAIL, RESET, ROLE = (
     f"/console/people/{what}/bob" for what in ("help", "link", "mail", "reset", "role")

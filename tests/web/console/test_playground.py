@@ -14,8 +14,8 @@ from idp.oauth.clients import save_application
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import DEVICE_CODE, Door
-from tests.protocol import DEVICE, TOKEN, basic, claims_of, connect
+from tests.support.client import DEVICE_CODE, Door
+from tests.support.oauth import DEVICE, TOKEN, basic, claims_of, connect
 from web.console.explanations import explanations
 
 PATH = "/console/playground/"

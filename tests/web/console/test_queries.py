@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from idp.accounts.models import Role
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.console.pages import at, entered, of_the_installation, reading
 from tools.seeding import events, people, protocol
 from tools.seeding.plan import Seed, Sizes

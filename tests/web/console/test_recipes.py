@@ -27,8 +27,8 @@ from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import set_domains
-from tests.kit import DEVICE_CODE, Door, LiveServer
-from tests.protocol import DEVICE, TOKEN, USERINFO, basic, begun, outcome, tokens_of
+from tests.support.client import DEVICE_CODE, Door, LiveServer
+from tests.support.oauth import DEVICE, TOKEN, USERINFO, basic, begun, outcome, tokens_of
 
 NEW = "/console/applications/new"
 _PROGRAM = re.compile(r'<pre id="(\w+)-(\w+)-text"[^>]*data-suffix="(\w+)">(.*?)</pre>', re.DOTALL)

@@ -11,9 +11,9 @@ from flows.models import Draft, Run
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Domain, Tenant
-from tests.kit import Door
-from tests.web.console.kit import installed, posted, signed_in, text
+from tests.support.client import Door
 from tests.web.console.pages import at, entered, of_the_installation
+from tests.web.console.signed_in import installed, posted, signed_in, text
 from web.console.urls import PAGES
 
 FLOW = "/console/flows/connect-a-device"

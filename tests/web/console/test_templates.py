@@ -12,8 +12,8 @@ from flows.editing.publishing import delete_flow
 from flows.models import Flow
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
-from tests.web.console.kit import posted, signed_in, text
+from tests.support.client import Door
+from tests.web.console.signed_in import posted, signed_in, text
 from web.console.builder.new_flow import shipped_flows
 
 NEW = "/console/new-flow/"

@@ -13,8 +13,8 @@ from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
-from tests.web.console.kit import followed, installed, posted, signed_in, text
+from tests.support.client import Door
+from tests.web.console.signed_in import followed, installed, posted, signed_in, text
 
 NEW, ONE, LINK = "/console/tenants/new", "/console/tenants/one/acme", "/console/tenants/link/acme"
 WANTED = {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from idp.accounts.models import Person
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.console.pages import at, default_tenant, entered, inhabit, of_the_installation, reading
 
 

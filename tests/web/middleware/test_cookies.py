@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from idp.tenancy.models import Tenant
-from tests.kit import Door, Seen
+from tests.support.client import Door, Seen
 from tests.web.console.pages import entered
 
 Doors = Callable[..., Door]

@@ -20,7 +20,7 @@ from idp.accounts import hashers
 from idp.runtime.logs import configure
 from idp.tenancy import hosts, middleware
 from idp.tenancy.models import Tenant
-from tests.kit import Door, LiveServer
+from tests.support.client import Door, LiveServer
 from web.server import push
 
 EVENTS = "/application/o/device/events"

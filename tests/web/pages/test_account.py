@@ -9,7 +9,7 @@ from django.test import Client
 from idp.accounts.models import Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.kit import Door
+from tests.support.client import Door
 
 Doors = Callable[..., Door]
 

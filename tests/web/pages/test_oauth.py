@@ -21,8 +21,8 @@ from idp.oauth import keys
 from idp.oauth.clients import save_application
 from idp.oauth.models import RefreshToken, TokenFamily
 from idp.tenancy.models import Tenant
-from tests.kit import DEVICE_CODE, Doors, LiveServer
-from tests.protocol import (
+from tests.support.client import DEVICE_CODE, Doors, LiveServer
+from tests.support.oauth import (
     DEVICE,
     EVERYTHING,
     KIOSK_SECRET,

@@ -21,9 +21,9 @@ from idp.oauth.models import SigningKey
 from idp.runtime.logs import configure, redact
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import draw
-from tests.kit import Door, LiveServer
-from tests.modes.kit import wait_for
+from tests.modes.running_cluster import wait_for
+from tests.support.client import Door, LiveServer
+from tests.support.flows import draw
 from tests.thirdparty import probe
 from web.server import health
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.kit import LiveServer
-from tests.modes.kit import wait_for
+from tests.modes.running_cluster import wait_for
+from tests.support.client import LiveServer
 from web.server import handler, limits
 from web.server.handler import PooledHandler
 from web.server.limits import ConnectionSlots, ServerConfig, raise_open_file_limit

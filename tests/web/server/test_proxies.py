@@ -18,7 +18,7 @@ from idp.tenancy.hosts import host_name
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant
-from tests.engine import draw
+from tests.support.flows import draw
 from web.server.proxies import ProxyHeaders
 from web.server.server import build_application
 

@@ -29,7 +29,7 @@ from idp.events.models import Event
 from idp.events.notify import WakeUp
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import DEVICE_CODE, LiveServer
+from tests.support.client import DEVICE_CODE, LiveServer
 from web.server.push import Push
 from web.server.server import hub
 

@@ -9,10 +9,10 @@ from idp.accounts.models import Person
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.kit import Door
-from tests.protocol import refresh
+from tests.support.client import Door
+from tests.support.oauth import refresh
 from tests.web.api.conftest import Program
-from tests.web.console.kit import posted, signed_in
+from tests.web.console.signed_in import posted, signed_in
 
 Programs = Callable[..., Program]
 

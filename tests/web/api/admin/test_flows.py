@@ -11,7 +11,7 @@ import pytest
 
 from flows.models import Draft, Flow
 from idp.events.models import Event
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.api.conftest import Program
 
 Programs = Callable[..., Program]

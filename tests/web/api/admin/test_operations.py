@@ -13,8 +13,8 @@ from idp.accounts.roles import roles_by_operation
 from idp.oauth.models import Application, TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
-from tests.protocol import claims_of, tokens_of
+from tests.support.client import Door
+from tests.support.oauth import claims_of, tokens_of
 from tests.web.api.conftest import BOTH, Program
 from web.api.admin.operations import AccessToken
 from web.api.app import api, document

@@ -12,7 +12,7 @@ from idp.oauth import keys
 from idp.outbox.models import Delivery, DeliveryState
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.api.conftest import Program
 
 Programs = Callable[..., Program]

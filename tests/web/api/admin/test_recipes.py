@@ -10,8 +10,8 @@ from blueprints.objects.recipes import RECIPES
 from idp.events.models import Event
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.kit import Door
-from tests.protocol import TOKEN, basic, tokens_of
+from tests.support.client import Door
+from tests.support.oauth import TOKEN, basic, tokens_of
 from tests.web.api.conftest import Program
 
 Programs = Callable[..., Program]

@@ -6,8 +6,8 @@ import pytest
 
 from idp.accounts.models import Session
 from idp.tenancy.models import Tenant
-from tests.engine import device_state
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import device_state
 from tests.web.test_runs_api import Program
 
 Doors = Callable[..., Door]

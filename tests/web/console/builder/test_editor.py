@@ -24,8 +24,8 @@ from idp.accounts.models import Person, Role
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import SHIPPED, drawing, events
-from tests.kit import Door
+from tests.support.client import Door
+from tests.support.flows import SHIPPED, drawing, events
 
 PAGE = "/console/flows/connect-a-device/"
 _FIELD = re.compile(r'<input type="hidden" name="(_base|_mark|_open)" value="([^"]*)"')

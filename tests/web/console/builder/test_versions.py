@@ -16,10 +16,10 @@ from flows.models import Draft, Version
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import SHIPPED, drawing
-from tests.kit import Door
-from tests.web.console.kit import posted, text
+from tests.support.client import Door
+from tests.support.flows import SHIPPED, drawing
 from tests.web.console.pages import entered
+from tests.web.console.signed_in import posted, text
 
 Doors = Callable[..., Door]
 HERE = "/console/flows/connect-a-device"

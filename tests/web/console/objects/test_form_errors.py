@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from blueprints.objects import edit
 from idp.tenancy.models import Tenant
-from tests.kit import Door
+from tests.support.client import Door
 from tests.web.console import posts
 from tests.web.console.pages import at
 from web.console.urls import PAGES

@@ -27,8 +27,8 @@ from idp.oauth.clients import rotate_secret, save_application
 from idp.oauth.models import SigningKey, TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
-from tests.web.console.kit import installed, posted, signed_in, text
+from tests.support.client import Door
+from tests.web.console.signed_in import installed, posted, signed_in, text
 from tests.web.console.test_mails import MAIL, OWN
 
 FROM = "203.0.113.7"

@@ -11,7 +11,7 @@ from idp.accounts.models import Person, Role
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 from web.administration import changes
 from web.administration.declarations import Resource
 from web.console.objects import objects

@@ -17,9 +17,9 @@ from flows.editing.publishing import publish
 from idp.ratelimit.models import Attempt
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import SHIPPED, drawing, only_select
-from tests.web.console.kit import posted, text
+from tests.support.flows import SHIPPED, drawing, only_select
 from tests.web.console.pages import entered
+from tests.web.console.signed_in import posted, text
 
 HERE = "/console/flows/connect-a-device/try"
 AWAY = '"staff" in person.groups && !request.ip.within(tenant.networks)'

@@ -13,10 +13,10 @@ from flows.models import Run
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.engine import drawing, only_select
-from tests.kit import Door
-from tests.web.console.kit import text
+from tests.support.client import Door
+from tests.support.flows import drawing, only_select
 from tests.web.console.pages import entered
+from tests.web.console.signed_in import text
 
 Doors = Callable[..., Door]
 HERE = "/console/flows/connect-a-device/preview"

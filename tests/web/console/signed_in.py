@@ -10,7 +10,7 @@ from idp.accounts.credentials import hash_password
 from idp.accounts.models import Person
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door
+from tests.support.client import Door
 
 
 def signed_in(door: Callable[..., Door], role: str, host: str = "acme.test") -> Door:

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from tests.kit import Door, Doors, Started
+from tests.support.client import Door, Doors, Started
 
 TOKEN = "/application/o/token/"
 DEVICE = "/application/o/device/"

@@ -10,7 +10,7 @@ from django.db import transaction
 from idp.accounts.models import Credential, Person
 from idp.accounts.recovery_codes import SaveRecoveryCodes, new_codes
 from idp.accounts.totp import SaveTotp
-from tests.kit import Seen
+from tests.support.client import Seen
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 _KEY = re.compile(r'class="key"[^>]*>([A-Z2-7 ]+)<')

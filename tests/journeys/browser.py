@@ -4,7 +4,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, Response, expect
 
-from tests.kit import LiveServer
+from tests.support.client import LiveServer
 
 PASSWORDS = {"alice": "alice-password-1", "bob": "bob-password-22"}
 

@@ -12,7 +12,7 @@ from idp.accounts.known_browsers import KnownBrowser
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.tenancy.scope import tenant_scope
-from tests.kit import Door, Seen, Started
+from tests.support.client import Door, Seen, Started
 
 NEVER = {"id": "never", "stage": "deny", "when": "false"}
 SHIPPED = ("identification", "password", "login", "device_code", "consent", "finish")
