@@ -85,8 +85,8 @@ class Run:
 class State:
     """The engine's record of a run.
 
-    ``decided``, ``told`` and ``read`` are keyed by the IDs of layout nodes, in no order (the layout has it).
-    ``times`` holds when each was entered and when it was decided, in milliseconds since the run began.
+    ``decided``, ``outputs`` and ``read`` are keyed by the IDs of layout nodes, in no order (the layout has
+    it). ``times`` holds when each was entered and when it was decided, in milliseconds since the run began.
     ``before``: the same record for flows that the run has left for the application's own. ``answered``:
     whether any step of the run was answered.
     """
@@ -96,7 +96,7 @@ class State:
     hints: dict[str, Any] = field(default_factory=dict)
     decided: dict[str, Decision] = field(default_factory=dict)
     read: dict[str, Any] = field(default_factory=dict)
-    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     times: dict[str, list[int | None]] = field(default_factory=dict)
     before: list[dict[str, Any]] = field(default_factory=list)
     at: str | None = None
@@ -126,15 +126,15 @@ class State:
         self.times.setdefault(step, [at, None])
 
     def decide(
-        self, step: str, decision: Decision, told: Mapping[str, Any] | None = None, at: int | None = None
+        self, step: str, decision: Decision, outputs: Mapping[str, Any] | None = None, at: int | None = None
     ) -> None:
         """Record the decision and, sealed, the outputs of a step; delete what the step had stored.
 
         The outputs are only for later conditions.
         """
         self.decided[step] = decision
-        sealed = {name: Sealed.of(json.dumps(value)) for name, value in (told or {}).items()}
-        self.told[step] = {**sealed, "decision": decision}
+        sealed = {name: Sealed.of(json.dumps(value)) for name, value in (outputs or {}).items()}
+        self.outputs[step] = {**sealed, "decision": decision}
         if step in self.times:
             self.times[step][1] = at
         self.at, self.kept, self.held = None, {}, False

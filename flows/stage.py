@@ -39,8 +39,8 @@ class Show:
 class Done:
     """The step is decided, with the facts that were learned; only names that the stage ``gives``.
 
-    ``told``: the outputs that later conditions may read of this step, by the names that ``words`` declares;
-    JSON, never a secret.
+    ``outputs``: the outputs that later conditions may read of this step, by the names that ``outputs()``
+    declares; JSON, never a secret.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -272,7 +272,7 @@ def _switch_flow(context: RunContext, flow_name: str) -> None:
         "read": state.read,
     }
     state.before = [*state.before, previous]
-    state.decided, state.times, state.read, state.told = {}, {}, {}, {}
+    state.decided, state.times, state.read, state.outputs = {}, {}, {}, {}
     state.seeds = sorted(set(state.facts) - set(flow_facts.NEVER_SEEDED))
     context.row.version = version
 

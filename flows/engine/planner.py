@@ -141,7 +141,7 @@ def _condition_applies(node: LayoutNode, state: State, context: EvaluationContex
         if condition is None:
             return True
         applied, values = condition.evaluate(
-            replace(context, steps=node.step_values(state.told)) if condition.reads_steps else context
+            replace(context, steps=node.step_values(state.outputs)) if condition.reads_steps else context
         )
     except (BadCondition, ConditionFailed) as error:
         raise BrokenFlow(f"The condition of step {node.id} failed: {error}") from error

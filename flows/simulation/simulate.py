@@ -52,7 +52,7 @@ class StepReport:
     condition: Mapping[str, Any] | None = None
     shows: Mapping[str, Any] | None = None
     learned: tuple[str, ...] = ()
-    told: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
     effects: tuple[Mapping[str, Any], ...] = ()
     message: str = ""
     assumed: bool = False
@@ -220,7 +220,7 @@ class _DryRun:
                     step.id,
                     "done",
                     learned=tuple(sorted({**learned, **expected})),
-                    told=dict(outputs),
+                    outputs=dict(outputs),
                     **known,
                 )
             case Deny(message=message):

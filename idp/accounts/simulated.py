@@ -41,9 +41,9 @@ _current: ContextVar[SimulatedPerson | None] = ContextVar("simulated_person", de
 
 
 @contextmanager
-def simulate_person(invented: SimulatedPerson | None) -> Iterator[None]:
+def simulate_person(simulated: SimulatedPerson | None) -> Iterator[None]:
     """Simulate the person within the block, on this thread; None simulates no one."""
-    token = _current.set(invented)
+    token = _current.set(simulated)
     try:
         yield
     finally:

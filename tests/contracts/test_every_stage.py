@@ -20,7 +20,7 @@ from idp.foundation.sealing import Sealed
 from idp.ratelimit.models import Attempt
 from tests.support.client import Door, Seen
 from tests.support.credentials import RIGHT, equip
-from tests.support.flows import NEVER, SHIPPED, draw, only_select, right_answer, row_of, walk_to
+from tests.support.flows import NEVER, SHIPPED, advance_to, draw, only_select, right_answer, row_of
 
 THIRD_PARTY = ("probe", "shut", "word")
 BEFORE_LOGIN = ("password", "word", "prompt", "totp", "recovery_code")
@@ -38,7 +38,7 @@ class Arrived:
         draw(*_flow_with(kind))
         self.door, self.started = door, door.start()
         before = _asked_before(kind)
-        self.seen = walk_to(door, before, self.started)
+        self.seen = advance_to(door, before, self.started)
         assert self.seen.step in (before, ""), self.seen.text
         self.row = row_of(self.seen)
         self.state = self.row.state

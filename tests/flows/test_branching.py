@@ -26,6 +26,7 @@ from tests.support.client import Door, Seen
 from tests.support.credentials import code, give_totp
 from tests.support.flows import (
     SHIPPED,
+    advance_to,
     device_state,
     draw,
     drawing,
@@ -34,7 +35,6 @@ from tests.support.flows import (
     restart_token,
     restarted,
     row_of,
-    walk_to,
 )
 
 Doors = Callable[..., Door]
@@ -296,7 +296,7 @@ def test_a_stage_gives_only_the_values_it_declares(third_party: None, acme: Tena
     draw(step("probe", settings={"submit": "tattle"}))
     seen = door().page().submit(answer="x")
     assert (seen.title, facts_of(seen)) == ("Something went wrong", set())
-    assert row_of(seen).state["told"] == {}
+    assert row_of(seen).state["outputs"] == {}
 
 
 # --- what is known before -----------------------------------------------------------------------------------
@@ -593,7 +593,7 @@ def test_the_neighbours_flow_has_no_branches_of_ours(acme: Tenant, other: Tenant
     part("ours", "password")
     with tenant_scope(other), pytest.raises(InvalidFlow, match="Sub-flow ours isn't published"):
         draw("identification", {"flow": "ours"}, *REST)
-    assert walk_to(door("other.test"), "password", door("other.test").start()).step == "password"
+    assert advance_to(door("other.test"), "password", door("other.test").start()).step == "password"
 
 
 def test_a_page_in_a_deep_branch_costs_no_more_statements(acme: Tenant, door: Doors) -> None:

@@ -14,7 +14,7 @@ from tests.journeys.devices import Device
 UNKNOWN = "That code isn't valid or has expired. Check it, or get a new one on your device."
 
 
-def test_a_refusal_is_told_at_once_and_is_final(device: Device, person: Person) -> None:
+def test_a_denial_is_shown_at_once_and_is_final(device: Device, person: Person) -> None:
     """D9, D31, D32: Back and Approve after a refusal changes nothing (Hydra #4110, Keycloak #36811)."""
     person.at_consent(device.user_code)
     kept = person.new_tab()

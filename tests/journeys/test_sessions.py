@@ -51,7 +51,7 @@ def test_two_tabs_finish_in_either_order(
         assert isinstance(device.poll(), dict)
 
 
-def test_somebody_else_signs_in_meanwhile(
+def test_another_person_signs_in_meanwhile(
     device: Device, new_device: Callable[..., Device], person: Person
 ) -> None:
     """D30, D39: "Not you?" starts a new run.

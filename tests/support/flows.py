@@ -61,7 +61,7 @@ def device_state(started: Started) -> str:
     return DeviceCode.unscoped.order_by("-pk").values_list("state", flat=True)[0]
 
 
-def walk_to(door: Door, step: str, started: Started, path: str = "/device") -> Seen:
+def advance_to(door: Door, step: str, started: Started, path: str = "/device") -> Seen:
     """Submit right answers until the page asks for ``step``, or asks for nothing more."""
     seen = door.page(path)
     for _ in range(20):

@@ -1,1 +1,1 @@
-"""Stages that somebody else wrote: found by settings.STAGE_PACKAGES, and bent by the tests of the engine."""
+"""Third-party stages, found by settings.STAGE_PACKAGES, which the tests of the engine modify."""

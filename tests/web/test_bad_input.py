@@ -171,7 +171,7 @@ def test_what_is_read_comes_once(door: Doors, path: str, name: str, values: dict
 
 
 @pytest.mark.parametrize("name", ["resource", "audience", "unknown", "é", "user_code"])
-def test_what_nobody_reads_may_repeat(door: Doors, name: str) -> None:
+def test_unread_parameters_may_repeat(door: Doors, name: str) -> None:
     """D1, D42: unknown parameters are ignored, even repeated, at both endpoints and with Basic.
 
     RFC 8707 section 2 allows several resource parameters.

@@ -186,7 +186,7 @@ def test_malformed_scope(door: Doors, scope: str) -> None:
     assert outcome(door().post(DEVICE, {"client_id": "tv", "scope": scope})) == (400, "invalid_scope")
 
 
-def test_device_is_told_its_tenant_behind_tls(door: Doors) -> None:
+def test_a_device_gets_its_tenant_behind_tls(door: Doors) -> None:
     """K4: every address has the scheme of the client's request."""
     answer = (
         door()

@@ -263,7 +263,7 @@ def test_an_older_code_is_no_lost_answer(door: Doors, acme: Tenant) -> None:
     assert outcome(refresh(device, third["refresh_token"])) == (400, "invalid_grant")
 
 
-def test_nobody_else_gets_it(door: Doors, acme: Tenant) -> None:
+def test_no_one_else_gets_it(door: Doors, acme: Tenant) -> None:
     """D25, B15, B17: other clients, tenants and hosts, and a client without its secret, get no response.
 
     They do not end it for its owner either.
@@ -291,7 +291,7 @@ def test_nobody_else_gets_it(door: Doors, acme: Tenant) -> None:
     assert not Event.objects.filter(kind__endswith=".revoked").exists()
 
 
-def test_nobody_gets_it_without_the_verifier(door: Doors, acme: Tenant) -> None:
+def test_no_one_gets_it_without_the_verifier(door: Doors, acme: Tenant) -> None:
     """D40, B7: the response to a code with PKCE is repeated only with its verifier.
 
     A request without it ends nothing.
@@ -306,7 +306,7 @@ def test_nobody_gets_it_without_the_verifier(door: Doors, acme: Tenant) -> None:
     assert userinfo(device, first["access_token"]).status_code == 200
 
 
-def test_a_client_that_acts_for_itself_asks_anew(
+def test_a_client_that_acts_for_itself_asks_again(
     door: Doors, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """B17: a client with a secret gets other tokens on a new request, and nothing counts as reuse."""

@@ -63,7 +63,7 @@ def _state(chance: Random, version: Version, nodes: list[str], end: str) -> dict
         state.decide(node, "done", at=at)
     if end in ("denied", "") and reached:
         last = nodes[reached - 1]
-        del state.decided[last], state.told[last]
+        del state.decided[last], state.outputs[last]
         state.times[last][1], state.at = None, last
     state.end = {"kind": end, "title": "", "message": ""} if end else None
     return state.dump()

@@ -331,7 +331,7 @@ def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
                 "at": row.at.isoformat(),
                 "name": row.blueprint,
                 "by": row.by,
-                "told": format_counts(row.counts),
+                "summary": format_counts(row.counts),
                 "failed": not row.succeeded,
                 "messages": row.messages,
             }
@@ -343,7 +343,7 @@ def _attempts(*, everywhere: bool) -> list[dict[str, Any]]:
             "at": row["at"],
             "name": row["target"],
             "by": row["actor"],
-            "told": format_counts(row["data"].get("counts", {})),
+            "summary": format_counts(row["data"].get("counts", {})),
         }
         for row in rows
     ]

@@ -44,7 +44,7 @@ def live(request: ConsoleRequest) -> HttpResponse:
         "areas": AREAS,
         "kinds": [(",".join(series.kinds), series.title) for series in SERIES],
         "chips": [_chip(wanted, name) for name in query],
-        "rows": [{**row, "told": describe_event(row)} for row in news.rows],
+        "rows": [{**row, "sentence": describe_event(row)} for row in news.rows],
         "most": ROWS,
         "stream": "/events?" + urlencode({**query, "after": news.last, "newest": ROWS}),
     }

@@ -86,7 +86,7 @@ def tenant(request: ConsoleRequest, name: str) -> HttpResponse:
         events = history_of_other_tenant(request, {"area": "tenant", "target": row.name})
     host = next((each for each in details["domains"] if not each.startswith("*")), "")
     context = {
-        "told": details,
+        "details": details,
         "domains": "\n".join(domains),
         "errors": errors,
         "problems": problems_from_errors(errors, _DOMAINS),

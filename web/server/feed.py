@@ -105,7 +105,7 @@ def _read_events(last: int, request: FeedRequest, late: set[int]) -> FeedPage:
     news = events_since(
         last, request.filter, late, request.newest or _BATCH, newest_only=bool(request.newest)
     )
-    return FeedPage([{**row, "told": describe_event(row)} for row in news.rows], news.last, news.skipped)
+    return FeedPage([{**row, "sentence": describe_event(row)} for row in news.rows], news.last, news.skipped)
 
 
 def _batch(rows: list[dict[str, Any]], news: FeedPage) -> Batch:

@@ -61,8 +61,8 @@ def _details(report: StepReport) -> Iterator[str]:
         yield f"shows: {report.shows['title']}" + (f", fields: {fields}" if fields else "")
     if report.learned:
         yield f"result: {', '.join(report.learned)}"
-    if report.told:
-        yield "sets: " + _pairs(report.told)
+    if report.outputs:
+        yield "sets: " + _pairs(report.outputs)
     for effect in report.effects:
         yield f"effect: {effect['effect']} " + _pairs(
             {name: value for name, value in effect.items() if name != "effect"}

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 def _approve(apps: Any, schema_editor: Any) -> None:
-    """An application that shows a secret goes on administering; of a public one anybody can say that they are it, so an owner decides."""
+    """An application that shows a secret goes on administering; anyone can claim to be a public one, so an owner decides."""
     application = apps.get_model("oauth", "Application")
     for row in application.objects.filter(confidential=True):
         if any(name.casefold().startswith("foyer:") for name in row.scopes):

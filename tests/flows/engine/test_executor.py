@@ -27,7 +27,7 @@ from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.support.client import Door, Seen
-from tests.support.flows import SHIPPED, device_state, draw, events, facts_of, row_of, walk_to
+from tests.support.flows import SHIPPED, advance_to, device_state, draw, events, facts_of, row_of
 from tests.thirdparty import probe
 
 Doors = Callable[..., Door]
@@ -148,7 +148,7 @@ def test_two_tabs_finish_in_either_order(door: Doors, order: tuple[int, int]) ->
     assert Session.unscoped.filter(ended_at=None).count() == 1
 
 
-def test_signing_in_as_somebody_else_ends_what_the_browser_had_under_way(door: Doors) -> None:
+def test_signing_in_as_another_person_ends_the_runs_of_the_browser(door: Doors) -> None:
     """D30: bob's browser cannot finish what alice began, and her consent page is dead for him."""
     browser = door()
     started = browser.start()
@@ -351,7 +351,7 @@ def test_a_run_expires_after_thirty_minutes_with_no_worker_running(
 ) -> None:
     """CVE-2025-64708: expiry is judged when read, and the answer that comes too late does nothing."""
     browser = door()
-    seen = walk_to(browser, step, browser.start())
+    seen = advance_to(browser, step, browser.start())
     clock.shift(timedelta(minutes=29, seconds=59))
     assert browser.page(seen.path).step == step
     clock.shift(timedelta(seconds=1))
@@ -514,11 +514,11 @@ def test_a_success_gives_back_its_own_attempt_only(third_party: None, acme: Tena
     """The failures before it still count."""
     draw("identification", "password", "word", "login", "device_code", "consent", "finish")
     for _ in range(2):
-        walk_to(door(), "word", door().start()).submit(word="wrong")
+        advance_to(door(), "word", door().start()).submit(word="wrong")
     for _ in range(3):
-        assert walk_to(door(), "word", door().start()).submit(word="sesame").step == "device_code"
-    walk_to(door(), "word", door().start()).submit(word="wrong")
-    assert walk_to(door(), "word", door().start()).submit(word="sesame").status == 429
+        assert advance_to(door(), "word", door().start()).submit(word="sesame").step == "device_code"
+    advance_to(door(), "word", door().start()).submit(word="wrong")
+    assert advance_to(door(), "word", door().start()).submit(word="sesame").status == 429
 
 
 def _crashed_before_login(door: Doors, monkeypatch: pytest.MonkeyPatch) -> Seen:

@@ -476,7 +476,7 @@ def test_what_a_page_would_show(nothing_written: None) -> None:
         {"stage": "choice", "settings": settings},
         {"stage": "choice", "id": "more"},
     )
-    assert (reports[0].decision, reports[0].told) == ("done", {"choice": "b"})
+    assert (reports[0].decision, reports[0].outputs) == ("done", {"choice": "b"})
     assert reports[1].shows == {
         "title": "How do you want to continue?",
         "description": "",

@@ -133,7 +133,7 @@ def test_three_mails_an_hour_to_one_address(
 
 
 def test_so_many_mails_a_day_from_one_tenant(acme: Tenant, settings: Settings) -> None:
-    """To whomever they go."""
+    """To any recipient."""
     settings.MAILS_PER_DAY, program = 2, Program(mint("admin"))
     for name in ("one", "two", "three"):
         Person.objects.create(username=name, email=f"{name}@acme.test")

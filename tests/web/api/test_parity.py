@@ -26,7 +26,7 @@ PICTURES = {  # pages for display only, or about this browser
 }
 NEEDLESS = {"blueprints-look"}  # refreshes what the API computes on each request
 OPERATIONS = {
-    "overview": "get_statistics get_concerns get_me",
+    "overview": "get_statistics get_alerts get_me",
     "live": "list_events",
     "application-new": "list_recipes",
     "application-recipe": "list_recipes create_application_from_recipe",

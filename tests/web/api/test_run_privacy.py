@@ -66,7 +66,7 @@ def test_the_row_holds_no_answer_and_nothing_of_a_person(under_way: Seen) -> Non
     row = row_of(under_way)
     assert row.state["read"]["curious"]["values"] == {"request.ip": "127.0.0.1", "tenant.name": "acme"}
     assert row.state["read"]["curious"]["applied"] is False
-    assert set(row.state["told"]["confirm"]["again"]) == {"$sealed"}
+    assert set(row.state["outputs"]["confirm"]["again"]) == {"$sealed"}
     assert not [each for each in PRIVATE if each in json.dumps(row.state)]
 
 
@@ -99,7 +99,7 @@ def test_a_row_that_an_older_version_wrote_shows_no_more(under_way: Seen) -> Non
         "person.email": EMAIL,
         "no.such.word": SALARY,
     }
-    state["told"]["confirm"]["again"] = TYPED
+    state["outputs"]["confirm"]["again"] = TYPED
     state["before"] = [
         {"version": row.version_id, **{name: state[name] for name in ("decided", "times", "read")}}
     ]

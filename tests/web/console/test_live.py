@@ -159,8 +159,8 @@ def test_the_stream_sends_only_what_is_requested(live: LiveServer, acme: Tenant,
         publish("device.denied", actor="alice", application="tv", target="device 7")
         first, second = heard(received, 2)
     assert [first["application"], second["kind"]] == ["kiosk", "device.denied"]
-    assert [part[0] for part in second["told"]["parts"]] == ["alice", " denied ", "tv"]
-    assert second["told"]["about"] == ["device 7", "/console/devices/7/"]
+    assert [part[0] for part in second["sentence"]["parts"]] == ["alice", " denied ", "tv"]
+    assert second["sentence"]["about"] == ["device 7", "/console/devices/7/"]
 
 
 def test_it_goes_on_after_the_last_event(live: LiveServer, acme: Tenant) -> None:

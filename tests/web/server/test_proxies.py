@@ -102,7 +102,7 @@ async def test_a_trusted_proxy_is_believed() -> None:
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", "127.0.0.1", "11.0.0.1", "2001:db8:6::1", "::1"])
 @in_a_loop
-async def test_nobody_else_is(peer: str) -> None:
+async def test_no_other_address_is(peer: str) -> None:
     """B20: headers of other peers are dropped, even those of this machine unless it is listed."""
     found = {"client": peer, "scheme": "http", "host": "acme.test"}
     for switch in (False, True):
@@ -141,7 +141,7 @@ def test_a_private_peer_that_forwards_and_is_not_listed_is_logged_once(
 
 
 @in_a_loop
-async def test_what_a_client_writes_as_host_is_dropped_and_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_a_client_writes_as_host_is_dropped_and_reported(caplog: pytest.LogCaptureFixture) -> None:
     """B20: a client's X-Forwarded-Host is dropped and logged, unless it equals Host.
 
     Proxies that do not know the header pass it on.
@@ -169,7 +169,7 @@ async def test_what_a_client_writes_as_host_is_dropped_and_told(caplog: pytest.L
     ],
 )
 @in_a_loop
-async def test_a_forged_chain_moves_nobody(chain: str, client: str) -> None:
+async def test_a_forged_chain_changes_no_address(chain: str, client: str) -> None:
     """The client is the rightmost address that no trusted proxy has.
 
     Anyone can write the addresses to its left.

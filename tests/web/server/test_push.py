@@ -190,7 +190,7 @@ def test_a_device_hears_a_decision_without_a_token(live: LiveServer, decision: s
         assert heard(stream) == ("redeemed" if event == "approved" else "closed")
 
 
-def test_expiry_and_revocation_are_told(live: LiveServer, acme: Tenant) -> None:
+def test_expiry_and_revocation_are_announced(live: LiveServer, acme: Tenant) -> None:
     """D43: expiry and revocation of the code are sent too, and close the stream."""
     first, second = start(live), start(live)
     with (
@@ -277,7 +277,7 @@ def free(live: Any, started: dict[str, Any]) -> bool:
         return status == 200
 
 
-def test_whoever_comes_late_is_told_the_state(live: LiveServer) -> None:
+def test_a_late_listener_gets_the_state(live: LiveServer) -> None:
     """D43: a stream that opens after the decision starts with it.
 
     Nothing is lost between two connections.

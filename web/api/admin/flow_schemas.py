@@ -85,7 +85,7 @@ class DryRunStep(BaseModel):
     condition: dict[str, Any] | None
     shows: dict[str, Any] | None
     learned: list[str]
-    told: dict[str, Any]
+    outputs: dict[str, Any]
     effects: list[dict[str, Any]]
     message: str
 

@@ -99,13 +99,13 @@ def get_statistics(request: ApiRequest, over: Literal["hour", "day"] = "hour") -
 
 @operations.add(
     "GET",
-    "/concerns",
+    "/alerts",
     permission="overview.see",
-    name="get_concerns",
+    name="get_alerts",
     title="Get what needs attention",
     responses={200: AlertOverview},
 )
-def get_concerns(request: ApiRequest) -> HttpResponse:
+def get_alerts(request: ApiRequest) -> HttpResponse:
     """Return what needs attention, as shown on the console's overview."""
     found = find_alerts(lambda operation: may(request.auth, operation))
     return json_response(

@@ -69,7 +69,7 @@ def version(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
         else []
     )
     context: dict[str, Any] = {
-        "told": details,
+        "details": details,
         "earlier": earlier[0] if earlier else "",
         "changes": changes,
         "yaml": _yaml(revision),

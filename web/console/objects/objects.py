@@ -34,7 +34,7 @@ def detail(request: ConsoleRequest, name: str, key: str) -> HttpResponse:
     titled_values = replace_values(values, value_titles(resource))
     context: dict[str, Any] = {
         "resource": resource,
-        "told": values,
+        "details": values,
         "cells": [
             (column.title, _cell(column.kind, titled_values[column.name]))
             for column in resource.listing.columns

@@ -148,7 +148,7 @@ def test_the_matrix(program: Programs, role: str) -> None:
         assert may or response.json()["error"] == "not_allowed"
 
 
-def test_a_service_account_is_nobody(acme: Tenant, door: Callable[..., Door], program: Programs) -> None:
+def test_a_service_account_is_no_person(acme: Tenant, door: Callable[..., Door], program: Programs) -> None:
     """B18: an application that acts for itself cannot request these scopes, and its token grants no role."""
     application = Application.objects.get(name="kiosk")
     application.grants, application.scopes = ["client_credentials"], ["foyer:read", "acme:read"]

@@ -66,7 +66,7 @@ def test_what_wants_to_be_looked_at(program: Programs, acme: Tenant, other: Tena
     with tenant_scope(other):
         Person.objects.create(username="their-admin", role="admin")
     person = Person.objects.get(username="admin")
-    found = admin.get("concerns")
+    found = admin.get("alerts")
     assert found == {
         "unguarded": ["admin"],
         "drifted": 0,
@@ -79,7 +79,7 @@ def test_what_wants_to_be_looked_at(program: Programs, acme: Tenant, other: Tena
     admin("POST", "keys/rotate", {})
     admin("POST", "people/bob/recovery-mail")
     Delivery.objects.update(state=DeliveryState.FAILED, ended_at=person.created_at)
-    found = admin.get("concerns")
+    found = admin.get("alerts")
     assert (
         found["unguarded"],
         found["undelivered_mails"],
@@ -98,7 +98,7 @@ def test_what_wants_to_be_looked_at(program: Programs, acme: Tenant, other: Tena
 def test_to_each_what_they_may_see(program: Programs, acme: Tenant, role: str, sees: set[str]) -> None:
     """A value that the role may not see is null, as the page omits it; without a role nothing is returned."""
     acting = program(role)
-    assert {name for name, value in acting.get("concerns").items() if value is not None} == sees
+    assert {name for name, value in acting.get("alerts").items() if value is not None} == sees
     assert (acting.get("statistics")["waiting"] is None) == (role == "editor")
-    for path in ("concerns", "statistics"):
+    for path in ("alerts", "statistics"):
         assert program("nobody")("GET", path).status_code == 403

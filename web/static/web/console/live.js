@@ -91,14 +91,14 @@ if (feed) {
     found.title = day.format(new Date(at))
     return found
   }
-  const row = ({ at, told }) => {
+  const row = ({ at, sentence }) => {
     const found = document.createElement("li"),
       said = document.createElement("span")
-    if (told.tone) found.className = told.tone
+    if (sentence.tone) found.className = sentence.tone
     said.className = "said"
-    said.append(...told.parts.map(([text, url]) => element("bdi", text, url)))
+    said.append(...sentence.parts.map(([text, url]) => element("bdi", text, url)))
     found.append(moment(at), said)
-    if (told.about.length) found.append(Object.assign(element("span", ...told.about), { className: "of" }))
+    if (sentence.about.length) found.append(Object.assign(element("span", ...sentence.about), { className: "of" }))
     return found
   }
 

@@ -1,4 +1,4 @@
-"""The reference of condition variables: ``python -m tests.house.words`` writes docs/conditions.md."""
+"""The reference of condition variables: ``python -m tests.house.condition_reference`` writes it."""
 
 import os
 

@@ -3,11 +3,11 @@
 import pytest
 
 from flows.conditions.expressions import compile_condition, condition_variables
-from tests.house.words import EARLIER, EXAMPLES, PAGE, page
+from tests.house.condition_reference import EARLIER, EXAMPLES, PAGE, page
 
 
 def test_the_page_is_current() -> None:
-    """docs/conditions.md matches the variables; ``python -m tests.house.words`` writes it again."""
+    """docs/conditions.md matches the variables; tests.house.condition_reference writes it again."""
     assert PAGE.read_text() == page()
 
 
