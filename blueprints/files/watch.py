@@ -46,7 +46,8 @@ class WatchedBlueprint:
     @property
     def is_pending(self) -> bool:
         """Whether the blueprint has not been tried in its current form."""
-        return self.last_result is None or self.last_result.edition != self.digest
+        known = self.last_result.edition if self.last_result else None
+        return known != self.digest
 
 
 def apply_changed() -> list[str]:

@@ -528,16 +528,16 @@ def test_what_could_be_guessed_is_not_judged(nothing_written: None, user_code: s
     A stage at which nothing can be guessed is still judged.
     """
     for password in ("alice-password-1", "wrong"):
-        reports = dry_run({"identification": NAME, "password": {"password": password}}, judges=False)
+        reports = dry_run({"identification": NAME, "password": {"password": password}}, verify_answers=False)
         assert outcome(reports) == ("password", "asks")
         assert reports[-1].message.startswith("Tests don't check this answer")
     proved = {"identification": NAME, "password": "passes"}
     for code in (user_code, "BCDF-GHJK"):
-        assert outcome(dry_run({**proved, "device_code": {"user_code": code}}, judges=False)) == (
+        assert outcome(dry_run({**proved, "device_code": {"user_code": code}}, verify_answers=False)) == (
             "device_code",
             "asks",
         )
-    assert outcome(dry_run({"choice": {"choice": "no"}}, "choice", "deny", judges=False)) == (
+    assert outcome(dry_run({"choice": {"choice": "no"}}, "choice", "deny", verify_answers=False)) == (
         "deny",
         "denied",
     )
@@ -548,7 +548,7 @@ def test_a_step_without_an_answer_passes_where_one_says_so(nothing_written: None
 
     A step that decides by itself does so, and only what was taken for granted is marked.
     """
-    reports = dry_run({}, person=SIMULATED, stops=())
+    reports = dry_run({}, person=SIMULATED, pause_at=())
     assert [(report.step, report.decision) for report in reports] == [
         *((step, "done") for step in SHIPPED[:-1]),
         ("finish", "ends"),
@@ -559,8 +559,8 @@ def test_a_step_without_an_answer_passes_where_one_says_so(nothing_written: None
         "device_code",
         "consent",
     ]
-    assert outcome(dry_run({}, person=SIMULATED, stops=("password",))) == ("password", "asks")
-    refused = dry_run({}, *SHIPPED[:2], {"stage": "recovery_code"}, person=SIMULATED, stops=())
+    assert outcome(dry_run({}, person=SIMULATED, pause_at=("password",))) == ("password", "asks")
+    refused = dry_run({}, *SHIPPED[:2], {"stage": "recovery_code"}, person=SIMULATED, pause_at=())
     assert outcome(refused) == ("recovery_code", "denied")
 
 
@@ -593,11 +593,12 @@ def test_no_one_is_named_without_the_right_to_view_people(nothing_written: None)
     It holds for the person of the dry run and for a name that is typed.
     """
     with pytest.raises(PersonNotFound):
-        dry_run({}, person="alice", names=False)
+        dry_run({}, person="alice", may_view_people=False)
     for name in ("alice", "nobody"):
-        reports = dry_run({"identification": {"name": name}}, person=SIMULATED, names=False)
+        reports = dry_run({"identification": {"name": name}}, person=SIMULATED, may_view_people=False)
         assert outcome(reports) == ("identification", "asks")
         assert reports[-1].message.startswith("Your role can't view people")
     assert (
-        outcome(dry_run({**CLAIM, "password": "passes"}, person=SIMULATED, names=False))[0] == "device_code"
+        outcome(dry_run({**CLAIM, "password": "passes"}, person=SIMULATED, may_view_people=False))[0]
+        == "device_code"
     )

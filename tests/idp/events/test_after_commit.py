@@ -72,7 +72,7 @@ def test_a_device_that_is_rolled_back_is_not_announced(
         raise Halted
     assert announced() == once()
     with monkeypatch.context() as patched:
-        patched.setattr(service, "Started", halt)
+        patched.setattr(service, "DeviceAuthorization", halt)
         with pytest.raises(Halted):
             door().start()
     assert announced() == once("device.started")  # it was committed, though the response was lost

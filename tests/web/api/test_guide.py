@@ -52,7 +52,7 @@ def test_its_answers_are_described() -> None:
     described = json.loads(json.dumps(document()))["components"]["schemas"]
     closed = {name: schema | {"additionalProperties": False} for name, schema in described.items()}
     for head, body in shown:
-        name = {"201": "Begun", "200": "Challenge", "400": "Problem"}[head.split()[1]]
+        name = {"201": "StartedRun", "200": "Challenge", "400": "ApiError"}[head.split()[1]]
         validator = Draft202012Validator(
             {"components": {"schemas": closed}, "$ref": f"#/components/schemas/{name}"}
         )

@@ -100,13 +100,17 @@ def test_no_answer_has_a_place_for_a_secret() -> None:
         if secretive.search(each[1]) and not each[1].endswith(("_lifetime", "_until"))
     }
     returned_once = {
-        ("Begun", "secret"): {"start_run"},
-        ("NewSecret", "client_secret"): {"rotate_client_secret"},
+        ("StartedRun", "secret"): {"start_run"},
+        ("NewClientSecret", "client_secret"): {"rotate_client_secret"},
     }
     returned_once |= {
-        ("WayIn", "recovery_url"): {"create_recovery_link", "create_tenant", "create_tenant_recovery_link"}
+        ("CreatedRecoveryLink", "recovery_url"): {
+            "create_recovery_link",
+            "create_tenant",
+            "create_tenant_recovery_link",
+        }
     }
-    returned_once |= {("MadeApplication", "client_secret"): {"create_application_from_recipe"}}
+    returned_once |= {("CreatedApplicationSetup", "client_secret"): {"create_application_from_recipe"}}
     assert {each for each in found if each[0] in answered()} == set(returned_once)
     for schema, property_name in found - set(returned_once):
         assert described()["components"]["schemas"][schema]["properties"][property_name]["writeOnly"] is True

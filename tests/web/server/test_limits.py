@@ -295,7 +295,7 @@ def test_the_queue_is_bounded_and_health_has_no_queue(
             assert go.wait(60)
         return answer(self, scope, body)
 
-    monkeypatch.setattr(PooledHandler, "_answer", held)
+    monkeypatch.setattr(PooledHandler, "_respond", held)
     monkeypatch.setattr(handler, "MAX_WAITING", 4)
     url, host = f"http://127.0.0.1:{live.port}", {"Host": f"acme.test:{live.port}"}
     with ExitStack() as stay:

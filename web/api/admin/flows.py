@@ -116,7 +116,11 @@ def publish_flow(request: ApiRequest, name: str, body: schemas.PublishRequest) -
     draft = _draft(name)
     check_preconditions(request, _draft_etag(draft))
     person = request.auth
-    more: dict[str, Any] = {"note": body.note, "revision": draft.revision, "names": may(person, "people.see")}
+    more: dict[str, Any] = {
+        "note": body.note,
+        "revision": draft.revision,
+        "may_view_people": may(person, "people.see"),
+    }
     published = drafts.publish_draft(name, by=person.username, **more)
     return json_response({"version": published.version.number, "changed": published.changed})
 
@@ -327,7 +331,11 @@ router = operations.router
 def _dry_run(request: ApiRequest, revision: FlowRevision, body: schemas.DryRunRequest) -> list[StepReport]:
     if isinstance(body.person, str) and body.person:
         require(request.auth, "people.see")  # the result shows which attributes of the person conditions read
-    data: dict[str, Any] = {"parts": revision.parts, "person": body.person or None, "request": body.request}
+    data: dict[str, Any] = {
+        "sub_flows": revision.parts,
+        "person": body.person or None,
+        "request": body.request,
+    }
     names = may(request.auth, "people.see")
     return simulate(revision.document, body.answers, **data, verify_answers=False, may_view_people=names)
 

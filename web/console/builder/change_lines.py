@@ -27,13 +27,13 @@ class ChangeLine:
 
 def group_by_step(changes: Iterable[Change]) -> list[tuple[str, list[ChangeLine]]]:
     """Return the changes by step, in their order; a step that was moved and changed has one group."""
-    lines = [(each.step, line) for each in changes for line in lines(each)]
+    lines = [(each.step, line) for each in changes for line in change_lines(each)]
     return [
         (step, [line for _step, line in found]) for step, found in groupby(lines, key=lambda each: each[0])
     ]
 
 
-def lines(change: Change) -> list[ChangeLine]:
+def change_lines(change: Change) -> list[ChangeLine]:
     """Return the lines of a change; tests are only named, because their content is long."""
     if change.step or change.key != "tests":
         return [
@@ -45,18 +45,20 @@ def lines(change: Change) -> list[ChangeLine]:
             )
         ]
     old, new = ({each["name"]: each for each in tests or ()} for tests in (change.old, change.new))
-    removed = [ChangeLine("removed", "", test(name), None) for name in old if name not in new]
+    removed = [ChangeLine("removed", "", _test_name(name), None) for name in old if name not in new]
     changed = [
-        ChangeLine("changed", test(name), "", "") for name in old if name in new and old[name] != new[name]
+        ChangeLine("changed", _test_name(name), "", "")
+        for name in old
+        if name in new and old[name] != new[name]
     ]
     return [
         *removed,
         *changed,
-        *(ChangeLine("added", "", None, test(name)) for name in new if name not in old),
+        *(ChangeLine("added", "", None, _test_name(name)) for name in new if name not in old),
     ]
 
 
-def test(name: str) -> str:
+def _test_name(name: str) -> str:
     return _("Test “%(name)s”") % {"name": name}
 
 
