@@ -81,7 +81,7 @@ class ChildProcess:
                 stderr=subprocess.STDOUT if self.log_file else None,
                 start_new_session=True,
                 # fork is safe: this process has no other threads yet
-                preexec_fn=partial(_end_with_parent, self.stop_with),
+                preexec_fn=partial(_end_with_parent, self.stop_with),  # noqa: PLW1509
                 **_user_arguments(self.user),
             )
         if self.process.stdin:

@@ -133,7 +133,6 @@ def _notify(kind: str, wake_up: WakeUp | None = None, **members: Any) -> None:
     The scope may be a different one by then, and the log line names tenant and request. So it is written in
     the context of this call. A failure of either does not affect what is already committed.
     """
-
     context = copy_context()
 
     def log_and_wake() -> None:

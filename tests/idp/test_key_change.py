@@ -57,7 +57,7 @@ def begin(nodes: Nodes, browser: Door) -> tuple[Started, Seen]:
     nodes.next()
     seen = browser.page()
     for answer in ({"name": "alice"}, {"password": "alice-password-1"}, {"user_code": started.user_code}):
-        if seen.step in ("consent",) or (seen.step == "device_code" and "user_code" not in answer):
+        if seen.step == "consent" or (seen.step == "device_code" and "user_code" not in answer):
             continue
         nodes.next()
         seen = seen.submit(**answer)

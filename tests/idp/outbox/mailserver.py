@@ -46,13 +46,13 @@ class _Inbox:
         self.mails: list[Arrived] = []
         self.answers: dict[str, str | Callable[[str], str]] = {}
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
         if reply := self.answers.get("RCPT"):
             return str(reply)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         arrived = Arrived(envelope.mail_from, envelope.rcpt_tos, envelope.content)
         if reply := self.answers.get("DATA"):
             return reply if isinstance(reply, str) else reply(arrived.part())

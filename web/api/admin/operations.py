@@ -36,7 +36,7 @@ class AccessToken(AuthBase):
 
     openapi_type = "http"
     openapi_scheme = "bearer"
-    openapi_bearerFormat = "JWT"
+    openapi_bearerFormat = "JWT"  # noqa: N815
     openapi_description = (
         "An access token of this tenant, of a person who has a role, with the scope `foyer:read` or, "
         "for changes, `foyer:write`. It can never do more than the role of its person allows at this moment."

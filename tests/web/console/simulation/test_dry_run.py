@@ -39,10 +39,8 @@ def drawn(*steps: Any, **more: Any) -> None:
 
 def tried(acme: Tenant, as_role: str = "admin", /, **said: Any) -> str:
     """Return the page of a dry run with its white space collapsed."""
-    page = " ".join(
-        text(entered("acme.test", acme, as_role), f"{HERE}?{urlencode(said, doseq=True)}").split()
-    )
-    return page
+    page = text(entered("acme.test", acme, as_role), f"{HERE}?{urlencode(said, doseq=True)}")
+    return " ".join(page.split())
 
 
 def step(page: str, name: str) -> str:
