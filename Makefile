@@ -73,8 +73,8 @@ clean:  ## remove everything that is generated, except data/
 .venv/bin/uv: dev
 
 dev:  ## only install the dependencies, into .venv
-	@$(PYTHON) -c 'import manage; manage.create()'
-	@$(VENV) -c 'import manage; manage.provide("requirements.lock", "requirements-dev.lock")'
+	@$(PYTHON) -c 'import manage; manage.create_venv()'
+	@$(VENV) -c 'import manage; manage.install_locks("requirements.lock", "requirements-dev.lock")'
 
 # One file for every Python and platform, with hashes and without a host, so that it installs from any index. Extras are not
 # stripped: for pip up to 23, "coverage" does not pin the "coverage[toml]" that another package requires.
