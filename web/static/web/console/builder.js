@@ -143,7 +143,11 @@ function undoOrRedo(step) {
     () => {
       const target = documents[at + step]
       if (!target || builder().dataset.moved !== undefined) return null
-      return { do: "replace", document: JSON.parse(target.base), said: `${words}: ${documents[step < 0 ? at : at + 1].notice}`.slice(0, 300) }
+      return {
+        do: "replace",
+        document: JSON.parse(target.base),
+        said: `${words}: ${documents[step < 0 ? at : at + 1].notice}`.slice(0, 300),
+      }
     },
     [],
     () => (at += step),
@@ -222,7 +226,9 @@ function filter(words) {
   clearTimeout(counting)
   counting = setTimeout(
     () =>
-      announce(found.length === 0 ? none.textContent : found.length === 1 ? none.dataset.one : none.dataset.many.replace("{n}", found.length)),
+      announce(
+        found.length === 0 ? none.textContent : found.length === 1 ? none.dataset.one : none.dataset.many.replace("{n}", found.length),
+      ),
     500,
   )
 }
