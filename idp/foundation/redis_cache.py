@@ -23,7 +23,7 @@ SOCKETS = {
 }
 
 
-class Client(Redis):
+class RedisClient(Redis):
     """A Redis client that sends nothing while the breaker is open.
 
     Pipelines (``set_many``) bypass this and are not used.
@@ -45,7 +45,7 @@ class Cache(RedisCache[Any]):
         options = {
             **params.get("OPTIONS", {}),
             "IGNORE_EXCEPTIONS": True,
-            "REDIS_CLIENT_CLASS": f"{__name__}.Client",
+            "REDIS_CLIENT_CLASS": f"{__name__}.RedisClient",
             "CONNECTION_POOL_KWARGS": SOCKETS,
         }
         super().__init__(server, {**params, "OPTIONS": options})

@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 from django.conf import settings
@@ -94,7 +95,7 @@ def _apply_shipped_blueprints() -> None:
         return
     shipped = sorted((Path(settings.BASE_DIR) / "blueprints" / "default").glob("*.yaml"))
     files = [file for file in shipped if settings.DEMO or "demo" not in file.name]
-    call_command("blueprint", "apply", *map(str, files), stdout=_Quiet())
+    call_command("blueprint", "apply", *map(str, files), stdout=StringIO())
 
 
 def _create_first_administrator(tell: Notify) -> None:
@@ -147,8 +148,3 @@ def new_readable_password() -> str:
     return "-".join(
         "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4)) for _ in range(4)
     )
-
-
-class _Quiet:
-    def write(self, text: str) -> None:
-        """Discard the text."""

@@ -5,7 +5,7 @@ import io
 import re
 import tokenize
 
-from tests.house.source import ROOT, tracked
+from tests.house.source import ROOT, modules, tracked
 
 # docs/glossary.md says what to use instead. A word that also has an ordinary meaning is refused only where
 # that meaning cannot occur.
@@ -74,3 +74,16 @@ def test_pages_and_guides_use_no_retired_word() -> None:
         for line in path.read_text().splitlines()
         if IN_PROSE.search(_without_quotes(line))
     ] == []
+
+
+def test_no_class_name_has_two_meanings() -> None:
+    """A name belongs to one class, except for what Django and pydantic look up by name inside a class."""
+    found: dict[str, list[str]] = {}
+    for module in modules():
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(module.name)
+    # A stage has the name of its kind, which is also what it returns or asks for. A run is a row, and the
+    # stage's view of it.
+    allowed = {"Command", "Deny", "DenyDevice", "DeviceCode", "Run"}
+    assert {name: files for name, files in found.items() if len(files) > 1 and name not in allowed} == {}

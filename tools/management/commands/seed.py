@@ -1,6 +1,7 @@
 """``manage.py seed``: creates a tenant full of simulated data, for trying Foyer at scale."""
 
 import logging
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
@@ -73,7 +74,9 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from None
         shipped = settings.BASE_DIR / "blueprints" / "default" / "10-tenant.yaml"
         variables = [f"tenant={name}"]
-        call_command("blueprint", "apply", str(shipped), name=f"seed-{name}", var=variables, stdout=_Quiet())
+        call_command(
+            "blueprint", "apply", str(shipped), name=f"seed-{name}", var=variables, stdout=StringIO()
+        )
         with tenant_scope(Tenant(name=name)):
             return change_tenant(by=SEED_ACTOR, title=name.capitalize(), domains=[domain], approved=True)
 
@@ -90,8 +93,3 @@ class Command(BaseCommand):
             f"At {issuer.removeprefix('https://')}, {', '.join(staff)} have the password {password} (shown "
             "only now)"
         )
-
-
-class _Quiet:
-    def write(self, text: str) -> None:
-        """Discard the text."""
