@@ -57,7 +57,7 @@ class DeviceHistory(BaseModel):
 
 @operations.add(
     "GET",
-    "/{any:key}/story",
+    "/{any:key}/history",
     permission="devices.see",
     name="get_device_history",
     title="Get the history of a device",

@@ -27,7 +27,7 @@ def test_the_timeline(
     helpdesk, device = program("helpdesk"), door(address="203.0.113.7", agent="<b>Acme</b> TV/2.1")
     started = device.start(scope="openid profile offline_access")
     (row,) = helpdesk.get("devices/")["rows"]
-    waiting = helpdesk.get(f"devices/{row['key']}/story")
+    waiting = helpdesk.get(f"devices/{row['key']}/history")
     assert (waiting["key"], waiting["state"], waiting["can_end"], waiting["tokens_until"]) == (
         row["key"],
         "pending",
@@ -45,7 +45,7 @@ def test_the_timeline(
     refresh(device, tokens["refresh_token"])
     clock.shift(60)
     assert helpdesk("POST", f"devices/{row['key']}/end").json() == {"changed": True}
-    found = helpdesk.get(f"devices/{row['key']}/story")
+    found = helpdesk.get(f"devices/{row['key']}/history")
     assert [each["what"] for each in found["moments"]] == [
         "started",
         "code_entered",
@@ -91,7 +91,7 @@ def test_what_only_the_events_know(program: Programs, acme: Tenant, door: Callab
     door().start()
     key = DeviceCode.objects.get().pk
     DeviceCode.objects.all().delete()
-    found = program("auditor").get(f"devices/{key}/story")
+    found = program("auditor").get(f"devices/{key}/history")
     assert (found["state"], found["application"], [each["what"] for each in found["moments"]]) == (
         "",
         "tv",
@@ -100,11 +100,11 @@ def test_what_only_the_events_know(program: Programs, acme: Tenant, door: Callab
     assert (found["expires_at"], found["can_end"]) == (None, False)
 
 
-@pytest.mark.parametrize("key", ["0", "-1", "1e3", "x", "٣", "9" * 18, "9" * 5000, "1%00", "1/story"])
+@pytest.mark.parametrize("key", ["0", "-1", "1e3", "x", "٣", "9" * 18, "9" * 5000, "1%00", "1/history"])
 def test_what_is_no_device(program: Programs, acme: Tenant, key: str) -> None:
     """An address that names no device is a 404."""
     helpdesk = program("helpdesk")
-    assert helpdesk("GET", f"devices/{key}/story").status_code == 404
+    assert helpdesk("GET", f"devices/{key}/history").status_code == 404
     assert helpdesk("POST", f"devices/{key}/end").status_code == 404
 
 
@@ -120,13 +120,13 @@ def test_roles(
     key = DeviceCode.objects.get().pk
     foreign = program("helpdesk", host="other.test")
     assert (
-        foreign("GET", f"devices/{key}/story").status_code,
+        foreign("GET", f"devices/{key}/history").status_code,
         foreign("POST", f"devices/{key}/end").status_code,
     ) == (404, 404)
     assert DeviceCode.objects.get().state == "pending"
     acting = program(role)
     assert (
-        acting("GET", f"devices/{key}/story").status_code,
+        acting("GET", f"devices/{key}/history").status_code,
         acting("POST", f"devices/{key}/end").status_code,
     ) == (sees, ends)
     assert DeviceCode.objects.get().state == ("denied" if ends == 200 else "pending")
