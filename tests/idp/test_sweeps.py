@@ -152,7 +152,7 @@ from idp.runtime import files
 files.prepare()
 call_command("migrate", verbosity=0)
 from idp.celery import app
-from idp.runtime.embedded import background
+from idp.runtime.embedded import run_background
 from idp.ratelimit.models import Attempt
 from idp.tenancy.models import Tenant
 from celery.schedules import schedule
@@ -161,7 +161,7 @@ for name in ("acme", "other"):
     Attempt.unscoped.create(tenant=tenant, bucket="old", slot=0, at=timezone.now(), expires_at=timezone.now())
     Attempt.unscoped.create(tenant=tenant, bucket="new", slot=0, at=timezone.now(), expires_at=timezone.now() + timedelta(1))
 app.conf.beat_schedule = {"sweep": {"task": "idp.ratelimit.tasks.sweep_attempts", "schedule": schedule(0.2)}}
-with background(app):
+with run_background(app):
     end = time.monotonic() + 30
     while Attempt.unscoped.count() > 2 and time.monotonic() < end:
         time.sleep(0.05)
