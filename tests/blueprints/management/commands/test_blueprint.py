@@ -17,7 +17,7 @@ MANY = (
     "vars: [{tenant: acme}, {tenant: other}]\n---\ntenant: !vars tenant\n---\nscope: a\ntitle: !vars title\n"
 )
 GROUP = "tenant: acme\n---\ngroup: visitors\n"
-AUTHENTIK = Path(__file__).parent / "convert" / "authentik" / "tv.yaml"
+AUTHENTIK = Path(__file__).parents[2] / "convert" / "authentik" / "tv.yaml"
 
 
 def ran(*words: object) -> tuple[int, str]:
