@@ -58,7 +58,7 @@ class AuthentikTags:
     _items: list[tuple[Any, Any]] = field(default_factory=list)
 
     def resolve(self, node: Node) -> Any:
-        """Return the value of a node: plain data, Ref, Ours or Unknown.
+        """Return the value of a node: plain data, Ref, FoyerTag or UnknownValue.
 
         Raise BadYaml if the file becomes too large with its tags resolved.
         """

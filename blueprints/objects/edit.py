@@ -111,7 +111,7 @@ def save(
     None for either. ``rights`` are the additional operations that the author may perform
     (idp/accounts/roles.py).
 
-    Raise InvalidObject with every error, ObjectNotFound or Moved. In these cases nothing was written.
+    Raise InvalidObject with every error, ObjectNotFound or EditConflict. In these cases nothing was written.
     """
     located = _submitted_document(kind, validate(kind, document, rights=rights), rights)
     for _ in range(_MAX_ATTEMPTS):
@@ -134,7 +134,7 @@ def save(
 def delete(kind: str, name: str, *, by: str, expect: str | None = None) -> None:
     """Delete an object that no other object refers to.
 
-    Raise ObjectNotFound, Moved if the object is not the one that the author saw, or Refused.
+    Raise ObjectNotFound, EditConflict if the object is not the one that the author saw, or InvalidObject.
     """
     name = KINDS[kind].normalize_name(name)
     for _ in range(_MAX_ATTEMPTS):

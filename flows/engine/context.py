@@ -127,7 +127,7 @@ def make_end(kind: str, title: str = "", message: str = "", **more: str) -> dict
 def record_outcome(context: RunContext, step: Step, outcome: Outcome) -> None:
     """Apply effects, learn facts and save the state in one transaction; report results after the commit.
 
-    Raise EffectConflict, Overtaken or BrokenFlow; the context's state is then as it was before.
+    Raise EffectConflict, RunConflict or BrokenFlow; the context's state is then as it was before.
     """
     before = State.load(context.state.dump())
     results: list[Any] = []

@@ -31,8 +31,8 @@ def check_preconditions(request: HttpRequest, etag: str | None, *, required: boo
     """Check the preconditions and return the ETag that the caller expects, None for any.
 
     ``etag``: that of the current object, None if there is none. ``required``: the caller must state which one
-    it has read. Raise PreconditionFailed if a precondition does not match, and Wanted if one is required, the
-    object exists and the caller states none.
+    it has read. Raise PreconditionFailed if a precondition does not match, and PreconditionRequired if one is
+    required, the object exists and the caller states none.
     """
     expected, absent = (
         _parse_tags(request, "If-Match", weak=False),
