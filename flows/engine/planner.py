@@ -110,7 +110,7 @@ def _stage_of(node: LayoutNode) -> Stage:
     kind = stages().get(str(node.definition.stage))
     if kind is None:
         raise BrokenFlow(f"Step {node.id} is of the stage {node.definition.stage}, which is not installed.")
-    # # classes are hashable
+    # classes are hashable
     return _built(kind, json.dumps(node.definition.settings))  # type: ignore[arg-type]
 
 

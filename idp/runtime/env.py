@@ -110,13 +110,13 @@ class Environment(BaseSettings):
     trusted_proxies: Networks = ()
     forwarded_host: bool = False
     demo: bool | None = None
-    secret_key: Annotated[str, AfterValidator(_secret_key)] = ""
-    secret_key_fallbacks: Annotated[Items, AfterValidator(_fallbacks)] = ()
+    secret_key: Annotated[str, AfterValidator(_secret_key), Field(repr=False)] = ""
+    secret_key_fallbacks: Annotated[Items, AfterValidator(_fallbacks), Field(repr=False)] = ()
     admin_password: SecretStr = SecretStr("")  # white space may belong to it
-    database_url: Annotated[str, AfterValidator(services.check_database_url)] = ""
-    redis_url: Annotated[str, AfterValidator(services.check_redis_url)] = ""
+    database_url: Annotated[str, AfterValidator(services.check_database_url), Field(repr=False)] = ""
+    redis_url: Annotated[str, AfterValidator(services.check_redis_url), Field(repr=False)] = ""
     redis_prefix: Annotated[str, AfterValidator(_prefix)] = ""
-    smtp_url: Annotated[str, AfterValidator(services.check_smtp_url)] = ""
+    smtp_url: Annotated[str, AfterValidator(services.check_smtp_url), Field(repr=False)] = ""
     mail_from: Annotated[str, AfterValidator(_mailbox)] = "foyer@localhost"
     mails_per_day: Count = 1000
     geoip: str = ""

@@ -65,7 +65,7 @@ def database(given: str, folder: Path) -> dict[str, Any]:
     """Return the database as an entry of Django's DATABASES; without a URL, SQLite in ``folder``.
 
     SQLite uses WAL with immediate transactions: a deferred one that turns into a writer fails with
-    "database is locked" whatever the timeout, an immediate one waits its turn.
+    "database is locked" however long the timeout is, an immediate one waits its turn.
     """
     if file := sqlite_file(given, folder):
         return {

@@ -1,4 +1,4 @@
-"""Does whatever its settings say, so that a test can bring the engine into any situation."""
+"""Does what its settings say, so that a test can bring the engine into any situation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Lose(Effect):
     final: bool = False
 
     def apply(self) -> None:
-        raise EffectConflict("Somebody else was first.", final=self.final)
+        raise EffectConflict("Another request was first.", final=self.final)
 
 
 def _crash() -> Outcome:

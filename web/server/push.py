@@ -327,7 +327,7 @@ def _route(path: str) -> str:
 
 
 async def _abort(scope: Any, send: Any, *, started: bool) -> None:
-    """Make the client try again later, in whatever way the connection still allows.
+    """Make the client try again later, as well as the connection still allows.
 
     A client that already listens reconnects when its stream ends.
     """

@@ -509,7 +509,7 @@ values = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(said=st.dictionaries(st.from_regex(r"\A[a-z]{1,8}\Z"), values, min_size=1, max_size=4), comment=texts)
-def test_whatever_is_written_reads_back(said: dict[str, object], comment: str) -> None:
+def test_what_is_written_reads_back(said: dict[str, object], comment: str) -> None:
     """The writer quotes any text, in any place, so that it reads back as it was, below any comment."""
     read = parse(write([Block(dict(said), [comment])]).encode())
     plain = [_plain(node) for node in read]

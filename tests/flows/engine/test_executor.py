@@ -476,7 +476,7 @@ def test_an_effect_that_was_lost_rolls_the_whole_step_back(
     draw(probing(submit="lose"))
     seen = door().page().submit(answer="x")
     assert seen.step == "probe"
-    assert "Somebody else was first." in seen.text
+    assert "Another request was first." in seen.text
     assert (events("probe.marked"), row_of(seen).state["decided"]) == (0, {})
 
 
@@ -492,7 +492,7 @@ def test_an_effect_that_was_lost_for_good_ends_the_run(
         "denied",
         0,
     )
-    assert "Somebody else was first." in seen.text
+    assert "Another request was first." in seen.text
 
 
 def test_a_crash_gives_no_attempt_back_and_leaves_the_run_where_it_was(
