@@ -246,7 +246,7 @@ def tenants(db: None, write_blueprint: Callable[..., Path]) -> dict[str, Tenant]
             with tenant_scope(tenant):
                 keys.current_key()
         _kept_rows.update(_all_rows())
-    return {tenant.name: tenant for tenant in Tenant.objects.filter(name__in=looks)}
+    return {tenant.name: tenant for tenant in Tenant.objects.filter(name__in=looks).order_by("name")}
 
 
 _kept_rows: dict[type[Model], tuple[list[str], list[Any]]] = {}

@@ -157,9 +157,8 @@ def test_nothing_odd_stops_the_watching(tenants: dict[str, Tenant], folder: Path
     applied = ["10-first", "40-last"] if odd != "an empty file" else ["10-first", "30-with", "40-last"]
     assert apply_changed() == applied
     assert (apply_changed(), apply_changed()) == ([], [])
-    failed = Result.objects.filter(by="blueprint folder", succeeded=False).values_list(
-        "blueprint", "messages"
-    )
+    failures = Result.objects.filter(by="blueprint folder", succeeded=False).order_by("pk")
+    failed = failures.values_list("blueprint", "messages")
     assert [name for name, _ in failed] == (["20-odd", "30-with"] if len(applied) == 2 else ["20-odd"])
     assert all(len(messages) == 1 and "see the log" not in messages[0] for _, messages in failed)
     assert "held-back" not in scopes(tenants["acme"]) or odd == "an empty file"
