@@ -28,8 +28,8 @@ from flows.conditions import expressions  # noqa: E402
 from flows.documents.document import Circumstances, FlowDocument, SimulatedUser  # noqa: E402
 from flows.documents.layout import lay_out  # noqa: E402
 from flows.documents.lint import lint  # noqa: E402
-from flows.engine import planner  # noqa: E402  after django.setup()
-from flows.engine.planner import layout_of, next_step  # noqa: E402
+from flows.documents.published import content_digest, layout_of  # noqa: E402
+from flows.engine.planner import next_step  # noqa: E402  after django.setup()
 from flows.facts import build_session_facts  # noqa: E402
 from flows.models import Version  # noqa: E402
 from flows.run import State  # noqa: E402
@@ -70,7 +70,8 @@ def cached_decision(size: int) -> Callable[[], None]:
 
     It finds the layout and decides up to the last step.
     """
-    version, facts = Version(document=build_flow(size).as_json(), parts={}), session_facts()
+    document, facts = build_flow(size).as_json(), session_facts()
+    version = Version(document=document, parts={}, digest=content_digest(document, {}))
 
     def decide() -> None:
         state = State(facts=facts, seeds=sorted(facts))
@@ -84,7 +85,7 @@ def cached_decision(size: int) -> Callable[[], None]:
 
 def compile_flow() -> None:
     """Lay out a version of 20 steps and compile every condition, as its first run does once."""
-    for cached in (expressions.compile_condition, expressions._environment, planner._layout, planner._built):
+    for cached in (expressions.compile_condition, expressions._environment):
         cached.cache_clear()
     layout = lay_out(build_flow(20), {})
     assert [box.condition for box in layout.nodes]

@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 from pydantic import ValidationError
 
 from flows.documents.lint import Finding, lint
-from flows.engine.planner import document_of, sub_flows_of
+from flows.documents.published import document_of, sub_flows_of
 from flows.models import Flow, Version
 from flows.registry import BrokenStage, stages
 

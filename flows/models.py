@@ -28,12 +28,16 @@ class Flow(TenantModel):
 
 
 class Version(TenantModel):
-    """One published, immutable version of a flow: its document, and its sub-flows at that time."""
+    """One published, immutable version of a flow: its document, and its sub-flows at that time.
+
+    ``digest``: of both (flows/documents/published.py); "" where an older release wrote the row.
+    """
 
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     document = models.JSONField()
     parts = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64, db_default="", default="")
     note = models.CharField(max_length=300, blank=True)
     author = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

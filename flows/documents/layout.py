@@ -13,7 +13,10 @@ from pydantic import ValidationError
 
 from flows.conditions.expressions import Condition, compile_condition
 from flows.documents.document import FlowDocument, StepDocument
+from flows.facts import BrokenFlow
 from flows.registry import stages
+from flows.stage import Stage
+from flows.validation_messages import describe_error
 from idp.foundation.condition_variables import EMPTY_VALUES, VariableType
 from idp.foundation.errors import Invalid
 
@@ -43,6 +46,21 @@ class LayoutNode:
     step_variables: frozenset[tuple[str, VariableType]] = frozenset()
     path: tuple[str | int, ...] = ()
     flow: str = ""
+
+    @cached_property
+    def stage(self) -> Stage:
+        """Its stage with its settings, shared by all runs, so it holds no other state; raises BrokenFlow."""
+        kind = stages().get(str(self.definition.stage))
+        if kind is None:
+            raise BrokenFlow(
+                f"Step {self.id} is of the stage {self.definition.stage}, which is not installed."
+            )
+        try:
+            return kind(kind.Settings.model_validate(kind.upgrade(self.definition.settings)))
+        except ValidationError as error:
+            raise BrokenFlow(
+                f"The settings of a step of the stage {kind.kind} are no longer valid: {_first_error(error)}"
+            ) from error
 
     @cached_property
     def condition(self) -> Condition | None:
@@ -76,6 +94,13 @@ class Layout:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_id", {node.id: node for node in self.nodes})
+
+    def step(self, identifier: str) -> LayoutNode:
+        """Return the step with this ID; raise BrokenFlow."""
+        node = self.by_id.get(identifier)
+        if node is None or node.definition.stage is None:
+            raise BrokenFlow(f"The flow has no step {identifier}.")
+        return node
 
     def refusal_handler(self, identifier: str) -> str | None:
         """Return the ID of the node that catches a refusal of this one, None where it ends the run.
@@ -147,3 +172,8 @@ def _outputs(step: StepDocument) -> Iterator[tuple[str, VariableType]]:
         return  # lint reports invalid settings
     for name, type_ in words.items():
         yield f"{head}.{name}", type_
+
+
+def _first_error(error: ValidationError) -> str:
+    found: Any = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {describe_error(found, noun='setting')}"

@@ -10,6 +10,7 @@ from django.db.models import F, Max
 from flows.documents.designations import SUB_FLOW
 from flows.documents.document import FlowDocument
 from flows.documents.lint import Finding, lint
+from flows.documents.published import content_digest
 from flows.documents.versions import (
     InvalidFlow,
     find_cycle,
@@ -89,7 +90,14 @@ def store(prepared: PreparedFlow, *, by: str, note: str = "") -> PublishResult:
     flow = flow or _create_flow(document)
     number = (flow.versions.aggregate(last=Max("number"))["last"] or 0) + 1
     version = Version.objects.create(
-        flow=flow, number=number, document=stored, parts=parts, note=note, author=by, tenant=current_tenant()
+        flow=flow,
+        number=number,
+        document=stored,
+        parts=parts,
+        digest=content_digest(stored, parts),
+        note=note,
+        author=by,
+        tenant=current_tenant(),
     )
     Flow.objects.filter(pk=flow.pk).update(
         live=version, is_default=_is_default(document), designation=document.designation

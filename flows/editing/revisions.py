@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flows.documents.document import FlowDocument
+from flows.documents.published import document_of, sub_flows_of
 from flows.documents.versions import NoSuchVersion, parse_flow, resolve_sub_flows, version_of
 from flows.editing.drafts import draft_of
-from flows.engine.planner import document_of, sub_flows_of
 from flows.models import Draft, Version
 
 DRAFT = "draft"

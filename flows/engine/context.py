@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 
 from flows import facts as flow_facts
 from flows.documents.document import FlowDocument
-from flows.documents.layout import Layout
+from flows.documents.layout import Layout, LayoutNode
+from flows.documents.published import document_of, layout_of
 from flows.documents.versions import live_version
-from flows.engine.planner import Step, document_of, layout_of, record_refusal
+from flows.engine.planner import record_refusal
 from flows.facts import BrokenFlow
 from flows.models import Run as RunRow
 from flows.run import Client, Run, State
@@ -124,7 +125,7 @@ def make_end(kind: str, title: str = "", message: str = "", **more: str) -> dict
     return {"kind": kind, "title": title, "message": message, **more}
 
 
-def record_outcome(context: RunContext, step: Step, outcome: Outcome) -> None:
+def record_outcome(context: RunContext, step: LayoutNode, outcome: Outcome) -> None:
     """Apply effects, learn facts and save the state in one transaction; report results after the commit.
 
     Raise EffectConflict, RunConflict or BrokenFlow; the context's state is then as it was before.
@@ -171,7 +172,7 @@ def _has_changed(context: RunContext) -> bool:
     return not RunRow.objects.filter(pk=context.row.pk, revision=context.row.revision).exists()
 
 
-def _apply_outcome(context: RunContext, step: Step, outcome: Outcome, results: Iterable[Any]) -> None:
+def _apply_outcome(context: RunContext, step: LayoutNode, outcome: Outcome, results: Iterable[Any]) -> None:
     state = context.state
     match outcome:
         case Done(facts=learned, effects=effects, outputs=outputs):
@@ -190,7 +191,7 @@ def _apply_outcome(context: RunContext, step: Step, outcome: Outcome, results: I
             state.end = make_end("leave", url=url)
 
 
-def _record_refusal(context: RunContext, step: Step, end: dict[str, str], *, publishes: bool) -> None:
+def _record_refusal(context: RunContext, step: LayoutNode, end: dict[str, str], *, publishes: bool) -> None:
     """Record a refusal and end the run unless the flow continues.
 
     ``publishes``: false where an effect of the refusal has published an event already, such as the one for a
@@ -208,7 +209,7 @@ def topic_of(run: str) -> str:
     return f"run:{run}"
 
 
-def _publish(context: RunContext, step: Step, kind: str, **extra: Any) -> None:
+def _publish(context: RunContext, step: LayoutNode, kind: str, **extra: Any) -> None:
     """Publish an event of this step; anyone can cause it, so their number is bounded."""
     data: dict[str, Any] = {
         "run": context.row.identifier,
@@ -226,7 +227,7 @@ def _publish(context: RunContext, step: Step, kind: str, **extra: Any) -> None:
 
 
 def _record_done(
-    context: RunContext, step: Step, new_facts: Mapping[str, Any], outputs: Mapping[str, Any]
+    context: RunContext, step: LayoutNode, new_facts: Mapping[str, Any], outputs: Mapping[str, Any]
 ) -> None:
     state = context.state
     if undeclared := sorted(set(outputs) - set(step.stage.outputs())):

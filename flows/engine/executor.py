@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from flows.documents.designations import LOGOUT
+from flows.documents.layout import LayoutNode
 from flows.documents.versions import live_version
 from flows.engine.context import (
     RESTART,
@@ -29,7 +30,7 @@ from flows.engine.context import (
     topic_of,
 )
 from flows.engine.page import RunPage, add_errors, end_page, step_page
-from flows.engine.planner import Step, next_step, step_of
+from flows.engine.planner import next_step
 from flows.engine.run_limits import charge_restart, delete_surplus_runs, make_room
 from flows.facts import BrokenFlow
 from flows.models import Run as RunRow
@@ -198,7 +199,7 @@ def submit_answer(identifier: str, client: Client, answer: Answer) -> RunPage:
     if answer.step != context.state.at:
         return _current_page(context)
     try:
-        return _submit(context, step_of(context.layout, answer.step), answer.fields)
+        return _submit(context, context.layout.step(answer.step), answer.fields)
     except BrokenFlow as broken:
         return _end_broken(context, broken)
 
@@ -264,7 +265,7 @@ def _advance(context: RunContext) -> RunPage:
     return _end_run(context, "finished", _("Done"), "")
 
 
-def _submit(context: RunContext, step: Step, fields: Mapping[str, Any]) -> RunPage:
+def _submit(context: RunContext, step: LayoutNode, fields: Mapping[str, Any]) -> RunPage:
     if context.state.held:
         context.state.answered = True
         return _apply(context, step, step.stage.enter(context.as_run())) or _advance(context)
@@ -301,7 +302,7 @@ def _submit(context: RunContext, step: Step, fields: Mapping[str, Any]) -> RunPa
 
 
 def _apply(
-    context: RunContext, step: Step, outcome: Outcome, form: forms.Form | None = None
+    context: RunContext, step: LayoutNode, outcome: Outcome, form: forms.Form | None = None
 ) -> RunPage | None:
     """Apply an outcome; return the page to show, or None when the step is decided and the run continues."""
     try:
@@ -325,7 +326,7 @@ def _apply(
     return _current_page(context)
 
 
-def _resolve_conflict(context: RunContext, step: Step) -> RunPage:
+def _resolve_conflict(context: RunContext, step: LayoutNode) -> RunPage:
     """Return the page that results from a concurrent request.
 
     That request may only have read the page between two steps of this answer, so that the run waits for a
@@ -345,7 +346,7 @@ def _current_page(context: RunContext, **more: Any) -> RunPage:
     if state.at is None:
         return _advance(context)
     try:
-        return step_page(context, step_of(context.layout, state.at), **more)
+        return step_page(context, context.layout.step(state.at), **more)
     except BrokenFlow as broken:
         return _end_broken(context, broken)
     except Unsealable:

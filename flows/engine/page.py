@@ -9,9 +9,9 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from flows.documents.designations import CREDENTIAL_SETUP
+from flows.documents.layout import LayoutNode
 from flows.documents.versions import live_version
 from flows.engine.context import RESTART, RunContext
-from flows.engine.planner import Step
 from flows.run import Run
 from flows.stage import Show, Stage
 
@@ -51,7 +51,7 @@ class RunPage:
     retry_at: datetime | None = None
 
 
-def step_page(context: RunContext, step: Step, form: forms.Form | None = None, **extra: Any) -> RunPage:
+def step_page(context: RunContext, step: LayoutNode, form: forms.Form | None = None, **extra: Any) -> RunPage:
     """Return the page of a step: its form, or its result when it is the last one."""
     if context.state.held:
         texts = {name: str(getattr(step.stage, name)) for name in ("title", "description")}
@@ -120,7 +120,9 @@ def add_errors(form: forms.Form, outcome: Show) -> forms.Form:
     return form
 
 
-def _page(run_context: RunContext, step: Step, kind: PageKind, stage: type[Stage], **members: Any) -> RunPage:
+def _page(
+    run_context: RunContext, step: LayoutNode, kind: PageKind, stage: type[Stage], **members: Any
+) -> RunPage:
     return RunPage(
         run=run_context.row.identifier,
         kind=kind,

@@ -1,55 +1,18 @@
 """Decides which step comes next, from layout, state and conditions alone; it never calls a stage."""
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
-from pydantic import ValidationError
-
 from flows.conditions.expressions import BadCondition, Condition, ConditionFailed, is_public
-from flows.documents.document import FlowDocument
-from flows.documents.layout import FlowTooLarge, Layout, LayoutNode, lay_out
+from flows.documents.layout import Layout, LayoutNode
 from flows.facts import NEVER_SEEDED, BrokenFlow
-from flows.models import Version
-from flows.registry import stages
 from flows.run import State
 from flows.stage import Stage
-from flows.validation_messages import describe_error
 from idp.foundation.condition_variables import EvaluationContext
 
 
-@dataclass(frozen=True)
-class Step:
-    """A step of the layout with its stage, ready to be entered."""
-
-    id: str
-    stage: Stage
-
-
-@lru_cache(maxsize=512)
-def parse_document(raw: str) -> FlowDocument:
-    """Return the document in this JSON; cached, because a version never changes."""
-    return FlowDocument.model_validate_json(raw)
-
-
-def document_of(version: Version) -> FlowDocument:
-    """Return the parsed document of a version."""
-    return parse_document(json.dumps(version.document))
-
-
-def sub_flows_of(version: Version) -> dict[str, FlowDocument]:
-    """Return the sub-flows by name, as they were when the version was published."""
-    return {name: parse_document(json.dumps(part)) for name, part in version.parts.items()}
-
-
-def layout_of(version: Version) -> Layout:
-    """Return the layout of a version; raise BrokenFlow."""
-    return _layout(json.dumps([version.document, version.parts]), tuple(stages()))
-
-
-def next_step(layout: Layout, state: State, context: EvaluationContext) -> Step | None:
+def next_step(layout: Layout, state: State, context: EvaluationContext) -> LayoutNode | None:
     """Return the first undecided step, None at the end; record the steps passed over or known before.
 
     Raise BrokenFlow when the step cannot be entered: an unknown stage, missing facts, a condition that fails.
@@ -62,11 +25,11 @@ def next_step(layout: Layout, state: State, context: EvaluationContext) -> Step 
         elif node.definition.stage is None:
             _check_sub_flow(node, layout)
             state.decide(node.id, "entered")
-        elif _is_known_before(stage := _stage_of(node), state):
+        elif _is_known_before(node.stage, state):
             state.decide(node.id, "known before")
         else:
-            _check_needs(node, stage, state)
-            return Step(node.id, stage)
+            _check_needs(node, state)
+            return node
     return None
 
 
@@ -80,54 +43,6 @@ def record_refusal(layout: Layout, state: State, step: str, elapsed_ms: int | No
     if handler is not None and handler != step:
         state.decide(handler, "refused")
     return handler is not None
-
-
-def step_of(layout: Layout, identifier: str) -> Step:
-    """Return the step with this ID; raise BrokenFlow."""
-    node = layout.by_id.get(identifier)
-    if node is None or node.definition.stage is None:
-        raise BrokenFlow(f"The flow has no step {identifier}.")
-    return Step(node.id, _stage_of(node))
-
-
-@lru_cache(maxsize=512)
-def _layout(raw: str, kinds: tuple[str, ...]) -> Layout:
-    """Return the layout of the documents in this JSON; raise BrokenFlow.
-
-    ``kinds``: the installed stages, whose outputs conditions read; part of the cache key.
-    """
-    document, parts = json.loads(raw)
-    try:
-        return lay_out(
-            FlowDocument.model_validate(document),
-            {name: FlowDocument.model_validate(part) for name, part in parts.items()},
-        )
-    except (FlowTooLarge, ValidationError) as error:
-        raise BrokenFlow(str(error)) from error
-
-
-def _stage_of(node: LayoutNode) -> Stage:
-    kind = stages().get(str(node.definition.stage))
-    if kind is None:
-        raise BrokenFlow(f"Step {node.id} is of the stage {node.definition.stage}, which is not installed.")
-    # classes are hashable
-    return _built(kind, json.dumps(node.definition.settings))  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=2048)
-def _built(kind: type[Stage], raw: str) -> Stage:
-    """Return the stage with these settings, shared by all runs; it holds no other state."""
-    try:
-        return kind(kind.Settings.model_validate(kind.upgrade(json.loads(raw))))
-    except ValidationError as error:
-        raise BrokenFlow(
-            f"The settings of a step of the stage {kind.kind} are no longer valid: {_first_error(error)}"
-        ) from error
-
-
-def _first_error(error: ValidationError) -> str:
-    found: Any = error.errors()[0]
-    return f"{'.'.join(map(str, found['loc']))}: {describe_error(found, noun='setting')}"
 
 
 def _is_skipped(node: LayoutNode, state: State) -> bool:
@@ -185,8 +100,8 @@ def _is_known_before(stage: Stage, state: State) -> bool:
     )
 
 
-def _check_needs(node: LayoutNode, stage: Stage, state: State) -> None:
-    if missing := sorted(set(stage.needs) - set(state.facts)):
+def _check_needs(node: LayoutNode, state: State) -> None:
+    if missing := sorted(set(node.stage.needs) - set(state.facts)):
         raise BrokenFlow(f"Step {node.id} was reached without {', '.join(missing)}.")
 
 

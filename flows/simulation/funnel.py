@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from flows.conditions.expressions import STEPS_PREFIX, BadCondition, is_public
 from flows.documents.layout import LayoutNode
-from flows.engine.planner import layout_of
+from flows.documents.published import layout_of
 from flows.facts import BrokenFlow
 from flows.models import Run, StepCount, Version
 from flows.run import State

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from flows.conditions.expressions import is_public
+from flows.documents.published import layout_of
 from flows.engine.context import topic_of
 from flows.engine.executor import NoSuchRun
-from flows.engine.planner import layout_of
 from flows.models import Run as RunRow
 from flows.models import Version
 from flows.run import State

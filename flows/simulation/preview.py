@@ -10,9 +10,8 @@ from django.utils import timezone
 from flows import facts as flow_facts
 from flows.documents.designations import DESIGNATIONS
 from flows.documents.document import FlowDocument
-from flows.documents.layout import FlowTooLarge, Layout, lay_out
+from flows.documents.layout import FlowTooLarge, Layout, LayoutNode, lay_out
 from flows.engine.page import RunPage, add_errors, page_texts
-from flows.engine.planner import Step, step_of
 from flows.facts import BrokenFlow
 from flows.registry import stages
 from flows.run import Run
@@ -94,7 +93,7 @@ def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
         SimulatedPerson(_NAME, name="Robin", email="robin@example.test", credentials=_CREDENTIALS[scene.face])
     ):
         try:
-            step = step_of(scene.layout, name)
+            step = scene.layout.step(name)
             facts = _facts(scene, step)
             return _preview_outcome(
                 scene, step, facts, step.stage.enter(scene.run(facts, {}, name)), wrong=wrong
@@ -108,10 +107,10 @@ def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
             )
 
 
-def _facts(scene: _Scene, step: Step) -> dict[str, Any]:
+def _facts(scene: _Scene, step: LayoutNode) -> dict[str, Any]:
     """Return the facts of all earlier steps, as if each had passed, and those that the step needs."""
     ids = [node.id for node in scene.layout.nodes if node.definition.stage]
-    before = [step_of(scene.layout, each).stage for each in ids[: ids.index(step.id)]]
+    before = [scene.layout.step(each).stage for each in ids[: ids.index(step.id)]]
     needs = set(step.stage.needs)
     fact_names = {fact for stage in before for fact in stage.gives} | needs
     if scene.face == "plain":
@@ -136,7 +135,7 @@ def _stages_giving(fact_names: set[str]) -> Iterator[Stage]:
 
 
 def _preview_outcome(
-    scene: _Scene, step: Step, facts: Mapping[str, Any], outcome: Outcome, *, wrong: bool
+    scene: _Scene, step: LayoutNode, facts: Mapping[str, Any], outcome: Outcome, *, wrong: bool
 ) -> Preview:
     effects = tuple(effect.describe() for effect in outcome.effects)
     match outcome:
@@ -169,7 +168,7 @@ def _preview_outcome(
     )
 
 
-def _is_first(layout: Layout, step: Step) -> bool:
+def _is_first(layout: Layout, step: LayoutNode) -> bool:
     return next(node.id for node in layout.nodes if node.definition.stage) == step.id
 
 
@@ -195,7 +194,7 @@ def _invalid_form(stage: Stage, run: Run) -> tuple[forms.Form, str]:
     return form, ""
 
 
-def _page(scene: _Scene, step: Step, kind: Any, **overrides: Any) -> RunPage:
+def _page(scene: _Scene, step: LayoutNode, kind: Any, **overrides: Any) -> RunPage:
     address = DESIGNATIONS[scene.document.designation].address
     # "preview" is never a valid token
     again, restart = f"/{address}" if address else "", "preview" if kind == "denied" else ""

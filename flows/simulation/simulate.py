@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from flows import facts as flow_facts
 from flows.documents.document import Answers, Circumstances, FlowDocument, SimulatedUser
-from flows.documents.layout import FlowTooLarge, Layout, lay_out
-from flows.engine.planner import Step, next_step, record_refusal
+from flows.documents.layout import FlowTooLarge, Layout, LayoutNode, lay_out
+from flows.engine.planner import next_step, record_refusal
 from flows.facts import BrokenFlow
 from flows.run import Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
@@ -167,7 +167,7 @@ class _DryRun:
                     )
                 )
 
-    def _outcome(self, step: Step, answer: Any) -> tuple[Outcome, bool]:
+    def _outcome(self, step: LayoutNode, answer: Any) -> tuple[Outcome, bool]:
         """Return the outcome of a step, and whether it was assumed."""
         run = self._run(step)
         if answer == "passes":
@@ -182,7 +182,7 @@ class _DryRun:
             return (Done(step.stage.assumed_facts(run)) if passes else outcome), passes
         return self._submit(step, outcome, answer), False
 
-    def _submit(self, step: Step, shown: Show, answer: Any) -> Outcome:
+    def _submit(self, step: LayoutNode, shown: Show, answer: Any) -> Outcome:
         self.state.kept = dict(shown.step_state)
         run = self._run(step)
         form = step.stage.form(run, answer)
@@ -202,7 +202,7 @@ class _DryRun:
             return Show(message=_NO_PEOPLE, step_state=self.state.kept)
         return outcome
 
-    def _report(self, step: Step, outcome: Outcome) -> StepReport:
+    def _report(self, step: LayoutNode, outcome: Outcome) -> StepReport:
         effects = tuple(effect.describe() for effect in outcome.effects)
         known: dict[str, Any] = {
             "stage": step.stage.kind,
@@ -234,7 +234,7 @@ class _DryRun:
             step.id, "ends" if outcome.last else "asks", shows=self._page(step), message=errors, **known
         )
 
-    def _page(self, step: Step) -> dict[str, Any]:
+    def _page(self, step: LayoutNode) -> dict[str, Any]:
         run = self._run(step)
         texts = {"title": step.stage.title, "description": step.stage.description, **step.stage.context(run)}
         fields = [
@@ -252,7 +252,7 @@ class _DryRun:
             country=circumstances.country or None,
         )
 
-    def _run(self, step: Step) -> Run:
+    def _run(self, step: LayoutNode) -> Run:
         circumstances, session = self.circumstances, (self.state.facts.get("signed_in") or {}).get("session")
         hints = {"assumed": {**circumstances.model_dump(mode="json"), "person": self.claimed}}
         facts, kept = self.state.facts, self.state.kept

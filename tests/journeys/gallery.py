@@ -132,7 +132,9 @@ def endings(scene: Scene) -> Iterator[tuple[str, Person]]:
     person.sees("Access denied")
     yield "ended-not-allowed", person
     person.open()
-    Version.objects.update(document={**Version.objects.get().document, "steps": [{"stage": "consent"}]})
+    Version.objects.update(
+        digest="", document={**Version.objects.get().document, "steps": [{"stage": "consent"}]}
+    )
     person.open()
     person.sees("Something went wrong")
     yield "ended-broken", person

@@ -51,7 +51,7 @@ def called(name: str) -> None:
             {**step, "id": f"s{number}-{'x' * 70}"} for number, step in enumerate(version.document["steps"])
         ]
         Version.objects.filter(pk=version.pk).update(
-            document={**version.document, "title": name, "steps": steps}
+            digest="", document={**version.document, "title": name, "steps": steps}
         )
 
 

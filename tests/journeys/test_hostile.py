@@ -32,7 +32,7 @@ def test_markup_is_only_text(
     Scope.objects.filter(name="acme:read").update(title=text, description=text)
     Account.objects.filter(username="alice").update(username=fold(text), name=text)
     Version.objects.update(
-        document={**Version.objects.filter(flow__tenant=acme).get().document, "title": text}
+        digest="", document={**Version.objects.filter(flow__tenant=acme).get().document, "title": text}
     )
     device = new_device(
         scope="openid acme:read", device_name=text, agent=text.encode("ascii", "ignore").decode()

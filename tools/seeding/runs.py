@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 
-from flows.engine.planner import layout_of
+from flows.documents.published import layout_of
 from flows.models import Flow, Run, Version
 from flows.run import State
 from flows.simulation import funnel

@@ -17,9 +17,9 @@ from blueprints.management.flow.simulation_options import add_simulation_options
 from flows.documents import versions
 from flows.documents.diff import Change, diff_flows
 from flows.documents.lint import lint
+from flows.documents.published import document_of, layout_of
 from flows.editing import drafts, publishing
 from flows.engine.executor import NoSuchRun
-from flows.engine.planner import document_of, layout_of
 from flows.simulation.flow_tests import run_flow_tests
 from flows.simulation.funnel import funnel
 from flows.simulation.inspector import inspect_run

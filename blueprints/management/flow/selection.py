@@ -10,6 +10,7 @@ from blueprints.files.problems import BadBlueprint
 from blueprints.files.read import LocatedDocument, read
 from flows.documents.document import FlowDocument
 from flows.documents.layout import lay_out
+from flows.documents.published import document_of, sub_flows_of
 from flows.documents.versions import (
     InvalidFlow,
     NoSuchVersion,
@@ -19,7 +20,6 @@ from flows.documents.versions import (
     version_of,
 )
 from flows.editing.drafts import draft_of
-from flows.engine.planner import document_of, sub_flows_of
 from flows.models import Draft, Flow, Version
 from idp.foundation.arguments import suggest_name
 from idp.tenancy.scope import current_tenant

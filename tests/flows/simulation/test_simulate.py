@@ -12,8 +12,8 @@ from django.core.cache import cache
 from django.db import connection
 
 from flows.documents.document import Circumstances, SimulatedUser
+from flows.documents.published import document_of
 from flows.documents.versions import live_version
-from flows.engine.planner import document_of
 from flows.models import Run
 from flows.simulation.simulate import PersonNotFound, StepReport, simulate
 from idp.accounts import credentials, people

@@ -74,13 +74,13 @@ def test_not_ready_while_migrations_are_missing(live: LiveServer, uncached: None
     Once all are applied, they are not checked again.
     """
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("flows", "0001_initial")
+    recorder.record_unapplied("flows", "0002_version_digest")
     try:
         status, body = ready(live)
         assert (status, body["ready"], body["reasons"]) == (503, False, ["not_migrated"])
         assert httpx.get(f"http://127.0.0.1:{live.port}/health/live").status_code == 200
     finally:
-        recorder.record_applied("flows", "0001_initial")
+        recorder.record_applied("flows", "0002_version_digest")
     assert ready(live)[0] == 200
 
 

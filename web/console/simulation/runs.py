@@ -10,11 +10,11 @@ from django.utils.translation import gettext_lazy
 
 from flows.conditions.presets import describe_condition
 from flows.documents.listings import RUNS
+from flows.documents.published import layout_of
 from flows.documents.versions import NoSuchVersion, version_of
 from flows.editing.revisions import list_revisions
 from flows.engine.context import topic_of
 from flows.engine.executor import NoSuchRun
-from flows.engine.planner import layout_of
 from flows.facts import BrokenFlow
 from flows.simulation.funnel import WHOLE_RUN, FunnelCount, funnel, private_steps
 from flows.simulation.inspector import Inspection, StepTrace, inspect_run

@@ -158,7 +158,7 @@ def test_a_version_that_can_no_longer_run_stays_where_it_is(acme: Tenant) -> Non
     publish(drawing(*LONGER), by="editor")
     old = Version.objects.get(flow__name="connect-a-device", number=1)
     Version.objects.filter(pk=old.pk).update(
-        document={**old.document, "steps": [{"stage": "gone"}, *old.document["steps"]]}
+        digest="", document={**old.document, "steps": [{"stage": "gone"}, *old.document["steps"]]}
     )
     page = posted(entered("acme.test", acme, "editor"), f"{HERE}/versions/1/roll-back", {}, 400)
     assert "Unknown stage gone." in page

@@ -152,5 +152,7 @@ def test_a_step_that_is_no_longer_known_is_counted_still(acme: Tenant) -> None:
     create_runs(1)
     counted()
     version = publish(drawing(*SHIPPED, title="Another"), by="editor").version.flow.versions.get(number=1)
-    type(version).objects.filter(pk=version.pk).update(document={**version.document, "steps": "none"})
+    type(version).objects.filter(pk=version.pk).update(
+        digest="", document={**version.document, "steps": "none"}
+    )
     assert cells(text(entered("acme.test", acme, "auditor"), f"{HERE}?which=1"), "identification")[0] == "1"
