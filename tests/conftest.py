@@ -28,7 +28,7 @@ from idp.accounts.models import Person
 from idp.oauth import keys
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.modes.selection import in_both_modes, keep_what_differs, nothing_different
+from tests.modes.selection import keep_what_differs, may_use_servers, nothing_different
 from tests.support.client import Door, LiveServer
 from tests.thirdparty import probe
 
@@ -124,7 +124,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say how many tests ran in the other mode only, and why."""
     if alike := config.stash.get(_alike, 0):
         terminalreporter.write_line(
-            f"{alike} tests run in the embedded mode only: they use no server (tests/modes/selection.py)"
+            f"{alike} tests run in the embedded mode only: they use no server, or test what only translates "
+            "(tests/modes/selection.py)"
         )
 
 
@@ -156,9 +157,9 @@ def static_files() -> None:
 def empty_cache(request: pytest.FixtureRequest) -> Iterator[None]:
     """Clear the cache, so that no poll of one test is remembered in the next.
 
-    A test that runs in one mode only cannot use the cache.
+    A test without a database cannot use the cache.
     """
-    if not in_both_modes(request.node):
+    if not may_use_servers(request.node):
         with nothing_different():
             yield
         return

@@ -24,6 +24,8 @@ from blueprints.files.apply import apply
 from tests.journeys.browser import Person
 from tests.support.client import LiveServer
 
+pytestmark = pytest.mark.both_modes
+
 FASTER = """
 tenant: default
 ---

@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 from tests.journeys.browser import Person
 from tests.journeys.devices import Device, verified
 
+pytestmark = pytest.mark.both_modes
+
 
 @pytest.mark.parametrize(
     ("host", "library", "link", "title"),

@@ -19,6 +19,8 @@ from idp.tenancy.scope import tenant_scope
 from tests.journeys.browser import Person
 from tests.journeys.devices import ByOAuth2Client, Device
 
+pytestmark = pytest.mark.both_modes
+
 People = Callable[..., Person]
 RATE, SECONDS, BATCH = 500, 60, 25
 log = logging.getLogger(__name__)

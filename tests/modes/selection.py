@@ -1,9 +1,12 @@
-"""Which tests run on PostgreSQL and Redis again, and the proof that the others would see no difference there.
+"""Which tests run on PostgreSQL and Redis again, and why the others would see no difference there.
 
 A test runs in both modes when it uses a database, when its module reaches code of the tests that knows the
-mode, or when it is marked ``both_modes``. Any other one runs on the embedded mode only. Nothing of this is a
-list: while such a test runs, every use of what differs (the database, the cache, the channel layer, a setting
-that names a server) fails it with the advice to mark it.
+mode, or when it is marked ``both_modes``. Any other one runs in the embedded mode only.
+
+- What uses no database: while such a test runs, every use of what differs (the database, the cache, the
+  channel layer, a setting that names a server) fails it with the advice to mark it.
+- What translates: the packages of ``TRANSLATIONS`` query no table (an import contract). They call functions
+  of the domain, whose tests run in both modes, and turn the results into pages, JSON or documents.
 """
 
 from collections.abc import Iterator
@@ -24,18 +27,27 @@ DIFFERENT = frozenset(
     {"DATABASES", "SQLITE", "REDIS_URL", "REDIS_PREFIX", "EMBEDDED", "CACHES", "CHANNEL_LAYERS"}
 )
 """The settings that are not the same in the two modes."""
+TRANSLATIONS = (
+    "tests/blueprints/convert/",
+    "tests/contracts/",
+    "tests/journeys/",
+    "tests/web/api/",
+    "tests/web/console/",
+)
+"""Where the tests of packages are that only translate."""
 _DATABASE = frozenset(
     {"db", "transactional_db", "django_db_setup", "django_db_reset_sequences", "live_server"}
 )
 
 
+def may_use_servers(item: pytest.Item) -> bool:
+    """Return whether a test may use what is not the same in the two modes."""
+    return _knows_or_is_marked(item) or _uses_database(item)
+
+
 def in_both_modes(item: pytest.Item) -> bool:
     """Return whether a test has to run in both modes."""
-    fixtures = set(getattr(item, "fixturenames", ()))
-    if fixtures & _DATABASE or item.get_closest_marker("django_db") or item.get_closest_marker("both_modes"):
-        return True
-    module = getattr(item, "module", None)
-    return module is None or _reaches(module.__name__, frozenset(_origins(module)))
+    return _knows_or_is_marked(item) or (_uses_database(item) and not item.nodeid.startswith(TRANSLATIONS))
 
 
 def keep_what_differs(items: list[pytest.Item]) -> list[pytest.Item]:
@@ -43,6 +55,20 @@ def keep_what_differs(items: list[pytest.Item]) -> list[pytest.Item]:
     alike = [item for item in items if not in_both_modes(item)]
     items[:] = [item for item in items if in_both_modes(item)]
     return alike
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(fixtures & _DATABASE or item.get_closest_marker("django_db"))
+
+
+def _knows_or_is_marked(item: pytest.Item) -> bool:
+    module = getattr(item, "module", None)
+    return bool(
+        item.get_closest_marker("both_modes")
+        or module is None
+        or _reaches(module.__name__, frozenset(_origins(module)))
+    )
 
 
 @contextmanager

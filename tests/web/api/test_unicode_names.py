@@ -22,6 +22,8 @@ from tests.support.client import Door
 from tests.web.api.conftest import Program
 from tests.web.console.signed_in import posted, signed_in, text
 
+pytestmark = pytest.mark.both_modes
+
 Programs = Callable[..., Program]
 Doors = Callable[..., Door]
 COMPOSED, APART = "Ärzte", "A\u0308rzte"

@@ -12,6 +12,8 @@ from tests.support.client import Door
 from tests.web.console.signed_in import signed_in, text
 from web.console.sentences import _SENTENCES, describe_event
 
+pytestmark = pytest.mark.both_modes
+
 _PUBLISHERS = {"publish", "publish_many", "publish_once", "publish_bounded", "tell", "_publish"}
 _AREAS = {kind.partition(".")[0] for kind in _SENTENCES}
 

@@ -20,6 +20,8 @@ from tests.support.client import Door, LiveServer
 from tests.web.server.test_push import Person, cookie_of, listening
 from web.server.server import hub
 
+pytestmark = pytest.mark.both_modes
+
 Doors = Callable[..., Door]
 _ROW = re.compile(r"<li[^>]*><time.*?</time>(.*?)</li>", re.DOTALL)
 

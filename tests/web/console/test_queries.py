@@ -1,5 +1,6 @@
 """The queries of the console's pages: few, and no more when there are many rows."""
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -10,6 +11,8 @@ from tests.support.client import Door
 from tests.web.console.pages import at, entered, of_the_installation, reading
 from tools.seeding import events, people, protocol
 from tools.seeding.plan import Seed, Sizes
+
+pytestmark = pytest.mark.both_modes
 
 MOST = 20
 

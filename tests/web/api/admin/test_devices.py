@@ -14,6 +14,8 @@ from tests.support.oauth import refresh
 from tests.web.api.conftest import Program
 from tests.web.console.signed_in import posted, signed_in
 
+pytestmark = pytest.mark.both_modes
+
 Programs = Callable[..., Program]
 
 

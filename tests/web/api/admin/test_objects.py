@@ -17,6 +17,8 @@ from idp.outbox.models import Delivery
 from tests.web.api.conftest import Program
 from web.administration.resources import RESOURCES
 
+pytestmark = pytest.mark.both_modes
+
 Programs = Callable[..., Program]
 
 

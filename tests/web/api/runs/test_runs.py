@@ -10,6 +10,8 @@ from tests.support.client import Door
 from tests.support.flows import device_state
 from tests.web.test_runs_api import Program
 
+pytestmark = pytest.mark.both_modes
+
 Doors = Callable[..., Door]
 
 

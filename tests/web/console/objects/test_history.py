@@ -31,6 +31,8 @@ from tests.support.client import Door
 from tests.web.console.signed_in import installed, posted, signed_in, text
 from tests.web.console.test_mails import MAIL, OWN
 
+pytestmark = pytest.mark.both_modes
+
 FROM = "203.0.113.7"
 
 

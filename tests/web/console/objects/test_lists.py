@@ -16,6 +16,8 @@ from web.administration import changes
 from web.administration.declarations import Resource
 from web.console.objects import objects
 
+pytestmark = pytest.mark.both_modes
+
 
 @pytest.fixture
 def clerk(tenants: dict[str, Tenant], door: Any) -> Door:
