@@ -8,63 +8,42 @@ transaction, so that hashing a password never holds a lock.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 from django import forms
-from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from flows.documents.designations import LOGOUT
 from flows.documents.layout import LayoutNode
-from flows.documents.versions import live_version
 from flows.engine.context import (
-    RESTART,
     RunConflict,
     RunContext,
     make_end,
-    record_outcome,
-    save_state,
     topic_of,
 )
 from flows.engine.page import RunPage, add_errors, end_page, step_page
 from flows.engine.planner import next_step
-from flows.engine.run_limits import charge_restart, delete_surplus_runs, make_room
+from flows.engine.recording import record_outcome
 from flows.facts import BrokenFlow
 from flows.models import Run as RunRow
-from flows.models import Version
 from flows.run import Client, State
 from flows.stage import Deny, Done, Outcome, Show
 from idp.accounts import sessions
 from idp.accounts.models import Session
 from idp.events.bus import publish_bounded, publish_once
 from idp.foundation.effects import EffectConflict
-from idp.foundation.errors import Conflict, NotFound
+from idp.foundation.errors import NotFound
 from idp.foundation.sealing import Unsealable, constant_time_equal, digest
-from idp.ratelimit.budgets import Exhausted, address_key, reserve, settle
+from idp.ratelimit.budgets import Exhausted, reserve, settle
 
 _A_MINUTE = timedelta(minutes=1)
-FACTS_KEPT_ON_RESTART = ("person", "proof", "second_factor", "signed_in")
 
 
 class NoSuchRun(NotFound):
     """There is no such run, or it belongs to another browser: the two look the same."""
 
     code = "no_such_run"
-
-
-class NoFlow(NotFound):
-    """The tenant has no live flow for this."""
-
-    code = "no_flow"
-
-
-class PageOutOfDate(Conflict):
-    """The page from which this was asked is out of date."""
-
-    code = "out_of_date"
 
 
 @dataclass(frozen=True)
@@ -76,110 +55,12 @@ class Answer:
     fields: Mapping[str, Any]
 
 
-def start(
-    designation: str,
-    client: Client,
-    *,
-    flow: str = "",
-    hints: Mapping[str, Any] | None = None,
-    ignore_session: bool = False,
-    may_write: bool = False,
-) -> str:
-    """Start a run for this designation and return its identifier; raise NoFlow or TooManyRuns.
-
-    ``flow``: the flow that an application uses instead of the tenant's default. ``hints``: what the entry
-    point passes along (nothing proven). ``ignore_session``: ignore the client's session. ``may_write``: a
-    person has just confirmed by POST.
-    """
-    version = live_version(designation, flow)
-    if version is None:
-        raise NoFlow
-    # Signing out must never fail because of other runs of the network.
-    is_required = designation == LOGOUT and client.session is not None
-    make_room(address_key(client.address), version.flow.name, timezone.now(), enforce=not is_required)
-    state = State.begin(None if ignore_session else client.session, hints or {})
-    return _create_run(version, client, state, may_write=may_write)
-
-
-def restart(identifier: str, client: Client, token: str, *, keep_facts: bool) -> str:
-    """End a run, start its flow again in the version that is live now, and return the new run's identifier.
-
-    ``keep_facts``: with the facts about the person, so that nothing proved is asked again; otherwise with
-    none. Consent is never kept. Raise NoSuchRun, NoFlow, TooManyRuns, or PageOutOfDate when ``token`` is not
-    the page's.
-    """
-    context = _load_context(identifier, client, may_write=True)
-    if not any(constant_time_equal(token, expected) for expected in context.form_tokens(RESTART)):
-        raise PageOutOfDate
-    version = live_version(
-        context.document.designation, "" if context.row.version.flow.is_default else context.document.flow
-    )
-    if version is None:
-        raise NoFlow
-    state = State.begin(None, context.state.hints)
-    if keep_facts and _may_keep_facts(context):
-        state.facts = _kept_facts(context.state.facts, context.now)
-        state.seeds = sorted(state.facts)
-    network = address_key(client.address)
-    charge_restart(network, version.flow.name)
-    make_room(network, version.flow.name, context.now, replaced=context.row.pk)
-    if not context.state.end:
-        _end_run(context, "lost", _("Started again"), _("You started again on another page."))
-    delete_surplus_runs(network, context.now)
-    return _create_run(version, client, state, may_write=False)
-
-
-def _may_keep_facts(context: RunContext) -> bool:
-    """Return whether the facts about the person are still valid for a restart.
-
-    Those of an expired run are not. Of a run that has finished, or that ended because another person signed
-    in, only those with a living session are.
-    """
-    end = (context.state.end or {"kind": ""})["kind"]
-    if context.row.expires_at <= context.now or not context.is_session_valid():
-        return False
-    return end in ("", "denied", "refused") or "signed_in" in context.state.facts
-
-
-def _kept_facts(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Return the facts that a restart keeps.
-
-    A proof without a session stays valid for the lifetime of one run, however often it is restarted.
-    """
-    oldest = (now - timedelta(seconds=settings.RUN_LIFETIME)).isoformat()
-    remaining = {name: facts[name] for name in FACTS_KEPT_ON_RESTART if name in facts}
-    if "signed_in" in remaining:
-        return remaining
-    return {
-        name: fact for name, fact in remaining.items() if name == "person" or fact.get("at", "") >= oldest
-    }
-
-
-def _create_run(version: Version, client: Client, state: State, *, may_write: bool) -> str:
-    now, network = timezone.now(), address_key(client.address)
-    row = RunRow.objects.create(
-        identifier=uuid4().hex,
-        nonce_hash=digest(client.nonce),
-        version=version,
-        state=state.dump(),
-        person=(state.facts.get("person") or {}).get("id"),
-        network=network,
-        started_at=now,
-        expires_at=now + timedelta(seconds=settings.RUN_LIFETIME),
-    )
-    context = RunContext(row, state, client, may_write=may_write, now=now)
-    _advance(context)
-    if context.state.end:  # ended without an answer, so anyone could create any number of them
-        delete_surplus_runs(network, now)
-    return row.identifier
-
-
 def get_page(identifier: str, client: Client) -> RunPage:
     """Return the run's current page; raise NoSuchRun.
 
     Reading it applies no effect, however often it is done.
     """
-    return _current_page(_load_context(identifier, client, may_write=False))
+    return _current_page(load_context(identifier, client, may_write=False))
 
 
 def submit_answer(identifier: str, client: Client, answer: Answer) -> RunPage:
@@ -187,7 +68,7 @@ def submit_answer(identifier: str, client: Client, answer: Answer) -> RunPage:
 
     An answer to another step, or a duplicate, returns the current page again.
     """
-    context = _load_context(identifier, client, may_write=True)
+    context = load_context(identifier, client, may_write=True)
     if context.state.end:
         return _current_page(context)
     if not any(constant_time_equal(answer.token, expected) for expected in context.form_tokens(answer.step)):
@@ -210,7 +91,11 @@ def session_of(identifier: str, nonce: str) -> Session | None:
     return sessions.find_by_id(row.session_id) if row else None
 
 
-def _load_context(identifier: str, client: Client, *, may_write: bool) -> RunContext:
+def load_context(identifier: str, client: Client, *, may_write: bool) -> RunContext:
+    """Return the context of this client's run; raise NoSuchRun.
+
+    A run that has expired, or whose session has ended, ends here.
+    """
     row = (
         RunRow.objects.select_related("version__flow")
         .filter(identifier=identifier, nonce_hash=digest(client.nonce))
@@ -228,7 +113,7 @@ def _load_context(identifier: str, client: Client, *, may_write: bool) -> RunCon
         if context.state.end:  # it ended in time and is counted as finished
             context.state.end = make_end("expired", title, message)
         else:
-            _end_run(context, "expired", title, message)
+            end_run(context, "expired", title, message)
     elif not context.state.end and not context.is_session_valid():
         _end_without_session(context)
     return context
@@ -246,29 +131,17 @@ def _end_without_session(context: RunContext) -> None:
     )
     if "signed_in" not in context.state.facts:
         message = _("Your password or second factor was changed in the meantime. Please start again.")
-        _end_run(context, "lost", _("This request has expired"), message)
+        end_run(context, "lost", _("This request has expired"), message)
     elif sessions.find_by_id(context.state.facts["signed_in"]["session"]):
         context.state.end = make_end("lost", title, message)
     else:
-        _end_run(context, "lost", title, message)
-
-
-def _advance(context: RunContext) -> RunPage:
-    """Enter step after step until one shows a page or the run ends."""
-    try:
-        while step := next_step(context.layout, context.state, context.evaluation_context):
-            context.state.ask(step.id, context.elapsed_ms)
-            if page := _apply(context, step, step.stage.enter(context.as_run())):
-                return page
-    except BrokenFlow as broken:
-        return _end_broken(context, broken)
-    return _end_run(context, "finished", _("Done"), "")
+        end_run(context, "lost", title, message)
 
 
 def _submit(context: RunContext, step: LayoutNode, fields: Mapping[str, Any]) -> RunPage:
     if context.state.held:
         context.state.answered = True
-        return _apply(context, step, step.stage.enter(context.as_run())) or _advance(context)
+        return _apply(context, step, step.stage.enter(context.as_run())) or advance(context)
     run = context.as_run()
     form = step.stage.form(run, fields)
     if not form.is_valid():
@@ -298,7 +171,7 @@ def _submit(context: RunContext, step: LayoutNode, fields: Mapping[str, Any]) ->
         correct = page is None and isinstance(outcome, Done)
     finally:
         settle(receipts, succeeded=correct)
-    return page or _advance(context)
+    return page or advance(context)
 
 
 def _apply(
@@ -308,12 +181,12 @@ def _apply(
     try:
         if outcome.effects and not context.may_write:
             context.state.held = True
-            save_state(context)
+            context.save()
             return step_page(context, step)
         record_outcome(context, step, outcome)
     except EffectConflict as lost:
         if lost.final or form is None:
-            return _end_run(context, "denied", _("That didn't work"), str(lost.message))
+            return end_run(context, "denied", _("That didn't work"), str(lost.message))
         return step_page(context, step, form, message=str(lost.message))
     except RunConflict:
         return _resolve_conflict(context, step)
@@ -332,11 +205,23 @@ def _resolve_conflict(context: RunContext, step: LayoutNode) -> RunPage:
     That request may only have read the page between two steps of this answer, so that the run waits for a
     confirmation. Then this answer is the confirmation, and the run continues.
     """
-    current = _load_context(context.row.identifier, context.client, may_write=context.may_write)
+    current = load_context(context.row.identifier, context.client, may_write=context.may_write)
     if current.may_write and current.state.held and current.state.at == step.id and not current.state.end:
-        return _apply(current, step, step.stage.enter(current.as_run())) or _advance(current)
+        return _apply(current, step, step.stage.enter(current.as_run())) or advance(current)
     current.may_write = False
     return _current_page(current)
+
+
+def advance(context: RunContext) -> RunPage:
+    """Enter step after step until one shows a page or the run ends, and return that page."""
+    try:
+        while step := next_step(context.layout, context.state, context.evaluation_context):
+            context.state.ask(step.id, context.elapsed_ms)
+            if page := _apply(context, step, step.stage.enter(context.as_run())):
+                return page
+    except BrokenFlow as broken:
+        return _end_broken(context, broken)
+    return end_run(context, "finished", _("Done"), "")
 
 
 def _current_page(context: RunContext, **more: Any) -> RunPage:
@@ -344,13 +229,13 @@ def _current_page(context: RunContext, **more: Any) -> RunPage:
     if state.end and state.end["kind"] != "last":
         return end_page(context)
     if state.at is None:
-        return _advance(context)
+        return advance(context)
     try:
         return step_page(context, context.layout.step(state.at), **more)
     except BrokenFlow as broken:
         return _end_broken(context, broken)
     except Unsealable:
-        return _end_run(
+        return end_run(
             context,
             "lost",
             _("This page has expired"),
@@ -364,13 +249,14 @@ def _end_broken(context: RunContext, broken: BrokenFlow) -> RunPage:
         "flow.broken", actor=context.event_actor, target=flow, topic=topic_of(run), run=run, why=str(broken)
     )
     message = _("Sign-in is misconfigured. The administrators were notified. Please try again later.")
-    return _end_run(context, "refused", _("Something went wrong"), message)
+    return end_run(context, "refused", _("Something went wrong"), message)
 
 
-def _end_run(context: RunContext, kind: str, title: str, message: str) -> RunPage:
+def end_run(context: RunContext, kind: str, title: str, message: str) -> RunPage:
+    """End the run and return its last page; where another request was faster, that request's page."""
     context.state.end = make_end(kind, title, message)
     try:
-        save_state(context)
+        context.save()
     except RunConflict:
         return get_page(context.row.identifier, context.client)
     return end_page(context)

@@ -14,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
 from flows.documents.designations import DEVICE_CODE
-from flows.engine.executor import NoFlow, NoSuchRun, PageOutOfDate
+from flows.engine.executor import NoSuchRun
 from flows.engine.run_limits import TooManyRuns
+from flows.engine.starting import NoFlow, PageOutOfDate
 from idp.foundation.errors import DomainError
 from idp.oauth.errors import BodyTooLarge, InvalidClient, InvalidRequest, MissingToken, OAuthError
 from web.middleware.outage import is_outage, is_program_path, is_protocol_path, unavailable_response

@@ -11,10 +11,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_exempt
 
 from flows.documents.designations import CREDENTIAL_SETUP, LOGOUT
-from flows.engine import executor
-from flows.engine.executor import Answer, NoFlow
+from flows.engine import executor, starting
+from flows.engine.executor import Answer
 from flows.engine.page import RunPage
 from flows.engine.run_limits import TooManyRuns
+from flows.engine.starting import NoFlow
 from idp.foundation.sealing import Sealed
 from web.middleware.browser import BrowserRequest
 from web.pages.errors import allow_methods, render_engine_errors
@@ -40,7 +41,7 @@ def begin(request: BrowserRequest, designation: str) -> HttpResponse:
         hints["user_code"] = Sealed.of(user_code)
     browser, posted = request.browser, request.method == "POST"
     try:
-        run = executor.start(
+        run = starting.start(
             designation, browser, hints=hints, ignore_session="switch" in request.GET, may_write=posted
         )
     except (NoFlow, TooManyRuns):
@@ -67,7 +68,7 @@ def redirect_to_canonical(request: BrowserRequest, designation: str) -> HttpResp
 @render_engine_errors
 def restart(request: BrowserRequest, run: str) -> HttpResponse:
     """Start a run's flow again, with what is known of the person (``keep``) or from scratch."""
-    again = executor.restart(
+    again = starting.restart(
         run, request.browser, request.POST.get("token", ""), keep_facts="keep" in request.POST
     )
     return see_other(reverse("flow", args=[again]))

@@ -145,7 +145,7 @@ def test_a_fault_of_ours_says_nothing_of_itself(door: Doors, monkeypatch: pytest
     def broken(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("the database's password is hunter2")
 
-    monkeypatch.setattr("flows.engine.executor.start", broken)
+    monkeypatch.setattr("flows.engine.starting.start", broken)
     http = door().http
     http.raise_request_exception = False
     response = http.post("/api/runs/", {"for": "device_code"}, content_type=JSON)

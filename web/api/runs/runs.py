@@ -15,7 +15,7 @@ from ninja import Router, Status
 from ninja.security.base import AuthBase
 
 from flows.documents.designations import CREDENTIAL_SETUP
-from flows.engine import executor
+from flows.engine import executor, starting
 from flows.engine.page import RunPage
 from idp.accounts import sessions
 from idp.accounts.known_browsers import KnownBrowser
@@ -96,7 +96,7 @@ def start_run(request: RunRequest, body: StartRun) -> Status[StartedRun]:
     """Start a run and return its secret and its first challenge."""
     client = JsonClient(request, secret := new_token())
     hints = {"user_code": Sealed.of(body.user_code[:64])} if body.user_code else {}
-    run = executor.start(body.purpose, client, hints=hints)
+    run = starting.start(body.purpose, client, hints=hints)
     return Status(201, StartedRun(secret=secret, **_first_challenge(run, client)))
 
 
@@ -148,7 +148,7 @@ def answer_step(
 def restart_run(request: RunRequest, run: str, body: RestartRun) -> Status[NewRun]:
     """Start the flow again as a new run with the same secret. The old run ends."""
     client = _client(request, run)
-    again = executor.restart(run, client, executor.get_page(run, client).restart, keep_facts=body.keep)
+    again = starting.restart(run, client, executor.get_page(run, client).restart, keep_facts=body.keep)
     if client.session and not body.keep:
         sessions.end(client.session.pk, why="run restarted")
     return Status(201, NewRun(**_first_challenge(again, _client(request, again))))
