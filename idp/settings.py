@@ -164,7 +164,8 @@ LISTENERS_PER_ADDRESS = _env.listeners_per_address
 LISTENERS_PER_CODE = 3
 CONNECTIONS = _env.connections
 CONNECTIONS_PER_ADDRESS = _env.connections_per_address or LISTENERS_PER_ADDRESS + 300
-DRAIN_SECONDS = (0 if EMBEDDED else 2) if _env.drain_seconds is None else _env.drain_seconds
+_default_drain_seconds = 0 if EMBEDDED else 2
+DRAIN_SECONDS = _default_drain_seconds if _env.drain_seconds is None else _env.drain_seconds
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"polling_interval": 0.05}

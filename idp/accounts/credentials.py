@@ -48,11 +48,9 @@ def normalize_password(password: str) -> str:
     This form is hashed, measured and compared. It is composed (NFC), and every space character is U+0020.
     Nothing else changes: neither case nor width nor surrounding white space.
     """
-    return (
-        password
-        if password.isascii()
-        else nfc("".join(" " if category(letter) == "Zs" else letter for letter in password))
-    )
+    if password.isascii():
+        return password
+    return nfc("".join(" " if category(letter) == "Zs" else letter for letter in password))
 
 
 class PasswordField(forms.CharField):

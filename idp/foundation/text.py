@@ -102,6 +102,13 @@ def map_text(value: Any, read: Callable[[str], str], key: Callable[[str], str] |
     return type(value)(map_text(each, read, key) for each in value) if type(value) in (list, tuple) else value
 
 
+def json_items(value: Any) -> Iterable[tuple[Any, Any]]:
+    """Return each value in a mapping or a list, with its key or position; nothing for other JSON."""
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
 def printable(text: str) -> str:
     """Return what is safe to write to a terminal.
 
@@ -222,13 +229,9 @@ def _spellings(run: str, *, first: bool, last: bool) -> list[str]:
 def _letter_pattern(form: str) -> str:
     """Return a pattern of the letters that fold to this form; punctuation matches itself."""
     letters = (form if len(form) == 1 else "") + _forms().get(form, "")
-    return (
-        f"[{letters}]"
-        if len(letters) > 1
-        else letters
-        if letters.isalnum() or ord(letters) > 0x7F
-        else f"\\{letters}"
-    )
+    if len(letters) > 1:
+        return f"[{letters}]"
+    return letters if letters.isalnum() or ord(letters) > 0x7F else f"\\{letters}"
 
 
 @lru_cache(maxsize=1)

@@ -84,7 +84,8 @@ def checkpoint(database: Path) -> None:
 
 def journal_files(database: Path) -> list[Path]:
     """Return the journals of a SQLite file that exist."""
-    return [file for end in ("-wal", "-shm") if (file := database.with_name(database.name + end)).exists()]
+    possible = (database.with_name(database.name + end) for end in ("-wal", "-shm"))
+    return [file for file in possible if file.exists()]
 
 
 def is_shared(path: Path) -> bool:

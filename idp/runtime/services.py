@@ -125,13 +125,20 @@ def smtp(given: str) -> dict[str, Any] | None:
     implicit, start = url.scheme == "smtps", url.query == "tls=start"
     return {
         "host": url.hostname,
-        "port": url.port or (465 if implicit else 587 if start else 25),
+        "port": url.port or _usual_port(implicit=implicit, start=start),
         "username": unquote(url.username or ""),
         "password": unquote(url.password or ""),
         "use_tls": start,
         "use_ssl": implicit,
         "timeout": 10,  # seconds
     }
+
+
+def _usual_port(*, implicit: bool, start: bool) -> int:
+    """Return the port of mail over TLS, of mail that starts TLS, or of plain mail."""
+    if implicit:
+        return 465
+    return 587 if start else 25
 
 
 def _split(given: str) -> SplitResult:

@@ -3,6 +3,7 @@
 import re
 import time
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from idp.foundation.text import (
     clean_lines,
     fold,
     fold_code,
+    json_items,
     nfc,
     normalize_line,
     normalize_lines,
@@ -188,3 +190,18 @@ def test_a_caseless_pattern_stays_small(words: str) -> None:
     """However many ways there are to write a text."""
     assert len(caseless_pattern(words)) < 40_000
     assert re.search(caseless_pattern(words), words)
+
+
+@pytest.mark.parametrize(
+    ("value", "items"),
+    [
+        ({"a": 1, "b": [2]}, [("a", 1), ("b", [2])]),
+        (["x", "y"], [(0, "x"), (1, "y")]),
+        ("xy", []),
+        (7, []),
+        (None, []),
+    ],
+)
+def test_only_mappings_and_lists_hold_items(value: Any, items: list[tuple[Any, Any]]) -> None:
+    """The letters of a text are no items."""
+    assert list(json_items(value)) == items
