@@ -111,10 +111,13 @@ class _BoundsChecker:
                 )
         if node.name in ("_/_", "_%_") and node.children[1].constant == 0:
             self.violations.append(("Division by zero.", node.children[1].id))
-        if "index_list" in overloads and isinstance(at := node.children[1].constant, int) and at < 0:
-            self.violations.append(
-                (f"List index {at} isn't valid; the first item is 0.", node.children[1].id)
-            )
+        if "index_list" in overloads:
+            self._check_index(node.children[1])
+
+    def _check_index(self, node: SyntaxNode) -> None:
+        at = node.constant
+        if isinstance(at, int) and at < 0:
+            self.violations.append((f"List index {at} isn't valid; the first item is 0.", node.id))
 
     def check_constants(self, node: SyntaxNode, *, is_checked: bool = False) -> None:
         """Evaluate the largest constant subexpressions and record the smallest failing one.

@@ -9,7 +9,7 @@ depends on it. An evaluation error is returned as a truthy value, so only a BOOL
 
 import json
 import re
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import lru_cache
@@ -231,10 +231,16 @@ def _load_value(name: str, about: EvaluationContext) -> Any:
         else condition_variables()[name].load(about)
     )
     value = map_text(found, nfc)
-    texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-    if any(isinstance(text, str) and len(text) > MAX_TEXT_LENGTH for text in texts):
+    if any(isinstance(text, str) and len(text) > MAX_TEXT_LENGTH for text in _members(value)):
         raise ValueError(f"{name} is longer than {MAX_TEXT_LENGTH} characters")
     return value
+
+
+def _members(value: Any) -> Iterable[Any]:
+    """Return the values of a map, the items of a list, or any other value alone."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else [value]
 
 
 def _open_output(value: Any) -> Any:

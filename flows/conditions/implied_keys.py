@@ -29,13 +29,14 @@ def guaranteed_keys(condition: Condition) -> frozenset[str]:
 
 def lookup_key(tree: SyntaxTree, node: SyntaxNode) -> str:
     """Return the lookup as ``person.attributes["team"]`` in any spelling; "" for anything else."""
-    if node.kind == "call" and node.name == INDEX and isinstance(text := node.children[1].constant, str):
-        variable = tree.variable_name(node.children[0])
+    if node.kind == "call" and node.name == INDEX:
+        text = node.children[1].constant
     elif node.kind == "member" and not node.is_presence_test and not tree.variable_name(node):
-        variable, text = tree.variable_name(node.children[0]), node.name
+        text = node.name
     else:
         return ""
-    return f'{variable}["{text}"]' if variable else ""
+    variable = tree.variable_name(node.children[0])
+    return f'{variable}["{text}"]' if variable and isinstance(text, str) else ""
 
 
 def implied_keys(tree: SyntaxTree, node: SyntaxNode, *, positive: bool) -> frozenset[str]:

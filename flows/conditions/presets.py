@@ -287,10 +287,13 @@ def join_conjunction(parts: Iterable[str]) -> str:
     conditions = [part.strip() for part in parts if part.strip()]
     if len(conditions) == 1:
         return conditions[0]
-    return " && ".join(
-        f"({part}{_LINE_END if '//' in _mask_literals(part) else ''})" if _is_compound(part) else part
-        for part in conditions
-    )
+    return " && ".join(_bracketed(part) if _is_compound(part) else part for part in conditions)
+
+
+def _bracketed(part: str) -> str:
+    """Return a part in brackets; a comment in it must end before the closing one."""
+    end = _LINE_END if "//" in _mask_literals(part) else ""
+    return f"({part}{end})"
 
 
 def describe_condition(source: str) -> list[tuple[str, bool]]:

@@ -158,15 +158,17 @@ def parse_tree(program: Any, environment: Any) -> SyntaxTree:
         for raw in _read_fields(checked[_SOURCE][0])[4]
         if (entry := _read_fields(raw))
     }
+    names = {at: _text(each[1]) for at, each in references.items()}
+    shared = (
+        _encode_field(number, raw) for number in (_OVERLOADS, _TYPES, _SOURCE) for raw in checked[number]
+    )
     return SyntaxTree(
         root=_build_node(checked[_EXPRESSION][0]),
         overloads={at: frozenset(name.decode() for name in each[3]) for at, each in references.items()},
-        variables={at: name for at, each in references.items() if "." in (name := _text(each[1]))},
+        variables={at: name for at, name in names.items() if "." in name},
         positions=positions,
         type_url=packed.type_url,
-        shared=b"".join(
-            _encode_field(number, raw) for number in (_OVERLOADS, _TYPES, _SOURCE) for raw in checked[number]
-        ),
+        shared=b"".join(shared),
         environment=environment,
     )
 
@@ -214,13 +216,19 @@ def _text(raws: list[bytes]) -> str:
 
 
 def _constant(of: Fields) -> dict[str, Any]:
-    """Return the members of a constant: texts, integers and booleans by value, any other as True."""
+    return {"kind": "constant", "constant": _constant_value(of)}
+
+
+def _constant_value(of: Fields) -> Any:
+    """Return the value of a text, an integer or a boolean, True for any other constant."""
     if of[2]:
-        return {"kind": "constant", "constant": bool(of[2][0])}
+        return bool(of[2][0])
     if of[3]:
         number = of[3][0]
-        return {"kind": "constant", "constant": number - 2**64 if number >= 2**63 else number}
-    return {"kind": "constant", "constant": of[6][0].decode() if of[6] else of[4][0] if of[4] else True}
+        return number - 2**64 if number >= 2**63 else number
+    if of[6]:
+        return of[6][0].decode()
+    return of[4][0] if of[4] else True
 
 
 def _map(of: Fields) -> dict[str, Any]:

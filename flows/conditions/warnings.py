@@ -100,9 +100,10 @@ def _iter_comparisons(tree: SyntaxTree, node: SyntaxNode, items: Mapping[str, st
     if node.kind == "call" and node.name in (EQUAL, NOT_EQUAL, IN):
         for one, other in (node.children, node.children[::-1]):
             variable = tree.variable_name(one) or items.get(one.name if one.kind == "name" else "", "")
-            for each in (
-                (other.children if other.kind == "list" and node.name == IN else (other,)) if variable else ()
-            ):
+            if not variable:
+                continue
+            compared = other.children if other.kind == "list" and node.name == IN else (other,)
+            for each in compared:
                 if isinstance(each.constant, str):
                     yield Comparison(variable, each.constant, tree.start_offset(each))
     inside = items
@@ -165,12 +166,14 @@ def _lookup_warnings(
             f"This fails if {variable} has no {text[:-1]}. Add {text[:-1]} in {variable} && … before it."
         )
         yield ConditionWarning(message, tree.start_offset(node))
-    variable = tree.variable_name(node.children[0]) if node.kind == "call" and node.name == INDEX else ""
-    if variable and isinstance(at := node.children[1].constant, int) and f"{variable}[]" not in known_keys:
-        yield ConditionWarning(
-            f"This fails if {variable} has {at} or fewer items. Add size({variable}) > {at} && … before it.",
-            tree.start_offset(node),
-        )
+    if node.kind == "call" and node.name == INDEX:
+        variable, at = tree.variable_name(node.children[0]), node.children[1].constant
+        if variable and isinstance(at, int) and f"{variable}[]" not in known_keys:
+            message = (
+                f"This fails if {variable} has {at} or fewer items. "
+                f"Add size({variable}) > {at} && … before it."
+            )
+            yield ConditionWarning(message, tree.start_offset(node))
     for child in (*node.children, *node.loop_parts):
         yield from _lookup_warnings(tree, child, known_keys)
 
@@ -200,14 +203,13 @@ def _iter_constant_warnings(
             message = _describe_constant(next(iter(variables), ""), value=value, whole=whole)
             yield ConditionWarning(message, min(map(tree.start_offset, parts)), value if whole else None)
     for each in chain:
-        inner = (
-            each.children
-            if each.kind == "call" and each.name in (NOT, IF)
-            else ()
-            if each is node
-            else (each,)
-        )
-        for part in inner if each.id not in constant else ():
+        if each.id in constant:
+            continue
+        if each.kind == "call" and each.name in (NOT, IF):
+            inner = each.children
+        else:
+            inner = () if each is node else (each,)
+        for part in inner:
             if part.kind == "call" and part.name in (AND, OR, NOT, IF):
                 yield from _iter_constant_warnings(tree, part, types, budget)
 

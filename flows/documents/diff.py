@@ -121,7 +121,7 @@ def _describe_place(place: _Place) -> str:
 
 
 def _shorten(value: Any) -> str:
-    text = (
-        "—" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    )
+    if value is None:
+        return "—"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:79] + "…"

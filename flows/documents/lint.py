@@ -25,7 +25,7 @@ from flows.registry import stages
 from flows.run import Decision
 from flows.stage import Stage
 from flows.validation_messages import describe_error
-from idp.foundation.text import did_you_mean, nfc, normalize_line, normalize_lines
+from idp.foundation.text import did_you_mean, json_items, nfc, normalize_line, normalize_lines
 
 _CLAIM = "person"
 _REQUIRED = {
@@ -103,9 +103,7 @@ def _text_findings(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Fin
         except ValueError as wrong:
             yield Finding(path, f"{str(wrong)[0].upper()}{str(wrong)[1:]}.")
         return
-    for key, each in (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    ):
+    for key, each in json_items(value):
         if key not in VERBATIM_FIELDS:
             yield from _text_findings(each, (*path, key))
 

@@ -158,13 +158,18 @@ def _iter_results(row: Run, state: State, now: datetime) -> Iterator[tuple[int, 
         for step, (asked, decided) in notes["times"].items():
             result = _result(notes["decided"].get(step), kind if step == state.at else "")
             yield notes["version"], step, result, max(0, (decided or 0) - (asked or 0))
-    whole = "finished" if kind in _SUCCESSFUL_ENDS else "refused" if kind == "denied" else "left"
     yield (
         row.version_id,
         WHOLE_RUN,
-        whole,
+        _run_result(kind),
         round(((row.ended_at or now) - row.started_at).total_seconds() * 1000),
     )
+
+
+def _run_result(end: str) -> str:
+    if end in _SUCCESSFUL_ENDS:
+        return "finished"
+    return "refused" if end == "denied" else "left"
 
 
 def _result(decision: Any, end: str) -> str:
