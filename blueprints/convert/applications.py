@@ -118,7 +118,8 @@ class Applications:
         A device code lives as long as an authorization code did in authentik.
         """
         values: dict[str, Any] = {}
-        code = duration(provider, key := "access_code_validity")
+        key = "access_code_validity"
+        code = duration(provider, key)
         if code is None:
             self.context.note(
                 provider,
@@ -132,7 +133,8 @@ class Applications:
             self.context.note(
                 provider, (f"{key}: shorter than the minimum here, so the device grant is omitted."), key
             )
-        if (access := duration(provider, key := "access_token_validity")) is not None:
+        key = "access_token_validity"
+        if (access := duration(provider, key)) is not None:
             if access < ONE_MINUTE:
                 raise NotConvertible(f"{key}: shorter than the minimum here, 1 minute", provider.line_of(key))
             values["access_token_lifetime"] = self._limit(provider, key, access, timedelta(days=1))

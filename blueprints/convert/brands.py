@@ -114,12 +114,11 @@ class Brands:
         is_default = _is_default(brand)
         name = DEFAULT if home and is_default else self._names.unique_name(brand.title)
         values: dict[str, Any] = {"tenant": name}
-        if title := self._text_or_tag(brand, "branding_title"):
-            values |= (
-                {"title": shown}
-                if (shown := title if isinstance(title, FoyerTag) else clean_line(title, 100))
-                else {}
-            )
+        title = self._text_or_tag(brand, "branding_title")
+        if title and not isinstance(title, FoyerTag):
+            title = clean_line(title, 100)
+        if title:
+            values["title"] = title
         logo = self._text_or_tag(brand, "branding_logo")
         if isinstance(logo, str) and is_embedded_picture(logo):
             values["logo"] = logo

@@ -23,11 +23,15 @@ def duration(entry: AuthentikEntry, key: str) -> timedelta | None:
     It is rounded down, so that nothing lasts longer than it did. Raise NotConvertible.
     """
     text = entry.text(key)
+    if not text:
+        return None
     seconds = 0.0
-    for part in text.split(";") if text else []:
+    for part in text.split(";"):
         unit, _, number = part.strip().partition("=")
         if unit not in _UNITS or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", number):
             raise NotConvertible(f"{key}: {text[:50]} isn't a duration", entry.line_of(key))
         seconds += float(number) * _UNITS[unit]
     whole = int(min(seconds, _MAX_SECONDS))
-    return timedelta(seconds=whole if whole <= 999_999 else whole - whole % 60) if text else None
+    if whole > 999_999:
+        whole -= whole % 60
+    return timedelta(seconds=whole)

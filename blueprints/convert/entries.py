@@ -237,6 +237,7 @@ class AuthentikObjects:
         """Return the name of the referenced object, also if it is not in the files; "" if it is unknown."""
         entry = self.find(value)
         if entry is not None:
-            return next((said for key in keys if isinstance(said := entry.peek(key), str)), "")
+            values = (entry.peek(key) for key in keys)
+            return next((value for value in values if isinstance(value, str)), "")
         fields = dict(value.fields) if isinstance(value, Ref) else {}
         return next((str(fields[key]) for key in keys if isinstance(fields.get(key), str)), "")

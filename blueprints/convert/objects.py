@@ -103,18 +103,21 @@ def convert_people(context: ConversionContext, tenant: str) -> list[Block]:
             entry.is_reported = True
             continue
         block = drop_invalid_keys("person", block, entry, context) if block else None
-        if block and fold(block.values["person"]) in blocks:
+        if not block:
+            continue
+        name = fold(block.values["person"])
+        if name in blocks:
             context.note(entry, "it is omitted: another person has the same username but for its spelling.")
-        elif block:
-            blocks[name := fold(block.values["person"])] = block
-            if (name, tenant) == (FIRST_ADMINISTRATOR, DEFAULT):
-                context.note(
-                    entry,
-                    (
-                        f"the first administrator is named {name} here, and applying this changes "
-                        "that one: rename one of both."
-                    ),
-                )
+            continue
+        blocks[name] = block
+        if (name, tenant) == (FIRST_ADMINISTRATOR, DEFAULT):
+            context.note(
+                entry,
+                (
+                    f"the first administrator is named {name} here, and applying this changes "
+                    "that one: rename one of both."
+                ),
+            )
     _drop_duplicate_emails(blocks.values(), context)
     return list(blocks.values())
 

@@ -325,13 +325,16 @@ def _login(stage: AuthentikEntry, context: ConversionContext) -> list[Block]:
     for key, why in _SESSION_BINDINGS.items():
         if stage.text(key) not in ("", "no_binding"):
             raise NotConvertible(f"{key}: {why}", stage.line_of(key))
-    if stage.boolean(key := "terminate_other_sessions"):
+    key = "terminate_other_sessions"
+    if stage.boolean(key):
         raise NotConvertible(
             f"{key}: it ends the person's other sessions, which would go on here", stage.line_of(key)
         )
-    if stage.known_value(key := "remember_me_offset") not in (None, "", "seconds=0"):
+    key = "remember_me_offset"
+    if stage.known_value(key) not in (None, "", "seconds=0"):
         context.note(stage, f"{key} is not converted: people can't choose to stay signed in longer.", key)
-    wanted = duration(stage, key := "session_duration")
+    key = "session_duration"
+    wanted = duration(stage, key)
     if not wanted:  # in authentik the session lasts until the browser is closed
         context.note(
             stage,

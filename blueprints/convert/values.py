@@ -7,6 +7,7 @@ from typing import Any
 
 from blueprints.convert.report import FoyerTag
 from blueprints.files.nodes import BadYaml, Node
+from idp.foundation.text import json_items
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 100
@@ -120,7 +121,8 @@ class AuthentikTags:
         )
 
     def _find_object(self, node: Node) -> Any:
-        found = self.find_values(ref := self._find(node))
+        ref = self._find(node)
+        found = self.find_values(ref)
         if found is None:
             raise _Unresolvable(f"{ref} is not among the entries before it")
         return dict(found)
@@ -247,7 +249,7 @@ def _require_known(value: Any) -> Any:
     """Return the value; raise _NotKnown if any of it is unknown."""
     if isinstance(value, UnknownValue):
         raise _Unresolvable(value.reason)
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for _, each in json_items(value):
         _require_known(each)
     return value
 

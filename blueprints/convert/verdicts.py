@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+_COMBINATIONS = {True: "all of", False: "any of", None: "all or any of"}
+
 
 @dataclass(frozen=True)
 class PolicyVerdict:
@@ -64,8 +66,7 @@ class PolicyEvaluation:
         known = [each.possible for each in self.verdicts if each.is_known]
         if not known:
             return []
-        how = "all or any of" if self.require_all is None else "all of" if self.require_all else "any of"
-        return [how, *known]
+        return [_COMBINATIONS[self.require_all], *known]
 
     def add_unknown(self, *comments: str) -> None:
         """Add a policy of which nothing is known."""

@@ -324,7 +324,8 @@ def _record_ownership(blueprint: str, changes: Sequence[ObjectChange]) -> None:
             or not _is_equal(change.kind, row.keys, keys)
         ):
             if row is None:
-                created.append(row := Owned(kind=change.kind, name=change.name))
+                row = Owned(kind=change.kind, name=change.name)
+                created.append(row)
             else:
                 updated.append(row)
             row.blueprint, row.keys, row.applied_at, row.drift = blueprint, keys, now, None

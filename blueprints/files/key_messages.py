@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from blueprints.files.tags import SecretTag
 from blueprints.objects.document import DOCUMENTS
 from flows.validation_messages import describe_error
+from idp.foundation.text import json_items
 
 
 def error_message(model: type[BaseModel], error: Any) -> str:
@@ -37,9 +38,8 @@ def find_secret(value: Any, path: tuple[str | int, ...] = ()) -> tuple[str | int
 
     The settings of a flow accept any value, and a secret there would be stored and shown as it is written.
     """
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     found = (
         (*path, key) if isinstance(each, SecretTag) else find_secret(each, (*path, key))
-        for key, each in inner
+        for key, each in json_items(value)
     )
     return next((each for each in found if each), ())

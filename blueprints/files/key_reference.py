@@ -101,7 +101,8 @@ def _value(each: Mapping[str, Any]) -> str:
         return "text, preferably `!secret NAME`"
     if each["type"] == "array":
         return f"list of {_value(each['items'])}"
-    if each["type"] == "object" and isinstance(inner := each.get("additionalProperties"), dict):
+    inner = each.get("additionalProperties")
+    if each["type"] == "object" and isinstance(inner, dict):
         keys = f" (keys: {_value(each['propertyNames'])})" if "propertyNames" in each else ""
         return f"mapping{keys} to {_value(inner)}"
     return _TYPES[each["type"]]

@@ -75,13 +75,10 @@ class Node:
             seen.add(id(node))
             if node.original:
                 yield node
-            pending += (
-                (each for pair in node.value.values() for each in pair)
-                if node.is_map
-                else node.value
-                if node.is_list
-                else ()
-            )
+            if node.is_map:
+                pending += (each for pair in node.value.values() for each in pair)
+            elif node.is_list:
+                pending += node.value
 
     def get(self, key: str) -> "Node | None":
         """Return the node under this key of a mapping, or None."""
@@ -213,16 +210,17 @@ def _close(builder: _Builder) -> None:
             continue
         if key.is_map or key.is_list or key.tag:
             raise BadYaml("A key must be plain text.", key.line, key.column)
-        name = (
-            "null"
-            if key.value is None
-            else str(key.value).lower()
-            if isinstance(key.value, bool)
-            else str(key.value)
-        )
+        name = _key_name(key.value)
         if name in node.value:
             raise BadYaml(f"Duplicate key {name}.", key.line, key.column)
         node.value[name] = (key, value)
+
+
+def _key_name(value: Any) -> str:
+    """Return a key as a text, spelled as in YAML: ``null``, ``true``."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _resolve_alias(builder: _Builder, anchor: str, line: int, column: int) -> Node:

@@ -296,7 +296,9 @@ def complete_change(
         )
     except secrets.BadSecret as bad:
         yield located.problem([kind.secret_key], str(bad))
-    change.action = "create" if change.before is None else "update" if change.keys else "unchanged"
+    change.action = "update" if change.keys else "unchanged"
+    if change.before is None:
+        change.action = "create"
     if kind.name == "flow" and change.prepared and change.action != "unchanged":
         warnings = (f"{'.'.join(map(str, each.path))}: {each.message}" for each in change.prepared.warnings)
         plan.notes += [f"flow {change.name} of {change.tenant}: {text}" for text in warnings]

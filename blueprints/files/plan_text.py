@@ -49,18 +49,19 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "blueprint": plan.blueprint,
         "state": plan.digest,
         "counts": plan.counts,
-        "changes": [
-            {
-                "tenant": change.tenant,
-                "kind": change.kind,
-                "name": change.name,
-                "action": change.action,
-                "keys": [{"key": key.key, "old": key.old, "new": key.new} for key in change.keys],
-            }
-            for change in plan.effective
-        ],
+        "changes": [_change_as_json(change) for change in plan.effective],
         "missing_secrets": [{"tenant": each.tenant, "name": each.name} for each in plan.missing],
         "notes": plan.notes,
+    }
+
+
+def _change_as_json(change: ObjectChange) -> dict[str, Any]:
+    return {
+        "tenant": change.tenant,
+        "kind": change.kind,
+        "name": change.name,
+        "action": change.action,
+        "keys": [{"key": key.key, "old": key.old, "new": key.new} for key in change.keys],
     }
 
 
@@ -107,12 +108,8 @@ def _key_line(change: ObjectChange, key: str, old: Any, new: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    text = (
-        value
-        if isinstance(value, str)
-        else "nothing"
-        if value is None
-        else json.dumps(value, ensure_ascii=False)
-    )
+    if value is None:
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     line = " ".join(text.split())
     return line if len(line) <= 100 else line[:99] + "…"

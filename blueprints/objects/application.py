@@ -95,17 +95,18 @@ class ApplicationKind(Kind):
 
     def prepare(self, change: ObjectChange, secret: str | None) -> None:
         _check_approval(change)
-        values = _columns(change.desired) | ({"secret_hash": digest(secret)} if secret else {})
-        whole = {"title": change.name, **_columns(change.before or {}), **values}
+        new_secret = {"secret_hash": digest(secret)} if secret else {}
+        whole = {
+            "title": change.name,
+            **_columns(change.before or {}),
+            **_columns(change.desired),
+            **new_secret,
+        }
         if change.before is not None and change.before.get("type") == "confidential":
             whole.setdefault("secret_hash", "kept")
         bulk.validate_row(Application(name=change.name, **whole))
         given = {key: value for key, value in change.desired.items() if change.writes(key)}
-        change.prepared = (
-            whole
-            if change.before is None
-            else {**_columns(given), **({"secret_hash": values["secret_hash"]} if secret else {})}
-        )
+        change.prepared = whole if change.before is None else _columns(given) | new_secret
 
     def advice(self, change: ObjectChange, secret: str | None) -> Iterable[str]:
         after = {**self.defaults(), **(change.before or {}), **change.desired}

@@ -173,12 +173,12 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 
 def scopes_for(recipe: Recipe, rights: Collection[str] = ()) -> list[tuple[str, str]]:
     """Return (name, title) of the scopes that a person with these rights may choose for the application."""
-    administers = recipe.administers and "applications.approve" in rights
-    excluded = (
-        (*_INCLUDED_SCOPES, *(() if administers else _ADMINISTRATION_SCOPES))
-        if recipe.for_people
-        else tuple(STANDARD_SCOPES)
-    )
+    if not recipe.for_people:
+        excluded = {*STANDARD_SCOPES}
+    elif recipe.administers and "applications.approve" in rights:
+        excluded = {*_INCLUDED_SCOPES}
+    else:
+        excluded = {*_INCLUDED_SCOPES, *_ADMINISTRATION_SCOPES}
     names = [name for name in scope_names() if name not in excluded]
     return [(each["name"], each["title"]) for each in describe_scopes(names)]
 

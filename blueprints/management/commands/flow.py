@@ -260,8 +260,9 @@ class Command(BaseCommand):
             raise CommandError(message)
 
     def _colored_step(self, decision: str, text: str) -> str:
-        paint = self.style.SUCCESS if decision in _GOOD else self.style.ERROR if decision in _BAD else str
-        return str(paint(text))
+        if decision in _GOOD:
+            return str(self.style.SUCCESS(text))
+        return str(self.style.ERROR(text)) if decision in _BAD else text
 
     def _test(self, options: Any) -> None:
         if options["file"]:
