@@ -52,11 +52,10 @@ def blueprints(request: ConsoleRequest) -> HttpResponse:
     """Render the applied blueprints, the drifted objects and the names of the secrets."""
     may = request.may
     owned, drifted = RESOURCES["owned"].listing.page(ListQuery(size=1)), drift.stored_drift()
+    rows = [{**each, "keys": list(map(_side_by_side, each["keys"]))} for each in drifted[:_MAX_DRIFTED]]
     context: dict[str, Any] = {
         "attempts": _attempts(everywhere=may("tenants.see")),
-        "drifted": [
-            {**each, "keys": [_side_by_side(key) for key in each["keys"]]} for each in drifted[:_MAX_DRIFTED]
-        ],
+        "drifted": rows,
         "more_drifted": max(0, len(drifted) - _MAX_DRIFTED),
         "owned": owned.total,
         "owned_url": reverse("console:owned"),

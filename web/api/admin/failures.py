@@ -110,16 +110,12 @@ def _too_many_mails(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _token_error(request: HttpRequest, error: Any) -> HttpResponse:
     """Return the challenge (RFC 6750 section 3), without an error code if no token was sent (section 3.1)."""
-    details = (
-        ""
-        if isinstance(error, MissingToken)
-        else f' error="{error.code}", error_description="{error.description}"'
-    )
+    challenge = 'Bearer realm="api"'
+    if not isinstance(error, MissingToken):
+        challenge += f', error="{error.code}", error_description="{error.description}"'
     bearer = isinstance(error, InvalidToken | InsufficientScope)
-    challenge: Any = (
-        {"WWW_Authenticate": f'Bearer realm="api"{"," if details else ""}{details}'} if bearer else {}
-    )
-    return error_response(error.status, error.code, error.description, **challenge)
+    headers: Any = {"WWW_Authenticate": challenge} if bearer else {}
+    return error_response(error.status, error.code, error.description, **headers)
 
 
 def _bad_blueprint(request: HttpRequest, error: Any) -> HttpResponse:

@@ -52,14 +52,10 @@ def body_schema(kind: str, *, change: bool = False) -> type[BaseModel]:
     for name, each in document.model_fields.items():
         required = each.is_required() and name != kind and not change
         more: Any = {"title": each.title, "description": each.description}
-        extra = (
-            {"writeOnly": True}
-            if name == REGISTRY[kind].secret_key
-            else {"x-in-address": True}
-            if name == kind
-            else {}
-        )
-        more |= {"json_schema_extra": extra} if extra else {}
+        if name == REGISTRY[kind].secret_key:
+            more["json_schema_extra"] = {"writeOnly": True}
+        elif name == kind:
+            more["json_schema_extra"] = {"x-in-address": True}
         fields[name] = (each.rebuild_annotation(), Field(**more) if required else Field(None, **more))
     purpose = " ".join((document.__doc__ or "").split())
     description = f"{purpose} Omitted keys keep their values."

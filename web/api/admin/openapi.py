@@ -70,13 +70,11 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     meaning = failures.DESCRIPTIONS if is_admin else errors.DESCRIPTIONS
     for status, response in operation["responses"].items():
         response["description"] = meaning.get(status, response["description"])
-        headers = (
-            [_HEADERS[status]]
-            if status in _HEADERS
-            else _success_headers(method, operation, status)
-            if is_admin
-            else []
-        )
+        headers = list[_Header]()
+        if status in _HEADERS:
+            headers = [_HEADERS[status]]
+        elif is_admin:
+            headers = _success_headers(method, operation, status)
         if headers:
             response["headers"] = {name: _header_object(text, required) for name, text, required in headers}
 

@@ -176,6 +176,17 @@ def _setup_data(request: ApiRequest, name: str, secret: str = "") -> dict[str, A
 
 def _recipe_data(recipe: Recipe, rights: Collection[str]) -> dict[str, Any]:
     choices = {"groups": [(name, name) for name in group_names()], "scopes": scopes_for(recipe, rights)}
+    questions = [
+        {
+            "name": name,
+            "title": field.title,
+            "description": field.description or "",
+            "required": field.is_required(),
+            "choices": [{"value": value, "title": title} for value, title in choices.get(name, ())],
+        }
+        for name, field in RecipeInput.model_fields.items()
+        if name not in recipe.excluded_questions
+    ]
     return {
         "name": recipe.name,
         "title": recipe.title,
@@ -183,15 +194,5 @@ def _recipe_data(recipe: Recipe, rights: Collection[str]) -> dict[str, Any]:
         "document": recipe.document,
         "always": recipe.always,
         "why": [{"title": title, "reason": reason} for title, reason in recipe.why],
-        "questions": [
-            {
-                "name": name,
-                "title": field.title,
-                "description": field.description or "",
-                "required": field.is_required(),
-                "choices": [{"value": value, "title": title} for value, title in choices.get(name, ())],
-            }
-            for name, field in RecipeInput.model_fields.items()
-            if name not in recipe.excluded_questions
-        ],
+        "questions": questions,
     }

@@ -94,7 +94,8 @@ class RunSecret(AuthBase):
 )
 def start_run(request: RunRequest, body: StartRun) -> Status[StartedRun]:
     """Start a run and return its secret and its first challenge."""
-    client = JsonClient(request, secret := new_token())
+    secret = new_token()
+    client = JsonClient(request, secret)
     hints = {"user_code": Sealed.of(body.user_code[:64])} if body.user_code else {}
     run = starting.start(body.purpose, client, hints=hints)
     return Status(201, StartedRun(secret=secret, **_first_challenge(run, client)))
@@ -179,16 +180,16 @@ def _end_session_if_over(page: RunPage, client: JsonClient) -> RunPage:
 def _challenge_members(page: RunPage) -> dict[str, Any]:
     """Return the page as data, without empty members."""
     members: dict[str, Any] = {name: str(getattr(page, name)) for name in _TEXT_MEMBERS}
-    more = {
+    members |= {
         "retry_at": page.retry_at,
         "set_up_url": reverse(CREDENTIAL_SETUP) if page.set_up else "",
         "context": dict(page.context),
-        "errors": {name: [str(text) for text in texts] for name, texts in page.form.errors.items()}
-        if page.form
-        else {},
-        "fields": [_field(page.form, name) for name in page.form.fields] if page.form else [],
     }
-    return {name: value for name, value in (members | more).items() if value}
+    if page.form:
+        errors = page.form.errors.items()
+        members["errors"] = {name: [str(text) for text in texts] for name, texts in errors}
+        members["fields"] = [_field(page.form, name) for name in page.form.fields]
+    return {name: value for name, value in members.items() if value}
 
 
 def _field(form: forms.Form, name: str) -> RunField:

@@ -79,7 +79,9 @@ class CardView:
     def level(self) -> str:
         """Return the most severe level of its findings: ``error``, ``warning`` or ""."""
         levels = {finding.level for finding in self.findings}
-        return "error" if "error" in levels else "warning" if levels else ""
+        if "error" in levels:
+            return "error"
+        return "warning" if levels else ""
 
 
 def format_place(place: Place) -> str:
@@ -117,6 +119,15 @@ def stage_title(kind: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def step_title(step: StepDocument, titles: Mapping[str, str]) -> str:
+    """Return the title of a step; for a sub-flow its own, or else its name."""
+    if step.group is not None:
+        return _("Section")
+    if step.flow is not None:
+        return titles.get(step.flow, step.flow)
+    return stage_title(step.stage or "")
+
+
 def stage_summary(kind: str) -> str:
     """Return the first paragraph of a stage's docstring."""
     text = inspect.getdoc(stages()[kind]) or ""
@@ -150,11 +161,20 @@ def _card_view(
     step = card.step
     kind = step.stage or step.kind
     terms = [term for term in split_conjunction(step.when or "") if term != card.lane_condition]
+    lanes = [
+        LaneView(
+            str(lane.title),
+            lane.condition,
+            [_card_view(each, by_place, titles, next_steps) for each in lane.cards],
+            format_place(lane.end),
+        )
+        for lane in card.lanes
+    ]
     return CardView(
         place=format_place(card.place),
         id=step.id,
         kind=kind,
-        title=_title(step, titles),
+        title=step_title(step, titles),
         icon=stage_icon(kind),
         summary=_summary(step),
         lane=card.lane_condition,
@@ -163,25 +183,9 @@ def _card_view(
         sub_flow=step.flow or "",
         end=format_place(card.end),
         findings=by_place.get(card.place, []),
-        lanes=[
-            LaneView(
-                str(lane.title),
-                lane.condition,
-                [_card_view(each, by_place, titles, next_steps) for each in lane.cards],
-                format_place(lane.end),
-            )
-            for lane in card.lanes
-        ],
+        lanes=lanes,
         buttons=_buttons(format_place(card.place)),
     )
-
-
-def _title(step: StepDocument, titles: Mapping[str, str]) -> str:
-    if step.group is not None:
-        return _("Section")
-    if step.flow is not None:
-        return titles.get(step.flow, step.flow)
-    return stage_title(step.stage or "")
 
 
 def _summary(step: StepDocument) -> str:

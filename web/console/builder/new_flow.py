@@ -129,7 +129,8 @@ def _template_sub_flows(key: str) -> list[FlowDocument]:
     def visit(key: str) -> None:
         for name in sub_flow_names(known[key]):
             if name not in found:
-                visit(sub_flow := _key_of(name, key, known))
+                sub_flow = _key_of(name, key, known)
+                visit(sub_flow)
                 found[name] = known[sub_flow]
 
     if key in known:

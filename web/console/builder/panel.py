@@ -28,7 +28,7 @@ from flows.stage import Stage
 from idp.accounts.people import group_names
 from idp.foundation.listing import ListQuery
 from idp.oauth.listings import APPLICATIONS
-from web.console.builder.cards import format_place, stage_icon, stage_summary, stage_title
+from web.console.builder.cards import format_place, stage_icon, stage_summary, stage_title, step_title
 from web.console.objects.forms import SchemaForm
 
 CEL = "cel"
@@ -251,14 +251,11 @@ def _panel(card: Card, stage: type[Stage] | None) -> StepPanel:
         else None
     )
     kind = step.stage or step.kind
-    title = (
-        stage_title(step.stage) if step.stage else _("Section") if step.group is not None else step.flow or ""
-    )
     description = stage_summary(step.stage or "") if stage else ""
     panel = StepPanel(
         format_place(card.place),
         kind,
-        title,
+        step_title(step, {}),
         description,
         stage_icon(kind),
         step.id,

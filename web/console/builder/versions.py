@@ -99,9 +99,7 @@ def compare(request: ConsoleRequest, name: str) -> HttpResponse:
     numbers = [each.label for each in choices]
     live = next((each.label for each in choices if each.live), numbers[-1])
     new = request.GET.get("new", "") or numbers[0]
-    old = request.GET.get("old", "") or (
-        live if live != new else next(iter(numbers[numbers.index(new) + 1 :]), new) if new in numbers else new
-    )
+    old = request.GET.get("old", "") or _usual_comparison(new, live, numbers)
     before, after = _resolve_revision(name, old), _resolve_revision(name, new)
     context: dict[str, Any] = {
         "old": old,
@@ -117,6 +115,13 @@ def compare(request: ConsoleRequest, name: str) -> HttpResponse:
     return render_page(
         request, template, title=after.document.title, part=_("Compare versions"), **frame, **context
     )
+
+
+def _usual_comparison(new: str, live: str, labels: list[str]) -> str:
+    """Return the revision to compare with: the live one, or its predecessor if it is the live one itself."""
+    if new != live:
+        return live
+    return next(iter(labels[labels.index(new) + 1 :]), new) if new in labels else new
 
 
 def roll_back_page(request: ConsoleRequest, name: str, number: int) -> HttpResponse:

@@ -223,7 +223,9 @@ class SchemaForm:
     def _choices(self, schema: Mapping[str, Any], name: str, value: Any) -> list[tuple[str, str]]:
         if name in self.choices:
             found = [(str(key), str(title)) for key, title in self.choices[name]()]
-            chosen = value if isinstance(value, list | tuple) else [value] if isinstance(value, str) else []
+            chosen = [value] if isinstance(value, str) else value
+            if not isinstance(chosen, list | tuple):
+                chosen = []
             # a stored value stays, even if it is no longer offered
             return found + [(str(each), str(each)) for each in chosen if str(each) not in dict(found)]
         item = self._resolved(schema.get("items", {})) if schema.get("type") == "array" else schema
@@ -383,7 +385,8 @@ def _finite(text: str) -> float:
 
     Such a number then stays text, as in a blueprint.
     """
-    if not isfinite(number := float(text)):
+    number = float(text)
+    if not isfinite(number):
         raise ValueError(text)
     return number
 

@@ -147,14 +147,10 @@ def run_action(resource: Resource, action: Action, keys: list[str], person: Any)
             problems.append(_("Skipped %(name)s: their role is higher than yours.") % {"name": key})
         except (InvalidObject, ObjectNotFound, EditConflict) as refused:
             problems.append(f"{key}: {refused}")
-    summary = (
-        [str(action.success_message % {"count": done})]
-        if done
-        else []
-        if problems
-        else [_("No changes made.")]
-    )
-    return " ".join([*summary, *problems[:3]])
+    messages = problems[:3]
+    if done:
+        messages.insert(0, str(action.success_message % {"count": done}))
+    return " ".join(messages or [_("No changes made.")])
 
 
 def _wish(request: ConsoleRequest, resource: Resource) -> ListQuery:

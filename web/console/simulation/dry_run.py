@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from flows.conditions.presets import describe_condition
+from flows.documents.document import StepDocument
 from flows.documents.layout import FlowTooLarge, Layout, LayoutNode, lay_out
 from flows.documents.versions import InvalidFlow, NoSuchVersion
 from flows.editing.drafts import DraftChanged
@@ -161,11 +162,9 @@ def _form(request: ConsoleRequest, parameters: DryRunParameters) -> dict[str, An
     """Return the template context of the form."""
     query, tenant = request.GET, current_tenant()
     simulated = None if isinstance(parameters.person, str) else parameters.person
-    credentials = (
-        query.getlist("credentials")
-        if "credentials" in query
-        else list(simulated.credentials if simulated else ["password"])
-    )
+    credentials = list(simulated.credentials) if simulated else ["password"]
+    if "credentials" in query:
+        credentials = query.getlist("credentials")
     return {
         "errors": parameters.errors,
         "may_name": _may_name(request),
@@ -254,22 +253,17 @@ def _rows(
     by_step = {report.step: report for report in reports}
     for node in layout.nodes:
         step, report = node.definition, by_step.get(node.id)
-        title = (
-            stage_title(step.stage)
-            if step.stage
-            else _("Sub-flow %(name)s") % {"name": step.flow}
-            if step.flow
-            else _("Section")
-        )
-        members: dict[str, Any] = {"title": title, "kind": step.kind, "depth": min(len(node.ancestors), 4)}
+        members: dict[str, Any] = {
+            "title": _title(step),
+            "kind": step.kind,
+            "depth": min(len(node.ancestors), 4),
+        }
         members |= {"url": builder_url(revision.name, node.id if not node.prefix else node.ancestors[0])}
         members["when"] = describe_condition(step.when) if step.when else []
         if report is None:
             yield DryRunRow(node.id, **members)
             continue
-        answer_kind = parameters.answer_kinds.get(node.id) or (
-            "passes" if report.assumed else "open" if report.decision == "asks" else ""
-        )
+        answer_kind = parameters.answer_kinds.get(node.id) or _usual_answer_kind(report)
         typable = bool(answer_kind) and _may_type(node) and _has_fields(revision, node)
         members |= {
             "answer_kind": answer_kind,
@@ -277,6 +271,18 @@ def _rows(
             "fields": _typed_fields(revision, node, parameters) if typable and answer_kind == "typed" else [],
         }
         yield DryRunRow(node.id, **members, **report_context(report))
+
+
+def _title(step: StepDocument) -> str:
+    if step.stage:
+        return stage_title(step.stage)
+    return _("Sub-flow %(name)s") % {"name": step.flow} if step.flow else _("Section")
+
+
+def _usual_answer_kind(report: StepReport) -> str:
+    if report.assumed:
+        return "passes"
+    return "open" if report.decision == "asks" else ""
 
 
 def _has_fields(revision: FlowRevision, node: LayoutNode) -> bool:
