@@ -36,7 +36,8 @@ def kill(cluster: Cluster, process: str) -> None:
 
 def pause(cluster: Cluster, process: str) -> None:
     """Pause one process, so that it neither responds nor refuses, and let it continue."""
-    os.kill(pid := cluster.pid(process), signal.SIGSTOP)
+    pid = cluster.pid(process)
+    os.kill(pid, signal.SIGSTOP)
     time.sleep(AWAY_SECONDS)
     os.kill(pid, signal.SIGCONT)
 

@@ -36,8 +36,13 @@ ASKS = [{"stage": "prompt", "settings": {"title": "T", "fields": [{"name": "team
 def flow(name: str, part: str, tested: str, default: bool) -> dict[str, Any]:
     """Return a flow for devices, perhaps with a sub-flow, and with a test of an existing person."""
     steps = [{"flow": f"part-{part}"}, {"stage": "finish"}] if part else [{"stage": "finish"}]
-    test = {"name": "t", "person": tested, "answers": {each["stage"]: "passes" for each in DEVICE}}
-    more = {"tests": [{**test, "ends": "asks" if part else "finished"}]} if tested else {}
+    test = {
+        "name": "t",
+        "person": tested,
+        "answers": {each["stage"]: "passes" for each in DEVICE},
+        "ends": "asks" if part else "finished",
+    }
+    more = {"tests": [test]} if tested else {}
     return {
         "flow": name,
         "title": name,

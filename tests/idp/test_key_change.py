@@ -118,7 +118,8 @@ def test_no_journey_fails_while_the_key_is_changed_node_by_node(
             finish(nodes, browser, started, seen)
         within = door(address=f"198.51.100.{number + 1}")
         finish(nodes, within, *begin(nodes, within))
-        pending = [(over := door(address=f"203.0.113.{number + 1}"), *begin(nodes, over))]
+        over = door(address=f"203.0.113.{number + 1}")
+        pending = [(over, *begin(nodes, over))]
     finish(nodes, *pending[0])
     said = reencrypt(nodes)
     assert "oauth_signingkey.private_key: 2 re-encrypted" in said

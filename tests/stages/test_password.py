@@ -127,7 +127,8 @@ def test_an_old_hash_is_replaced_when_its_password_was_right(
     The right one stores today's profile.
     """
     people = Person.objects.filter(username="alice")
-    people.update(password=(stored := old("alice-password-1")))
+    stored = old("alice-password-1")
+    people.update(password=stored)
     seen = at_password(door(), "alice")
     assert seen.submit(password="wrong").step == "password"
     assert people.get().password == stored

@@ -104,7 +104,8 @@ def test_a_hash_of_what_was_typed_is_replaced(
     for name, tenant in tenants.items():
         with tenant_scope(tenant):
             people = Person.objects.filter(username="bob")
-            people.update(password=(old := make_password(SPACED)))
+            old = make_password(SPACED)
+            people.update(password=old)
             blueprint = write_blueprint(f'tenant: {name}\n---\nperson: bob\npassword: "{SPACED}"\n')
             assert not make_plan([blueprint]).effective, "an unchanged password is not written"
             assert door(f"{name}.test").sign_in("bob", COMPOSED).step == "password"

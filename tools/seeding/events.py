@@ -46,11 +46,18 @@ def _events(seed: Seed) -> Iterator[Event]:
         _, by_person, data = everything[kind]
         person = f"alice-{chance.randrange(1, seed.sizes.people + 1):06}"
         device = first_device + chance.randrange(max(1, seed.sizes.devices)) if kind in DEVICES else 0
+        actor = target = ""
+        if kind.startswith("person."):
+            actor, target = SEED_ACTOR, person
+        if by_person:
+            actor = person
+        if device:
+            target = f"device {device}"
         yield Event(
             at=seed.now - timedelta(days=DAYS) * (1 - (number + 1) / seed.sizes.events),
             kind=kind,
-            actor=person if by_person else SEED_ACTOR if kind.startswith("person.") else "",
-            target=f"device {device}" if device else person if kind.startswith("person.") else "",
+            actor=actor,
+            target=target,
             application=f"app-{chance.randrange(1, seed.sizes.applications + 1):04}"
             if device or kind.startswith("tokens.")
             else "",

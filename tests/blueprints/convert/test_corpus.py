@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from blueprints.convert.authentik import IGNORED_KEYS, convert
 from blueprints.files.plan import make_plan
 from blueprints.files.problems import BadBlueprint
+from idp.foundation.text import json_items
 from tests.blueprints.convert.converting import SAMPLES, converted
 
 CORPUS = sorted(SAMPLES.glob("*.yaml"))
@@ -95,13 +96,9 @@ def other(value: Any) -> Any:
             (value.replace(unit, less) for unit, less in units.items() if unit in value and "=" in value),
             f"{value}x",
         )
-    return (
-        Tagged("KeyOf", "nowhere")
-        if isinstance(value, Tagged)
-        else value[1:]
-        if isinstance(value, list)
-        else {}
-    )
+    if isinstance(value, Tagged):
+        return Tagged("KeyOf", "nowhere")
+    return value[1:] if isinstance(value, list) else {}
 
 
 def spots(data: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
@@ -249,8 +246,7 @@ ODD += [
 
 def places(node: Any) -> Iterator[tuple[Any, Any]]:
     """Yield every place of the tree: its container, and its key there."""
-    inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, value in inside:
+    for key, value in json_items(node):
         yield node, key
         yield from places(value.value if isinstance(value, Tagged) else value)
 

@@ -123,11 +123,8 @@ def compared(folder: Path, bound: list[Bound], said: dict[str, bool], mode: str,
         " when "
     )[2]
     for person, signed_in, planned, reached in product(SUBJECTS, (True, False), (True, False), (True, False)):
-        there = (
-            agree(bound, mode, person if signed_in else None, planned)
-            if said.get("evaluate_on_plan")
-            else True
-        )
+        known = person if signed_in else None
+        there = not said.get("evaluate_on_plan") or agree(bound, mode, known, planned)
         there = there and (
             agree(bound, mode, person, reached) if said.get("re_evaluate_policies", True) else True
         )

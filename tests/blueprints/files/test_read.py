@@ -200,20 +200,20 @@ def test_an_alias_is_a_way_to_say_something_once(write_blueprint: Write) -> None
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "key"),
     [
-        "attributes: {a: !secret x}",
-        "attributes: {a: [1]}",
-        "attributes: {a: {b: 1}}",
-        "name: !secret x",
-        "groups: [!secret x]",
+        ("attributes: {a: !secret x}", "attributes.a"),
+        ("attributes: {a: [1]}", "attributes.a"),
+        ("attributes: {a: {b: 1}}", "attributes.a"),
+        ("name: !secret x", "name"),
+        ("groups: [!secret x]", "groups.0"),
     ],
 )
-def test_one_mistake_is_one_problem_at_its_key(write_blueprint: Write, text: str) -> None:
+def test_one_mistake_is_one_problem_at_its_key(write_blueprint: Write, text: str, key: str) -> None:
     """A value that might have had several types is reported once, not once a type."""
     found = problems(write_blueprint(f"person: a\n{text}\n", "b.yaml"))
     assert len(found) == 1
-    key = "groups.0" if "groups" in text else "attributes.a" if "attributes" in text else "name"
+
     assert found[0].startswith("b.yaml:2:")
     assert f" {key}: " in found[0]
 

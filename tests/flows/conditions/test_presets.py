@@ -190,12 +190,8 @@ def test_conditions_are_taken_apart_only_where_all_must_hold(source: str, parts:
 )
 def test_conditions_are_put_together_so_that_each_keeps_its_meaning(parts: list[str]) -> None:
     """An "or" gets its parentheses, a comment its line."""
-    names = {
-        name: word
-        for part in parts
-        for word in part.replace("(", " ").split()
-        if (name := word).isalpha() and len(name) == 1
-    }
+    words = [word for part in parts for word in part.replace("(", " ").split()]
+    names = [word for word in words if word.isalpha() and len(word) == 1]
     together = join_conjunction(parts)
     assert all(name in together for name in names)
     if "//" not in together:

@@ -188,7 +188,9 @@ def test_hours_are_settled_as_a_clock_would() -> None:
     }
     for (source, model), one, two in product(ways.items(), range(0, 25, 4), range(0, 25, 3)):
         results = [model(hour, one, two) for hour in range(24)]
-        expected = "always" if all(results) else "never" if not any(results) else ""
+        expected = "always" if all(results) else ""
+        if not any(results):
+            expected = "never"
         found = said(source.format(one, two))
         assert [text.split(" true")[0].split()[-1] for text in found] == ([expected] if expected else []), (
             source.format(one, two)

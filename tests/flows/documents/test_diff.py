@@ -78,11 +78,9 @@ def test_each_kind_of_change(old: list[Any], new: list[Any], lines: list[str] | 
 
 
 def _whole(step: dict[str, Any]) -> dict[str, Any]:
-    return (
-        {**step, "steps": [{"stage": each} if isinstance(each, str) else each for each in step["steps"]]}
-        if "steps" in step
-        else step
-    )
+    if "steps" not in step:
+        return step
+    return {**step, "steps": [{"stage": each} if isinstance(each, str) else each for each in step["steps"]]}
 
 
 def test_the_flow_itself() -> None:

@@ -357,13 +357,9 @@ def test_moving_loses_nothing(start: tuple[Any, ...], moves: list[tuple[str, str
     document = drawing(*start)
     before = {each.card.step.id: each.card.step.settings for each in iter_positions(build_cards(document))}
     for kind, step, to in moves:
+        where = {"move": {"at": to}, "nudge": {"where": to}}.get(kind, {})
         try:
-            document = do(
-                document,
-                do=kind,
-                step=step,
-                **({"at": to} if kind == "move" else {"where": to} if kind == "nudge" else {}),
-            ).document
+            document = do(document, do=kind, step=step, **where).document
         except CannotEdit:
             continue
         except InvalidFlow:  # sections nested too deep

@@ -88,9 +88,11 @@ def test_an_administrator_lets_in_a_person_who_lost_everything(acme: Tenant, oth
     give_totp()
     give_codes()
     give_totp("bob")
-    call_command("person", "forget-factors", "alice", "--tenant", "other", stdout=(out := io.StringIO()))
+    out = io.StringIO()
+    call_command("person", "forget-factors", "alice", "--tenant", "other", stdout=out)
     assert out.getvalue() == "Removed from alice: nothing.\n"
-    call_command("person", "forget-factors", "alice", "--tenant", "acme", stdout=(out := io.StringIO()))
+    out = io.StringIO()
+    call_command("person", "forget-factors", "alice", "--tenant", "acme", stdout=out)
     assert out.getvalue() == "Removed from alice: totp, recovery_code.\n"
     assert (kinds(), kinds("bob"), has_second_factor(person().pk)) == ([], ["totp"], False)
     assert Event.objects.filter(kind="person.credential_removed", actor="command line").count() == 2
@@ -117,7 +119,8 @@ def test_after_the_key_was_lost_the_command_names_what_must_be_set_up_again(
     give_codes()
     settings.SECRET_KEY = "the only one, and a new one"
     assert count_unreadable()["accounts_credential.secret"] == 11
-    call_command("keys", "lost", stdout=(out := io.StringIO()))
+    out = io.StringIO()
+    call_command("keys", "lost", stdout=out)
     assert "accounts_credential.secret: 11 values can no longer be read" in out.getvalue()
     assert "Authenticator apps" in out.getvalue()
     assert "recovery codes" in out.getvalue()

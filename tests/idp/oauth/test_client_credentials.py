@@ -227,7 +227,8 @@ def test_tokens_end_with_the_right_to_them(at_acme: Tenant, door: Doors, change:
 
 def test_it_is_listed_and_can_be_revoked(at_acme: Tenant, door: Doors) -> None:
     """An administrator sees a service's tokens beside those of people, and revokes them."""
-    door().approve(device := door().start())
+    device = door().start()
+    door().approve(device)
     tokens_of(door().poll(device))
     token = tokens_of(ask(door()))["access_token"]
     shown = CONSENTS.page(ListQuery(order="person")).rows

@@ -111,9 +111,11 @@ def test_the_back_off_doubles(acme: Tenant, clock: time_machine.Traveller) -> No
     budget = Budget("b", 12, timedelta(minutes=8), free=2)
     waits = []
     for _ in range(11):
-        while isinstance(refused := charge([Spend(budget, "k")]), Exhausted):
-            waits.append((refused.until - timezone.now()).total_seconds())
-            clock.move_to(refused.until)
+        charged = charge([Spend(budget, "k")])
+        while isinstance(charged, Exhausted):
+            waits.append((charged.until - timezone.now()).total_seconds())
+            clock.move_to(charged.until)
+            charged = charge([Spend(budget, "k")])
     assert waits == [1, 2, 4, 8, 16, 32, 64, 120, 120]
 
 

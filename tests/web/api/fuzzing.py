@@ -30,7 +30,8 @@ def before_call(ctx: Any, case: Any, kwargs: dict[str, Any]) -> None:
         return
     if case.path_parameters.get("key") in OWN:
         case.path_parameters = {**case.path_parameters, "key": "not-there"}
-    if isinstance(case.body, dict) and isinstance(keys := case.body.get("keys"), list):
+    keys = case.body.get("keys") if isinstance(case.body, dict) else None
+    if isinstance(keys, list):
         case.body = {
             **case.body,
             "keys": ["not-there" if isinstance(key, str) and key in OWN else key for key in keys],

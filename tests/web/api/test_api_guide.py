@@ -73,7 +73,8 @@ def test_its_commands(
     assert '"username": "alice"' in shell(lists)
     assert '"role": "helpdesk"' in shell(one)
     assert '"outcome": "not_found"' in shell(actions)
-    assert '"client_secret": ""' in (made := shell(recipes))
+    made = shell(recipes)
+    assert '"client_secret": ""' in made
     assert made.count("device_code") > 3
     assert '"what": "redeemed"' in shell(happening)
     printed = shell(flows)

@@ -164,7 +164,8 @@ def test_a_file_of_the_server_is_warned_about(acme: Tenant, write_blueprint: Cal
     path = write_blueprint(
         "tenant: acme\n---\nperson: bob\npassword: short\n---\nperson: alice\npassword: alice-password-1\n"
     )
-    call_command("blueprint", "apply", str(path), stdout=(out := io.StringIO()))
+    out = io.StringIO()
+    call_command("blueprint", "apply", str(path), stdout=out)
     assert "Note: The password of person bob of acme is weak. This password is too short." in out.getvalue()
     assert "short\n" not in out.getvalue()
     assert "alice of acme is weak" not in out.getvalue(), "an unchanged object is not reported again"
@@ -188,7 +189,8 @@ def test_it_is_taken_as_it_is_given(
 
     Once there is an administrator, the variable can no longer stop a start.
     """
-    monkeypatch.setenv("FOYER_ADMIN_PASSWORD", spaced := f" {STRONG}  ")
+    spaced = f" {STRONG}  "
+    monkeypatch.setenv("FOYER_ADMIN_PASSWORD", spaced)
     lines: list[Any] = []
     install(lines.append)
     assert not lines

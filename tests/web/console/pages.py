@@ -36,7 +36,8 @@ def inhabit(browser: Door) -> None:
 
     These are an approved device, its tokens, a run, a session, a credential and a draft.
     """
-    browser.approve(started := browser.start(scope="openid offline_access"))
+    started = browser.start(scope="openid offline_access")
+    browser.approve(started)
     browser.poll(started)
     Credential.objects.create(
         person=Person.objects.exclude(username="alice").earliest("pk"), kind="totp", secret="JBSWY3DPEHPK3PXP"

@@ -146,7 +146,8 @@ def _document(kind: str, name: str) -> dict[str, Any]:
 
 
 def _asked_for() -> dict[str, Any]:
-    with tenant_scope(tenant := Tenant.objects.get(name="acme")):
+    tenant = Tenant.objects.get(name="acme")
+    with tenant_scope(tenant):
         set_domains(tenant, [*(each.name for each in tenant.domains.all()), "new.example"], approved=False)
     return {"domain": "new.example", "decision": "approve"}
 

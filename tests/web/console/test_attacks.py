@@ -44,11 +44,8 @@ STATES = (
 )
 def test_moments_that_nothing_can_hold(acme: Tenant, door: Callable[..., Door], path: str) -> None:
     """The page reports a time that cannot be represented, and is no 500."""
-    assert (
-        "1970 and 2999" in (page := text(signed_in(door, "admin"), path))
-        or "1970 and 2999" in page
-        or "at most 100 years" in page
-    )
+    page = text(signed_in(door, "admin"), path)
+    assert "1970 and 2999" in page or "at most 100 years" in page
 
 
 @pytest.mark.parametrize("more", [{}, {"HTTP_HX_REQUEST": "true"}])

@@ -245,5 +245,7 @@ def test_a_devices_stream_is_for_roles_that_may_see_devices(
         if loss == "role":
             save_person("alice", role="editor", by="test")
             Door().poll(started)
-            while (item := received.get(timeout=10))[1] != "closed":
+            item = received.get(timeout=10)
+            while item[1] != "closed":
                 assert item[1:] == ("changed", {})
+                item = received.get(timeout=10)

@@ -138,7 +138,8 @@ def test_after_the_secret_key_was_lost_the_server_goes_on(
     again = refreshed(browser, held["refresh_token"])
     assert again.status_code == 200
     assert opens(browser, again.json()["access_token"]) == 200
-    browser.approve(fresh := browser.start())
+    fresh = browser.start()
+    browser.approve(fresh)
     assert browser.poll(fresh).status_code == 200
 
 

@@ -118,7 +118,8 @@ def test_a_credential_keeps_its_history_when_it_is_replaced(admin: Door) -> None
 def test_a_consent_shows_what_it_gave_and_who_revoked_it(admin: Door, door: Callable[..., Door]) -> None:
     """The history shows the tokens of one approval, and its revocation by an administrator."""
     device = door()
-    device.approve(started := device.start(), name="bob", password="bob-password-22")
+    started = device.start()
+    device.approve(started, name="bob", password="bob-password-22")
     device.poll(started)
     key = TokenFamily.objects.get().identifier
     posted(admin, "/console/consents/do/revoke", {"key": key, "sure": "1"})
@@ -273,7 +274,8 @@ def test_a_device_links_from_its_timeline_to_its_events(admin: Door, door: Calla
     It does so when the request has been deleted, too.
     """
     device = door()
-    device.approve(started := device.start(), name="bob", password="bob-password-22")
+    started = device.start()
+    device.approve(started, name="bob", password="bob-password-22")
     device.poll(started)
     pk = DeviceCode.objects.get().pk
     found = text(admin, all_of_it(text(admin, f"/console/devices/{pk}/")))
@@ -308,7 +310,8 @@ PAGES = {
 def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Callable[..., Door], path: str) -> None:
     """An editor sees the object without its history; an auditor sees both."""
     publish(actor="a-clerk", **PAGES[path])
-    assert "Activity</h2>" not in (page := text(signed_in(door, "editor"), path))
+    page = text(signed_in(door, "editor"), path)
+    assert "Activity</h2>" not in page
     assert "a-clerk" not in page
     assert any("a-clerk" in line for line in history(text(signed_in(door, "auditor"), path)))
 
