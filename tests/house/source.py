@@ -87,3 +87,33 @@ def tracked(*patterns: str) -> list[Path]:
         check=True,
     )
     return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def stacked_thoughts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the remedy of each expression that hides a step or a decision within another."""
+    conditions = set[ast.expr]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If | ast.While | ast.IfExp):
+            conditions.update(_operands(node.test))
+        elif isinstance(node, ast.comprehension):
+            conditions.update(operand for test in node.ifs for operand in _operands(test))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.NamedExpr) and node not in conditions:
+            yield node.lineno, f"give {node.target.id} := … a line of its own"
+        within = (inner for part in ast.iter_child_nodes(node) for inner in ast.walk(part))
+        if isinstance(node, ast.IfExp) and any(isinstance(inner, ast.IfExp) for inner in within):
+            yield node.lineno, "write the inner conditional expression as a statement or a function"
+
+
+def _operands(test: ast.expr) -> Iterator[ast.expr]:
+    """Yield a condition and what it compares, negates or joins by ``and`` and ``or``."""
+    yield test
+    parts = list[ast.expr]()
+    if isinstance(test, ast.BoolOp):
+        parts = test.values
+    elif isinstance(test, ast.Compare):
+        parts = [test.left, *test.comparators]
+    elif isinstance(test, ast.UnaryOp):
+        parts = [test.operand]
+    for part in parts:
+        yield from _operands(part)

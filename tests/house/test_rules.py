@@ -12,7 +12,7 @@ from django.core.management import call_command
 from blueprints.files import key_reference, schema
 from flows.registry import stages
 from idp.runtime.env import Environment
-from tests.house.source import PACKAGES, ROOT, Module, modules, room, tracked
+from tests.house.source import PACKAGES, ROOT, Module, modules, room, stacked_thoughts, tracked
 from web.api.app import render_document
 
 RULES = {
@@ -54,6 +54,7 @@ RULES = {
         [
             "test_gates_of_size",
             "test_every_module_opens_with_a_sentence",
+            "test_one_thought_a_line",
             "test_plain_names",
             "test_nothing_is_unfinished",
         ],
@@ -296,6 +297,37 @@ def test_every_module_opens_with_a_sentence() -> None:
     for module in [*modules(), *(Module(path) for path in tracked("tests/*.py", "tests/**/*.py"))]:
         if module.text.count("\n") > 3:
             assert re.search(r"[.:]$", (ast.get_docstring(module.tree) or "").split("\n\n")[0]), module.name
+
+
+def test_one_thought_a_line() -> None:
+    """Rule 10: no conditional expression within another one, and ``:=`` only as a condition."""
+    tests = map(Module, tracked("tests/*.py", "benchmarks/*.py"))
+    found = [
+        f"{module.name}:{line}: {remedy}"
+        for module in [*modules(), *tests]
+        for line, remedy in stacked_thoughts(module.tree)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("a = b if c else d if e else f", True),
+        ("a = b if c else [d if e else f for e in g]", True),
+        ("f(a := b)", True),
+        ("if isinstance(a := b, int): pass", True),
+        ("if (a := (c := b)): pass", True),
+        ("a = [b for c in d if f(b := c)]", True),
+        ("a = (b if c else d) or (e if f else g)", False),
+        ("while not (a := b) or (c := d) > e: pass", False),
+        ("a = [b for c in d if (b := f(c))]", False),
+        ("a = b if (b := f(c)) is not None else d", False),
+    ],
+)
+def teststacked_thoughts_are_found(line: str, is_found: bool) -> None:
+    """Rule 10: the guard knows where an expression takes one step, and where it takes two."""
+    assert bool(list(stacked_thoughts(ast.parse(line)))) == is_found
 
 
 def test_plain_names() -> None:
