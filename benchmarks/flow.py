@@ -30,7 +30,7 @@ from flows.documents.layout import lay_out  # noqa: E402
 from flows.documents.lint import lint  # noqa: E402
 from flows.documents.published import content_digest, layout_of  # noqa: E402
 from flows.engine.planner import next_step  # noqa: E402  after django.setup()
-from flows.facts import build_session_facts  # noqa: E402
+from flows.facts import Facts, build_session_facts  # noqa: E402
 from flows.models import Version  # noqa: E402
 from flows.run import State  # noqa: E402
 from flows.simulation.simulate import simulate  # noqa: E402
@@ -74,7 +74,7 @@ def cached_decision(size: int) -> Callable[[], None]:
     version = Version(document=document, parts={}, digest=content_digest(document, {}))
 
     def decide() -> None:
-        state = State(facts=facts, seeds=sorted(facts))
+        state = State(facts=facts, seeds=sorted(facts.names))
         step = next_step(layout_of(version), state, office_context(facts))
         assert step is not None
         assert step.id == "device_code"
@@ -105,13 +105,13 @@ def lint_flow() -> None:
     lint(build_flow(20))
 
 
-def session_facts() -> dict[str, Any]:
+def session_facts() -> Facts:
     """Return the facts that a living session proves."""
     now = timezone.now()
     return build_session_facts(PK, "alice", 1, now, {"pwd": now})
 
 
-def office_context(facts: dict[str, Any]) -> EvaluationContext:
+def office_context(facts: Facts) -> EvaluationContext:
     """Return the context of a request from the office."""
     return EvaluationContext(facts, "10.1.2.3", "Mozilla/5.0 (X11; Linux x86_64)")
 

@@ -19,7 +19,17 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from flows.documents.schema import settings_schema
-from flows.facts import PERSON_FACTS
+from flows.facts import (
+    PERSON_FACTS,
+    Approval,
+    ClaimedPerson,
+    ConnectionRequest,
+    Facts,
+    NewCredential,
+    Proof,
+    SignedIn,
+    SignedOut,
+)
 from flows.registry import stages
 from flows.run import Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
@@ -49,26 +59,19 @@ def run(db: None, stage: Stage) -> Iterator[Run]:
     """Yield a run with the facts that the stage needs, about an existing person and a missing request."""
     with tenant_scope(save_tenant("contract")):
         person = save_person("alice", by="contract").pk
-        proved = {"person": person, "at": timezone.now().isoformat(), "method": "pwd"}
-        known: dict[str, Any] = {
-            "person": {"id": person, "name": "alice"},
-            "proof": proved,
-            "second_factor": {**proved, "method": "otp"},
-            "signed_in": {**proved, "session": 0, "methods": ["pwd"]},
-            "request": {
-                "kind": "device",
-                "device": 0,
-                "application": 0,
-                "scopes": [],
-                "flow": "",
-                "user_code": Sealed.of("BCDF-GHJK"),
-            },
-            "consent": {"device": 0, "scopes": []},
-        }
-        facts = {name: known.get(name, {}) for name in stage.needs}
-        yield Run(
-            "contract", "contract", facts, {}, {}, "browser", None, "192.0.2.1", "contract", timezone.now()
+        now = timezone.now()
+        known = Facts(
+            person=ClaimedPerson(person, "alice"),
+            proof=Proof(person, "pwd", now),
+            second_factor=Proof(person, "otp", now),
+            signed_in=SignedIn(person, 0, now, ("pwd",)),
+            request=ConnectionRequest("device", 0, 0, (), "", Sealed.of("BCDF-GHJK")),
+            consent=Approval(0, ()),
+            credential=NewCredential(person, "totp", now),
+            signed_out=SignedOut(0),
         )
+        facts = known.only(stage.needs) | Facts(own={name: {} for name in stage.needs if name not in known})
+        yield Run("contract", "contract", facts, {}, {}, "browser", None, "192.0.2.1", "contract", now)
 
 
 @pytest.fixture
@@ -118,7 +121,7 @@ def test_a_worthless_answer_proves_nothing(stage: Stage, run: Run, answer: dict[
     assert all(isinstance(spend, Spend) for spend in stage.attempts(run, form.cleaned_data))
     outcome = _check_outcome(stage, stage.submit(run, form.cleaned_data))
     if isinstance(outcome, Done):
-        assert not set(outcome.facts) & set(PERSON_FACTS)
+        assert not outcome.facts.names & set(PERSON_FACTS)
         assert not outcome.effects
 
 
@@ -146,5 +149,6 @@ def _check_outcome(stage: Stage, outcome: Outcome) -> Outcome:
         with pytest.raises(dataclasses.FrozenInstanceError):
             effect.anything = 1  # type: ignore[attr-defined]
     if isinstance(outcome, Done):
-        assert set(outcome.facts) <= set(stage.gives)
+        assert isinstance(outcome.facts, Facts)
+        assert outcome.facts.names <= set(stage.gives)
     return outcome

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from flows.facts import session_facts
+from flows.facts import Facts, session_facts
 from idp.accounts.known_browsers import KnownBrowser
 from idp.accounts.models import Person, Session
 from idp.accounts.people import find
@@ -53,7 +53,7 @@ class Run:
 
     identifier: str
     flow: str
-    facts: Mapping[str, Any]
+    facts: Facts
     step_state: Mapping[str, Any]
     hints: Mapping[str, Any]
     browser: str
@@ -67,18 +67,17 @@ class Run:
     @property
     def person(self) -> Person | None:
         """The claimed person, if they exist; this is no proof yet."""
-        claimed = self.facts.get("person")
-        return find(claimed.get("id")) if claimed else None
+        return find(self.facts.claimed_person) if "person" in self.facts else None
 
     @property
     def signed_in(self) -> int | None:
         """The person of the session to which the run belongs."""
-        return (self.facts.get("signed_in") or {}).get("person")
+        return self.facts.signed_in.person if "signed_in" in self.facts else None
 
     @property
     def claimed_name(self) -> str:
         """The name as it was typed."""
-        return str((self.facts.get("person") or {}).get("name", ""))
+        return self.facts.person.name if "person" in self.facts else ""
 
 
 @dataclass
@@ -91,7 +90,7 @@ class State:
     whether any step of the run was answered.
     """
 
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     seeds: list[str] = field(default_factory=list)
     hints: dict[str, Any] = field(default_factory=dict)
     decided: dict[str, Decision] = field(default_factory=dict)
@@ -108,17 +107,18 @@ class State:
     @classmethod
     def begin(cls, session: Session | None, hints: Mapping[str, Any]) -> "State":
         """Return the state of a new run; what the session proves is known before."""
-        facts = session_facts(session) if session else {}
-        return cls(facts=facts, seeds=sorted(facts), hints=dict(hints))
+        facts = session_facts(session) if session else Facts()
+        return cls(facts=facts, seeds=sorted(facts.names), hints=dict(hints))
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> "State":
-        """Return the state in the row's JSON."""
-        return cls(**{name: _decode(value) for name, value in stored.items()})
+        """Return the state in the row's JSON; raise ValueError for facts of any other shape."""
+        members = {name: _decode(value) for name, value in stored.items()}
+        return cls(**{**members, "facts": Facts.load(members["facts"])})
 
     def dump(self) -> dict[str, Any]:
         """Return the state as JSON for the row."""
-        return {name: _encode(value) for name, value in vars(self).items()}
+        return {name: _encode(value) for name, value in {**vars(self), "facts": self.facts.dump()}.items()}
 
     def ask(self, step: str, at: int) -> None:
         """Record that the run entered this step, ``at`` milliseconds after it began."""

@@ -12,11 +12,21 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from flows.facts import PROOFS
+from flows.facts import (
+    Approval,
+    ClaimedPerson,
+    ConnectionRequest,
+    Facts,
+    NewCredential,
+    Proof,
+    SignedIn,
+    SignedOut,
+)
 from flows.run import Run
 from flows.settings import StageSettings, Text
 from idp.foundation.condition_variables import VariableType
 from idp.foundation.effects import Effect
+from idp.foundation.sealing import Sealed
 from idp.ratelimit.budgets import Spend
 
 
@@ -43,7 +53,7 @@ class Done:
     declares; JSON, never a secret.
     """
 
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     effects: Sequence[Effect] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -118,12 +128,22 @@ class Stage:
         """Return the initial values of the fields."""
         return {}
 
-    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
+    def assumed_facts(self, run: Run) -> Facts:
         """Return the facts to assume in a dry run in which this step passes."""
-        moment = run.now.isoformat()
-        proof = {"person": (run.facts.get("person") or {}).get("id"), "method": self.method, "at": moment}
-        session = {"signed_in": {**proof, "session": None, "methods": [self.method] if self.method else []}}
-        return {name: session.get(name) or (proof if name in PROOFS else {}) for name in self.gives}
+        person = run.facts.claimed_person or 0  # no one has this key, so the engine refuses the proof
+        proof = Proof(person, self.method, run.now)
+        assumed = Facts(
+            person=ClaimedPerson(None, ""),
+            proof=proof,
+            second_factor=proof,
+            signed_in=SignedIn(person, None, run.now, (self.method,) if self.method else ()),
+            request=ConnectionRequest("", 0, 0, (), "", Sealed.of("")),
+            consent=Approval(0, ()),
+            credential=NewCredential(person, "", run.now),
+            signed_out=SignedOut(run.session),
+        )
+        own: Mapping[str, Any] = {name: {} for name in self.gives if name not in assumed}
+        return assumed.only(self.gives) | Facts(own=own)
 
     def outputs(self) -> Mapping[str, VariableType]:
         """Return the outputs that later conditions may read, by name, with their types.

@@ -1,12 +1,13 @@
 """Asks whether the device that showed the code may be connected."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from flows.facts import Approval, Facts
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.devices.service import ApproveDevice, DenyDevice, PendingDevice, find_pending
@@ -56,7 +57,7 @@ class Consent(Stage):
         return Show()
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        request = run.facts["request"]
+        request = run.facts.request
         device = _waiting_device(run)
         if device is None:
             return {"description": _CODE_GONE}
@@ -73,26 +74,23 @@ class Consent(Stage):
             },
             "scopes": describe_scopes(device.scopes),
             "administers": _administration(run, device),
-            "user_code": request["user_code"].open(),
+            "user_code": request.user_code.open(),
         }
 
-    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
-        return {"consent": {name: run.facts["request"][name] for name in ("device", "scopes")}}
+    def assumed_facts(self, run: Run) -> Facts:
+        return Facts(consent=Approval(run.facts.request.device, run.facts.request.scopes))
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        request, session = run.facts["request"], run.facts["signed_in"]["session"]
+        request, session = run.facts.request, run.facts.signed_in.session
         if answer["decision"] == "approve":
-            return Done(
-                effects=[ApproveDevice(request["device"], session, tuple(request["scopes"]), run.flow)]
-            )
+            return Done(effects=[ApproveDevice(request.device, session, request.scopes, run.flow)])
         message = _("If you didn't start it, no further action is needed.")
-        return Deny(message, effects=[DenyDevice(request["device"], session)], title=_("Request denied"))
+        return Deny(message, effects=[DenyDevice(request.device, session)], title=_("Request denied"))
 
 
 def _is_recently_proved(run: Run) -> bool:
     """Return whether the person proved themselves recently enough to hand over an account."""
-    proof = run.facts.get("proof")
-    return proof is not None and age(datetime.fromisoformat(proof["at"]), run.now) < _MAX_PROOF_AGE
+    return "proof" in run.facts and age(run.facts.proof.at, run.now) < _MAX_PROOF_AGE
 
 
 def _administration(run: Run, device: PendingDevice) -> Mapping[str, Any] | None:
@@ -104,5 +102,5 @@ def _administration(run: Run, device: PendingDevice) -> Mapping[str, Any] | None
 
 
 def _waiting_device(run: Run) -> PendingDevice | None:
-    request = run.facts["request"]
-    return find_pending(request["device"]) if request["device"] else simulated_device(request)
+    request = run.facts.request
+    return find_pending(request.device) if request.device else simulated_device(request)

@@ -25,5 +25,5 @@ class DenyDevice(Stage):
         )
 
     def enter(self, run: Run) -> Outcome:
-        device, session = run.facts["request"]["device"], run.facts["signed_in"]["session"]
+        device, session = run.facts.request.device, run.facts.signed_in.session
         return Deny(self.settings.message, effects=[Refusal(device, session)], title=self.title)

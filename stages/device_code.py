@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from flows.facts import AssumedDevice, ConnectionRequest, Facts
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
@@ -51,22 +52,24 @@ class DeviceCode(Stage):
     def context(self, run: Run) -> Mapping[str, Any]:
         return {"prefilled": bool(run.hints.get("user_code"))}
 
-    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
+    def assumed_facts(self, run: Run) -> Facts:
         circumstances = run.hints.get("assumed", {})
         application = by_name(circumstances.get("application", ""))
-        request = {
-            "kind": "device",
-            "device": 0,
-            "application": application.pk if application else 0,
-            "scopes": circumstances.get("scopes", []),
-        }
-        requested_at = run.now - timedelta(seconds=circumstances.get("device_age", 0))
-        shows = {
-            "address": circumstances.get("device_address", ""),
-            "asked": requested_at.isoformat(),
-            "label": circumstances.get("device_label", ""),
-        }
-        return {"request": {**request, "flow": run.flow, "shows": shows, "user_code": Sealed.of("BCDF-GHJK")}}
+        device = AssumedDevice(
+            circumstances.get("device_address", ""),
+            run.now - timedelta(seconds=circumstances.get("device_age", 0)),
+            circumstances.get("device_label", ""),
+        )
+        request = ConnectionRequest(
+            kind="device",
+            device=0,
+            application=application.pk if application else 0,
+            scopes=tuple(circumstances.get("scopes", ())),
+            flow=run.flow,
+            user_code=Sealed.of("BCDF-GHJK"),
+            shows=device,
+        )
+        return Facts(request=request)
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
         return entry_budgets(
@@ -83,12 +86,12 @@ class DeviceCode(Stage):
                     )
                 }
             )
-        request = {
-            "kind": "device",
-            "device": device.pk,
-            "application": device.application.pk,
-            "scopes": list(device.scopes),
-            "flow": device.application.flows.get("device_code", ""),
-            "user_code": Sealed.of(format_code(normalize_user_code(answer["user_code"]))),
-        }
-        return Done({"request": request}, effects=[NoteEntry(device.pk, run.signed_in)])
+        request = ConnectionRequest(
+            kind="device",
+            device=device.pk,
+            application=device.application.pk,
+            scopes=device.scopes,
+            flow=device.application.flows.get("device_code", ""),
+            user_code=Sealed.of(format_code(normalize_user_code(answer["user_code"]))),
+        )
+        return Done(Facts(request=request), effects=[NoteEntry(device.pk, run.signed_in)])

@@ -22,12 +22,12 @@ class Finish(Stage):
         return Show(last=True)
 
     def context(self, run: Run) -> Mapping[str, Any]:
-        application = find(run.facts["request"]["application"])
-        done = is_connected(run.facts["consent"]["device"])
+        application = find(run.facts.request.application)
+        done = is_connected(run.facts.consent.device)
         texts = {"title": _("Connected")} if done else {}
         return {
             "connected": done,
-            "topic": topic_of(run.facts["consent"]["device"]),
+            "topic": topic_of(run.facts.consent.device),
             "application": {"name": application.title if application else ""},
             **texts,
         }

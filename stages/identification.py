@@ -6,6 +6,7 @@ from typing import Any, Literal
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from flows.facts import ClaimedPerson, Facts
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Stage
@@ -42,8 +43,8 @@ class Identification(Stage):
         form.fields["name"].label = _LABELS[tuple(sorted(set(self.settings.fields)))]
         return form
 
-    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
-        return {"person": run.hints.get("assumed", {}).get("person", {})}
+    def assumed_facts(self, run: Run) -> Facts:
+        return Facts(person=run.hints.get("assumed", {}).get("person", ClaimedPerson(None, "")))
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        return Done({"person": identify(answer["name"], self.settings.fields)})
+        return Done(Facts(person=identify(answer["name"], self.settings.fields)))

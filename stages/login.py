@@ -36,10 +36,11 @@ class Login(Stage):
             return value
 
     def enter(self, run: Run) -> Outcome:
-        facts = [run.facts[name] for name in ("proof", "second_factor") if name in run.facts]
-        proofs = [fact for fact in facts if not fact.get("enrolled")]  # setting a factor up proves no one
-        methods = tuple(fact["method"] for fact in proofs)
-        moments = {fact["method"]: fact["at"] for fact in proofs if "at" in fact}
+        facts = run.facts
+        proofs = [facts.proof, *([facts.second_factor] if "second_factor" in facts else [])]
+        proofs = [proof for proof in proofs if not proof.enrolled]  # setting a factor up proves no one
+        methods = tuple(proof.method for proof in proofs)
+        moments = {proof.method: proof.at.isoformat() for proof in proofs}
         chosen = self.settings.session_lifetime
         lifetime = int(chosen.total_seconds()) if chosen < MAX_LIFETIME else None
-        return Done(effects=[SignIn(run.facts["proof"]["person"], methods, run.session, moments, lifetime)])
+        return Done(effects=[SignIn(facts.proof.person, methods, run.session, moments, lifetime)])

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from flows.facts import Facts, SignedOut
 from flows.run import Run
 from flows.stage import Done, Outcome, Stage
 from idp.accounts.sessions import SignOut
@@ -22,4 +23,4 @@ class Logout(Stage):
     def enter(self, run: Run) -> Outcome:
         if run.session is None:
             return Done()
-        return Done({"signed_out": {"session": run.session}}, effects=[SignOut(run.session)])
+        return Done(Facts(signed_out=SignedOut(run.session)), effects=[SignOut(run.session)])

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from flows.facts import Facts, Proof
 from flows.run import Run
 from flows.settings import Duration, StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
@@ -44,6 +45,6 @@ class Password(Stage):
             person.pk, person.password, hash_password(answer["password"])
         )
         return Done(
-            {"proof": {"person": person.pk, "method": self.method, "at": run.now.isoformat()}},
+            Facts(proof=Proof(person.pk, self.method, run.now)),
             effects=[stale] if stale else [],
         )

@@ -81,5 +81,5 @@ class Prompt(Stage):
             name: EMPTY_VALUES[type_] if values[name] is None else values[name]
             for name, type_ in self.outputs().items()
         }
-        effects = [KeepAttributes(run.facts["proof"]["person"], values)] if self.settings.keep else []
+        effects = [KeepAttributes(run.facts.proof.person, values)] if self.settings.keep else []
         return Done(effects=effects, outputs=outputs)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from flows.facts import proof_times
+from flows.facts import Facts, Proof, proof_times
 from flows.run import Run
 from flows.settings import Duration, StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
@@ -53,36 +53,34 @@ class Reauthenticate(Stage):
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
         return reauthentication.budgets(
-            run.person, run.facts["signed_in"]["session"], run.address, run.known_browser, answer
+            run.person, run.facts.signed_in.session or 0, run.address, run.known_browser, answer
         )
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        person, session = int(run.signed_in or 0), run.facts["signed_in"]["session"]
+        person, session = int(run.signed_in or 0), run.facts.signed_in.session
         if not self._fields(run):  # the sign-in methods were removed since the page was shown
             return self.enter(run)
         verification = reauthentication.check_answer(run.person, person, answer, run.now)
         if verification.errors:
             return Show(errors=verification.errors)
-        proofs = {
-            method: {"person": person, "method": method, "at": run.now.isoformat()}
-            for method in verification.methods
-        }
-        facts = {"second_factor": proofs[CODE_METHOD]} if CODE_METHOD in proofs else {}
-        if PASSWORD_METHOD in proofs or not (run.person and run.person.password):
-            facts["proof"] = proofs[verification.methods[0]]
+        proofs = {method: Proof(person, method, run.now) for method in verification.methods}
+        is_first = PASSWORD_METHOD in proofs or not (run.person and run.person.password)
         return Done(
-            facts,
+            Facts(
+                proof=proofs[verification.methods[0]] if is_first else None,
+                second_factor=proofs.get(CODE_METHOD),
+            ),
             effects=[
                 *verification.effects,
                 *(ProvedAgain(session, person, method) for method in verification.methods),
             ],
         )
 
-    def assumed_facts(self, run: Run) -> Mapping[str, Any]:
+    def assumed_facts(self, run: Run) -> Facts:
         """Return the assumed facts; a second factor only for a person who has one."""
         facts = super().assumed_facts(run)
         shown = self.settings.factors == "all" and has_second_factor(int(run.signed_in or 0))
-        return {name: fact for name, fact in facts.items() if shown or name != "second_factor"}
+        return facts if shown else facts.without("second_factor")
 
     def _fields(self, run: Run) -> tuple[str, ...] | None:
         """Return the fields that are asked for now; None where there is nothing to ask for."""

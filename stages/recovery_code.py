@@ -1,12 +1,14 @@
 """Proves a person by one of their recovery codes."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from flows.facts import Facts, Proof
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
@@ -62,7 +64,7 @@ class RecoveryCode(Stage):
         return SavedForm(data) if "codes" in run.step_state else self.Form(data)
 
     def enter(self, run: Run) -> Outcome:
-        person = run.facts["proof"]["person"]
+        person = run.facts.proof.person
         if count_unused(person):
             return Show()
         if RECOVERY_CODE in kinds_of(person):
@@ -86,7 +88,7 @@ class RecoveryCode(Stage):
                 else _("Save your recovery codes")
             )
             return {"title": title, "codes": run.step_state["codes"].open().split()}
-        n = count_unused(run.facts["proof"]["person"])
+        n = count_unused(run.facts.proof.person)
         text = ngettext(
             "You have %(n)d code left. It works once.", "You have %(n)d codes left. Each code works once.", n
         ) % {"n": n}
@@ -97,13 +99,13 @@ class RecoveryCode(Stage):
         return second_factor_budgets(run.person, run.address, run.known_browser)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        person, proved = run.facts["proof"]["person"], {"at": run.now.isoformat()}
+        person = run.facts.proof.person
         if "codes" in run.step_state:
             saved = SaveRecoveryCodes(
                 person, tuple(run.step_state["codes"].open().split()), first="proved" not in run.step_state
             )
             return (
-                self._passed(run, run.step_state["proved"], saved)
+                self._passed(run, datetime.fromisoformat(run.step_state["proved"]), saved)
                 if "proved" in run.step_state
                 else Done(effects=[saved])
             )
@@ -112,16 +114,13 @@ class RecoveryCode(Stage):
             return Show(errors={"code": _("That code isn't valid or was already used.")})
         if count_unused(person) == 1 and set(kinds_of(person)) <= {PASSWORD, RECOVERY_CODE}:
             return Show(
-                step_state={"codes": Sealed.of(" ".join(new_codes())), "proved": proved}, effects=[used]
+                step_state={"codes": Sealed.of(" ".join(new_codes())), "proved": run.now.isoformat()},
+                effects=[used],
             )
-        return self._passed(run, proved, used)
+        return self._passed(run, run.now, used)
 
-    def _passed(self, run: Run, proved: Mapping[str, str], effect: Effect) -> Outcome:
-        signed_in, fact = (
-            run.facts.get("signed_in"),
-            {"person": run.facts["proof"]["person"], "method": METHOD, **proved},
-        )
+    def _passed(self, run: Run, at: datetime, effect: Effect) -> Outcome:
+        step_up = [StepUp(run.facts.signed_in.session, METHOD)] if "signed_in" in run.facts else []
         return Done(
-            {"second_factor": fact},
-            effects=[effect, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])],
+            Facts(second_factor=Proof(run.facts.proof.person, METHOD, at)), effects=[effect, *step_up]
         )

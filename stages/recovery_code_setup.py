@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from flows.facts import credential_change_refusal, lacks_second_factor
+from flows.facts import Facts, NewCredential, credential_change_refusal, lacks_second_factor
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.accounts.credentials import RECOVERY_CODE
@@ -42,9 +42,8 @@ class RecoveryCodeSetup(Stage):
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         if "codes" not in run.step_state:
             return Show()
-        person, codes = run.facts["signed_in"]["person"], tuple(run.step_state["codes"].open().split())
-        fact = {"person": person, "kind": RECOVERY_CODE, "at": run.now.isoformat()}
+        person, codes = run.facts.signed_in.person, tuple(run.step_state["codes"].open().split())
         return Done(
-            {"credential": fact},
+            Facts(credential=NewCredential(person, RECOVERY_CODE, run.now)),
             effects=[SaveRecoveryCodes(person, codes, first=lacks_second_factor(run.facts))],
         )

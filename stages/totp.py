@@ -6,6 +6,7 @@ from typing import Any, Literal
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from flows.facts import Facts, Proof
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Outcome, Show, Stage
@@ -55,7 +56,7 @@ class Totp(Stage):
         code = CodeField()
 
     def enter(self, run: Run) -> Outcome:
-        person = run.facts["proof"]["person"]
+        person = run.facts.proof.person
         if TOTP in kinds_of(person):
             return Show()
         if self.settings.missing == "skip":
@@ -80,20 +81,19 @@ class Totp(Stage):
         return second_factor_budgets(run.person, run.address, run.known_browser)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        person = run.facts["proof"]["person"]
-        fact = {"person": person, "method": METHOD, "at": run.now.isoformat()}
+        person = run.facts.proof.person
         if "secret" in run.step_state:
             saved = self._set_up(run, person, answer["code"])
             return (
-                Done({"second_factor": {**fact, "enrolled": True}}, effects=[saved])
+                Done(Facts(second_factor=Proof(person, METHOD, run.now, enrolled=True)), effects=[saved])
                 if saved
                 else Show(errors={"code": INCORRECT_CODE})
             )
-        used, signed_in = verify(person, answer["code"], run.now), run.facts.get("signed_in")
+        used = verify(person, answer["code"], run.now)
         if used is None:
             return Show(errors={"code": INCORRECT_CODE})
-        effects = [used, *([StepUp(signed_in["session"], METHOD)] if signed_in else [])]
-        return Done({"second_factor": fact}, effects=effects)
+        step_up = [StepUp(run.facts.signed_in.session, METHOD)] if "signed_in" in run.facts else []
+        return Done(Facts(second_factor=Proof(person, METHOD, run.now)), effects=[used, *step_up])
 
     def _set_up(self, run: Run, person: int, code: str) -> Effect | None:
         secret = run.step_state["secret"].open()

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from flows.facts import credential_change_refusal, lacks_second_factor
+from flows.facts import Facts, NewCredential, credential_change_refusal, lacks_second_factor
 from flows.run import Run
 from flows.stage import Deny, Done, Outcome, Show, Stage
 from idp.accounts.credentials import TOTP
@@ -48,13 +48,12 @@ class TotpSetup(Stage):
         return second_factor_budgets(run.person, run.address, run.known_browser)
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
-        person = run.facts["signed_in"]["person"]
+        person = run.facts.signed_in.person
         secret = run.step_state["secret"].open() if "secret" in run.step_state else new_secret()
         step = match_step(secret, answer["code"], run.now)
         if step is None:
             return Show(errors={"code": INCORRECT_CODE})
-        fact = {"person": person, "kind": TOTP, "at": run.now.isoformat()}
         return Done(
-            {"credential": fact},
+            Facts(credential=NewCredential(person, TOTP, run.now)),
             effects=[SaveTotp(person, secret, step, first=lacks_second_factor(run.facts))],
         )

@@ -63,8 +63,8 @@ class RunContext:
 
         People type passwords there by mistake.
         """
-        claimed = self.state.facts.get("person") or {}
-        return str(claimed.get("name", "")) if claimed.get("id") else ""
+        facts = self.state.facts
+        return facts.person.name if facts.claimed_person else ""
 
     def as_run(self) -> Run:
         """Return the part of the run that a stage may read."""
@@ -96,18 +96,17 @@ class RunContext:
         Before there is a session, return whether the proof is still valid: its person is active, and the
         credentials that prove them have not changed since.
         """
-        signed_in, session = self.state.facts.get("signed_in"), self.client.session
-        if not signed_in:
-            proof = self.state.facts.get("proof")
-            person = find_active(proof["person"]) if proof else None
-            return not proof or bool(
-                person and not is_proof_outdated(person, datetime.fromisoformat(proof["at"]))
+        facts, session = self.state.facts, self.client.session
+        if "signed_in" in facts:
+            return bool(
+                session
+                and session.person.is_active
+                and (session.pk, session.person_id) == (facts.signed_in.session, facts.signed_in.person)
             )
-        return bool(
-            session
-            and session.person.is_active
-            and (session.pk, session.person_id) == (signed_in["session"], signed_in["person"])
-        )
+        if "proof" not in facts:
+            return True
+        person = find_active(facts.proof.person)
+        return bool(person and not is_proof_outdated(person, facts.proof.at))
 
     def save(self) -> None:
         """Save the state by compare-and-set on the revision; raise RunConflict."""
@@ -115,12 +114,12 @@ class RunContext:
         values: dict[str, Any] = {
             "state": self.state.dump(),
             "version": row.version,
-            "person": (facts.get("person") or {}).get("id"),
+            "person": facts.claimed_person,
         }
         if self.state.end:
             values["ended_at"] = self.now
         if "signed_in" in facts:
-            values["session_id"] = facts["signed_in"]["session"]
+            values["session_id"] = facts.signed_in.session
         unmoved = RunRow.objects.filter(pk=row.pk, revision=row.revision)
         if not unmoved.update(revision=row.revision + 1, **values):
             raise RunConflict

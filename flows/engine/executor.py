@@ -132,7 +132,7 @@ def _end_without_session(context: RunContext) -> None:
     if "signed_in" not in context.state.facts:
         message = _("Your password or second factor was changed in the meantime. Please start again.")
         end_run(context, "lost", _("This request has expired"), message)
-    elif sessions.find_by_id(context.state.facts["signed_in"]["session"]):
+    elif sessions.find_by_id(context.state.facts.signed_in.session):
         context.state.end = make_end("lost", title, message)
     else:
         end_run(context, "lost", title, message)

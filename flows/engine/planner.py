@@ -96,12 +96,12 @@ def _is_known_before(stage: Stage, state: State) -> bool:
         bool(gives)
         and not stage.never_skipped
         and gives <= set(state.seeds) - set(NEVER_SEEDED)
-        and gives <= set(state.facts)
+        and gives <= state.facts.names
     )
 
 
 def _check_needs(node: LayoutNode, state: State) -> None:
-    if missing := sorted(set(node.stage.needs) - set(state.facts)):
+    if missing := sorted(set(node.stage.needs) - state.facts.names):
         raise BrokenFlow(f"Step {node.id} was reached without {', '.join(missing)}.")
 
 

@@ -11,7 +11,7 @@ from flows.documents.layout import LayoutNode
 from flows.documents.versions import live_version
 from flows.engine.context import RunConflict, RunContext, make_end, topic_of
 from flows.engine.planner import record_refusal
-from flows.facts import BrokenFlow
+from flows.facts import BrokenFlow, Facts
 from flows.models import Run as RunRow
 from flows.run import State
 from flows.stage import Deny, Done, Leave, Outcome, Show
@@ -48,7 +48,7 @@ def _apply_outcome(context: RunContext, step: LayoutNode, outcome: Outcome, resu
     match outcome:
         case Done(facts=learned, effects=effects, outputs=outputs):
             for effect, result in zip(effects, results, strict=True):
-                learned = {**learned, **effect.new_facts(result)}
+                learned |= effect.new_facts(result)
             _record_done(context, step, learned, outputs)
         case Show(step_state=keep, last=last):
             state.kept, state.held = {**state.kept, **keep}, False
@@ -83,21 +83,19 @@ def _publish(context: RunContext, step: LayoutNode, kind: str, **extra: Any) -> 
     )
 
 
-def _record_done(
-    context: RunContext, step: LayoutNode, new_facts: Mapping[str, Any], outputs: Mapping[str, Any]
-) -> None:
+def _record_done(context: RunContext, step: LayoutNode, new_facts: Facts, outputs: Mapping[str, Any]) -> None:
     state = context.state
     if undeclared := sorted(set(outputs) - set(step.stage.outputs())):
         raise BrokenFlow(
             f"The stage {step.stage.kind} returned {', '.join(undeclared)}, which it does not declare."
         )
-    flow_facts.add_facts(state.facts, new_facts, step.stage.gives)
+    state.facts = flow_facts.add_facts(state.facts, new_facts, step.stage.gives)
     state.seeds = [name for name in state.seeds if name in state.facts]
     state.decide(step.id, "done", outputs, context.elapsed_ms)
     if "signed_in" in new_facts:
-        _end_runs_of_other_people(context, new_facts["signed_in"]["person"])
+        _end_runs_of_other_people(context, new_facts.signed_in.person)
     if "request" in new_facts:
-        _switch_flow(context, new_facts["request"].get("flow", ""))
+        _switch_flow(context, new_facts.request.flow)
 
 
 def _switch_flow(context: RunContext, flow_name: str) -> None:
@@ -123,7 +121,7 @@ def _switch_flow(context: RunContext, flow_name: str) -> None:
     }
     state.before = [*state.before, previous]
     state.decided, state.times, state.read, state.outputs = {}, {}, {}, {}
-    state.seeds = sorted(set(state.facts) - set(flow_facts.NEVER_SEEDED))
+    state.seeds = sorted(state.facts.names - set(flow_facts.NEVER_SEEDED))
     context.row.version = version
 
 
@@ -149,6 +147,6 @@ def _end_runs_of_other_people(context: RunContext, person: int) -> None:
         ):
             continue
         state.end = state.end or make_end("lost", _("Someone else signed in"), message)
-        state.facts = {name: fact for name, fact in state.facts.items() if name not in flow_facts.PROOFS}
+        state.facts = state.facts.without(*flow_facts.PROOFS)
         rows = RunRow.objects.filter(pk=other.pk, revision=other.revision)
         rows.update(state=state.dump(), revision=other.revision + 1, ended_at=other.ended_at or context.now)

@@ -14,6 +14,7 @@ from flows.documents.versions import live_version
 from flows.engine.context import RESTART, RunContext
 from flows.engine.executor import advance, end_run, load_context
 from flows.engine.run_limits import charge_restart, delete_surplus_runs, make_room
+from flows.facts import Facts, Proof
 from flows.models import Run as RunRow
 from flows.models import Version
 from flows.run import Client, State
@@ -79,7 +80,7 @@ def restart(identifier: str, client: Client, token: str, *, keep_facts: bool) ->
     state = State.begin(None, context.state.hints)
     if keep_facts and _may_keep_facts(context):
         state.facts = _kept_facts(context.state.facts, context.now)
-        state.seeds = sorted(state.facts)
+        state.seeds = sorted(state.facts.names)
     network = address_key(client.address)
     charge_restart(network, version.flow.name)
     make_room(network, version.flow.name, context.now, replaced=context.row.pk)
@@ -101,18 +102,17 @@ def _may_keep_facts(context: RunContext) -> bool:
     return end in ("", "denied", "refused") or "signed_in" in context.state.facts
 
 
-def _kept_facts(facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _kept_facts(facts: Facts, now: datetime) -> Facts:
     """Return the facts that a restart keeps.
 
     A proof without a session stays valid for the lifetime of one run, however often it is restarted.
     """
-    oldest = (now - timedelta(seconds=settings.RUN_LIFETIME)).isoformat()
-    remaining = {name: facts[name] for name in FACTS_KEPT_ON_RESTART if name in facts}
-    if "signed_in" in remaining:
-        return remaining
-    return {
-        name: fact for name, fact in remaining.items() if name == "person" or fact.get("at", "") >= oldest
-    }
+    oldest = now - timedelta(seconds=settings.RUN_LIFETIME)
+    kept = facts.only(FACTS_KEPT_ON_RESTART)
+    if "signed_in" in kept:
+        return kept
+    outdated = (name for name, fact in kept.by_name.items() if isinstance(fact, Proof) and fact.at < oldest)
+    return kept.without(*outdated)
 
 
 def _create_run(version: Version, client: Client, state: State, *, may_write: bool) -> str:
@@ -122,7 +122,7 @@ def _create_run(version: Version, client: Client, state: State, *, may_write: bo
         nonce_hash=digest(client.nonce),
         version=version,
         state=state.dump(),
-        person=(state.facts.get("person") or {}).get("id"),
+        person=state.facts.claimed_person,
         network=network,
         started_at=now,
         expires_at=now + timedelta(seconds=settings.RUN_LIFETIME),

@@ -82,7 +82,7 @@ def load_inspection(identifier: str, *, may_view_people: bool) -> Inspection:
         path=tuple(_path(row, state)),
         facts={
             name: _redact_sealed(_redact_person(name, fact, people=may_view_people))
-            for name, fact in state.facts.items()
+            for name, fact in state.facts.dump().items()
         },
     )
 

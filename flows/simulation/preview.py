@@ -12,7 +12,7 @@ from flows.documents.designations import DESIGNATIONS
 from flows.documents.document import FlowDocument
 from flows.documents.layout import FlowTooLarge, Layout, LayoutNode, lay_out
 from flows.engine.page import RunPage, add_errors, page_texts
-from flows.facts import BrokenFlow
+from flows.facts import BrokenFlow, ClaimedPerson, Facts
 from flows.registry import stages
 from flows.run import Run
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
@@ -81,10 +81,9 @@ class _Scene:
     face: Persona
     now: Any = field(default_factory=timezone.now)
 
-    def run(self, facts: Mapping[str, Any], kept: Mapping[str, Any], step: str) -> Run:
+    def run(self, facts: Facts, kept: Mapping[str, Any], step: str) -> Run:
         """Return the run that a stage may read; no run has this identifier, so no one can post to it."""
-        claimed = {"id": PK, "name": _NAME}
-        hints = {"assumed": {**_DEVICE, "application": "", "person": claimed}}
+        hints = {"assumed": {**_DEVICE, "application": "", "person": ClaimedPerson(PK, _NAME)}}
         return Run("preview", self.document.flow, facts, kept, hints, "", 0, _ADDRESS, _AGENT, self.now, step)
 
 
@@ -107,7 +106,7 @@ def _preview(scene: _Scene, name: str, *, wrong: bool) -> Preview:
             )
 
 
-def _facts(scene: _Scene, step: LayoutNode) -> dict[str, Any]:
+def _facts(scene: _Scene, step: LayoutNode) -> Facts:
     """Return the facts of all earlier steps, as if each had passed, and those that the step needs."""
     ids = [node.id for node in scene.layout.nodes if node.definition.stage]
     before = [scene.layout.step(each).stage for each in ids[: ids.index(step.id)]]
@@ -116,12 +115,11 @@ def _facts(scene: _Scene, step: LayoutNode) -> dict[str, Any]:
     if scene.face == "plain":
         fact_names -= set(_SECOND_FACTOR_FACTS) - needs
     proved = flow_facts.build_session_facts(PK, _NAME, 0, scene.now, {"pwd": scene.now, "otp": scene.now})
-    facts = {name: fact for name, fact in proved.items() if name in fact_names}
-    for stage in [*before, *_stages_giving(fact_names - facts.keys())]:
+    facts = proved.only(fact_names)
+    for stage in [*before, *_stages_giving(fact_names - facts.names)]:
         missing = {name for name in stage.gives if name in fact_names and name not in facts}
         if missing:
-            assumed = stage.assumed_facts(scene.run({**proved, **facts}, {}, step.id))
-            facts |= {name: fact for name, fact in assumed.items() if name in missing}
+            facts |= stage.assumed_facts(scene.run(proved | facts, {}, step.id)).only(missing)
     return facts
 
 
@@ -135,7 +133,7 @@ def _stages_giving(fact_names: set[str]) -> Iterator[Stage]:
 
 
 def _preview_outcome(
-    scene: _Scene, step: LayoutNode, facts: Mapping[str, Any], outcome: Outcome, *, wrong: bool
+    scene: _Scene, step: LayoutNode, facts: Facts, outcome: Outcome, *, wrong: bool
 ) -> Preview:
     effects = tuple(effect.describe() for effect in outcome.effects)
     match outcome:

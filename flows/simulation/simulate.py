@@ -15,7 +15,7 @@ from flows import facts as flow_facts
 from flows.documents.document import Answers, Circumstances, FlowDocument, SimulatedUser
 from flows.documents.layout import FlowTooLarge, Layout, LayoutNode, lay_out
 from flows.engine.planner import next_step, record_refusal
-from flows.facts import BrokenFlow
+from flows.facts import BrokenFlow, ClaimedPerson, Facts
 from flows.run import Run, State
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
 from idp.accounts import people
@@ -119,7 +119,7 @@ class _DryRun:
         document: FlowDocument,
         layout: Layout,
         circumstances: Circumstances,
-        claimed: Mapping[str, Any],
+        claimed: ClaimedPerson,
         *,
         judges: bool,
         names: bool,
@@ -134,7 +134,7 @@ class _DryRun:
         self.judges, self.names, self.stops = judges, names, stops
         self.now: datetime = circumstances.time or timezone.now()
         seeds = _seeds(claimed, circumstances, self.now)
-        self.state = State(facts=seeds, seeds=sorted(seeds))
+        self.state = State(facts=seeds, seeds=sorted(seeds.names))
         self.reports: list[StepReport] = []
 
     def run(self, answers: Answers) -> list[StepReport]:
@@ -197,7 +197,8 @@ class _DryRun:
         if (
             not self.names
             and isinstance(outcome, Done)
-            and (outcome.facts.get("person") or {}).get("id", PK) != PK
+            and "person" in outcome.facts
+            and outcome.facts.claimed_person != PK
         ):
             return Show(message=_NO_PEOPLE, step_state=self.state.kept)
         return outcome
@@ -211,15 +212,14 @@ class _DryRun:
         }
         match outcome:
             case Done(facts=learned, outputs=outputs):
-                expected = {
-                    name: fact for effect in outcome.effects for name, fact in effect.new_facts(None).items()
-                }
-                flow_facts.add_facts(self.state.facts, {**learned, **expected}, step.stage.gives)
+                for effect in outcome.effects:
+                    learned |= effect.new_facts(None)
+                self.state.facts = flow_facts.add_facts(self.state.facts, learned, step.stage.gives)
                 self.state.decide(step.id, "done", outputs)
                 return StepReport(
                     step.id,
                     "done",
-                    learned=tuple(sorted({**learned, **expected})),
+                    learned=tuple(sorted(learned.names)),
                     outputs=dict(outputs),
                     **known,
                 )
@@ -253,9 +253,9 @@ class _DryRun:
         )
 
     def _run(self, step: LayoutNode) -> Run:
-        circumstances, session = self.circumstances, (self.state.facts.get("signed_in") or {}).get("session")
+        circumstances, facts, kept = self.circumstances, self.state.facts, self.state.kept
+        session = facts.signed_in.session if "signed_in" in facts else None
         hints = {"assumed": {**circumstances.model_dump(mode="json"), "person": self.claimed}}
-        facts, kept = self.state.facts, self.state.kept
         return Run(
             "",
             self.document.flow,
@@ -275,20 +275,20 @@ def _to_simulated(person: SimulatedUser) -> SimulatedPerson:
     return SimulatedPerson(**{**person.model_dump(), "username": fold(person.username)})
 
 
-def _claimed(person: str | SimulatedUser | None) -> dict[str, Any]:
+def _claimed(person: str | SimulatedUser | None) -> ClaimedPerson:
     """Return the person of the dry run as a claimed one; raise PersonNotFound."""
     name = person.username if isinstance(person, SimulatedUser) else person or ""
     claimed = people.identify(name, ["username"])
-    if name and claimed["id"] is None:
+    if name and claimed.id is None:
         raise PersonNotFound(f"There is no person {name}.")
     return claimed
 
 
-def _seeds(claimed: Mapping[str, Any], circumstances: Circumstances, now: datetime) -> dict[str, Any]:
+def _seeds(claimed: ClaimedPerson, circumstances: Circumstances, now: datetime) -> Facts:
     """Return the facts that an existing session would have proved."""
-    if not circumstances.signed_in or claimed["id"] is None:
-        return {}
+    if not circumstances.signed_in or claimed.id is None:
+        return Facts()
     moment = now - timedelta(seconds=circumstances.session_age)
     return flow_facts.build_session_facts(
-        claimed["id"], str(claimed["name"]), 0, moment, dict.fromkeys(circumstances.signed_in, moment)
+        claimed.id, claimed.name, 0, moment, dict.fromkeys(circumstances.signed_in, moment)
     )

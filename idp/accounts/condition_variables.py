@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from idp.accounts.credentials import PASSWORD, RECOVERY_CODE, TOTP, kinds_of
@@ -24,15 +24,11 @@ _METHODS = (
 )  # fmt: skip
 
 
-def _fact(context: EvaluationContext, name: str) -> Mapping[str, Any]:
-    return context.facts.get(name) or {}
-
-
 def _person_variable(type_: VariableType, read: Callable[[Person], Any], doc: str) -> Variable:
     """Return a variable about the claimed person; it is empty where no such person exists."""
 
     def load(context: EvaluationContext) -> Any:
-        person = context.load_once("person", _fact(context, "person").get("id"), find)
+        person = context.load_once("person", context.facts.claimed_person, find)
         return read(person) if person else EMPTY_VALUES[type_]
 
     return Variable(type_, load, required_fact="person", doc=doc)
@@ -52,8 +48,9 @@ def _attributes(person: Person) -> dict[str, str]:
 
 
 def _session_age(context: EvaluationContext) -> timedelta:
-    at = _fact(context, "signed_in").get("at")
-    return min(age(datetime.fromisoformat(at), context.now), _MAX_AGE) if at else timedelta(0)
+    if "signed_in" not in context.facts:
+        return timedelta(0)
+    return min(age(context.facts.signed_in.at, context.now), _MAX_AGE)
 
 
 CONDITION_VARIABLES = {
@@ -69,7 +66,7 @@ CONDITION_VARIABLES = {
     ),
     "person.groups": Variable(
         "list(string)",
-        lambda context: context.load_once("groups", _fact(context, "person").get("id"), groups_of),
+        lambda context: context.load_once("groups", context.facts.claimed_person, groups_of),
         required_fact="person",
         doc="the names of the person's groups",
         value_kind="group",
@@ -80,7 +77,7 @@ CONDITION_VARIABLES = {
     ),
     "person.credentials": Variable(
         "list(string)",
-        lambda context: context.load_once("credentials", _fact(context, "person").get("id"), kinds_of),
+        lambda context: context.load_once("credentials", context.facts.claimed_person, kinds_of),
         required_fact="person",
         doc='what the person could prove themselves with: `"password"`, `"totp"`, `"recovery_code"` while '
         "any is left, "
@@ -103,7 +100,7 @@ CONDITION_VARIABLES = {
     ),
     "proof.method": Variable(
         "string",
-        lambda context: _fact(context, "proof").get("method", ""),
+        lambda context: context.facts.proof.method if "proof" in context.facts else "",
         required_fact="proof",
         doc='how the person was proved (RFC 8176): `"pwd"` for a password',
         value_kind="method of RFC 8176",
@@ -116,7 +113,7 @@ CONDITION_VARIABLES = {
     ),
     "second_factor.method": Variable(
         "string",
-        lambda context: _fact(context, "second_factor").get("method", ""),
+        lambda context: context.facts.second_factor.method if "second_factor" in context.facts else "",
         doc='the method of the second factor (RFC 8176): `"otp"` for a code; `""` for none',
         value_kind="method of RFC 8176",
         choices=lambda: _METHODS,
@@ -131,7 +128,7 @@ CONDITION_VARIABLES = {
     ),
     "session.methods": Variable(
         "list(string)",
-        lambda context: list(_fact(context, "signed_in").get("methods", [])),
+        lambda context: list(context.facts.signed_in.methods) if "signed_in" in context.facts else [],
         doc="how the person proved themselves for this session (RFC 8176)",
         value_kind="method of RFC 8176",
         choices=lambda: _METHODS,

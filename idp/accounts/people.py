@@ -23,6 +23,7 @@ from idp.accounts.sessions import end_everything
 from idp.events.bus import publish
 from idp.foundation import mailboxes
 from idp.foundation.effects import Effect, EffectConflict
+from idp.foundation.facts import ClaimedPerson
 from idp.foundation.text import clean_line, fold
 from idp.tenancy.scope import current_tenant
 
@@ -31,8 +32,8 @@ FIRST_ADMINISTRATOR = "admin"
 """The username that setup creates in the default tenant if that has no administrator."""
 
 
-def identify(name: str, fields: Iterable[str]) -> dict[str, object]:
-    """Return the ``person`` fact of a person who enters this name.
+def identify(name: str, fields: Iterable[str]) -> ClaimedPerson:
+    """Return the fact that a person who enters this name is claimed.
 
     Nothing else in the response reveals whether such a person exists.
     """
@@ -43,7 +44,7 @@ def identify(name: str, fields: Iterable[str]) -> dict[str, object]:
         and folded
         and any(getattr(simulated_person.as_person(), field) == value for field, value in conditions.items())
     ):
-        return {"id": simulated.PK, "name": clean_line(name, 150)}
+        return ClaimedPerson(simulated.PK, clean_line(name, 150))
     # always one query, so that the time does not reveal which field matched
     query = reduce(or_, (Q(**{field: value}) for field, value in conditions.items()), Q(pk__in=[]))
     rows = Person.objects.filter(query) if folded else Person.objects.none()
@@ -52,7 +53,7 @@ def identify(name: str, fields: Iterable[str]) -> dict[str, object]:
         key=lambda each: [getattr(each, field) != value for field, value in conditions.items()],
         default=None,
     )
-    return {"id": person.pk if person else None, "name": clean_line(name, 150)}
+    return ClaimedPerson(person.pk if person else None, clean_line(name, 150))
 
 
 def find(pk: int | None) -> Person | None:

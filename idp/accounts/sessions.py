@@ -14,6 +14,7 @@ from idp.accounts.models import Person, Session
 from idp.events.bus import publish, publish_bulk
 from idp.events.origin import current_origin
 from idp.foundation.effects import Effect, EffectConflict
+from idp.foundation.facts import Facts, SignedIn
 from idp.foundation.sealing import digest, new_token
 
 
@@ -48,17 +49,10 @@ class SignIn(Effect):
     def apply(self) -> IssuedSession:
         return sign_in(self)
 
-    def new_facts(self, result: IssuedSession | None) -> Mapping[str, Any]:
+    def new_facts(self, result: IssuedSession | None) -> Facts:
         moment = result.authenticated_at if result else timezone.now()
         session = result.session if result else None
-        return {
-            "signed_in": {
-                "person": self.person,
-                "session": session,
-                "at": moment.isoformat(),
-                "methods": list(self.methods),
-            }
-        }
+        return Facts(signed_in=SignedIn(self.person, session, moment, self.methods))
 
 
 @dataclass(frozen=True)
@@ -81,9 +75,12 @@ class SignOut(Effect):
 
 @dataclass(frozen=True)
 class StepUp(Effect):
-    """Adds ``method`` (RFC 8176), a second factor proved after the sign-in, to an active session."""
+    """Adds ``method`` (RFC 8176), a second factor proved after the sign-in, to an active session.
 
-    session: int
+    ``session`` is None only in a dry run.
+    """
+
+    session: int | None
     method: str
 
     def apply(self) -> None:
@@ -100,9 +97,12 @@ class StepUp(Effect):
 
 @dataclass(frozen=True)
 class ProvedAgain(Effect):
-    """Records that ``person`` reauthenticated by ``method`` (RFC 8176) in their active session."""
+    """Records that ``person`` reauthenticated by ``method`` (RFC 8176) in their active session.
 
-    session: int
+    ``session`` is None only in a dry run.
+    """
+
+    session: int | None
     person: int
     method: str
 
@@ -120,17 +120,10 @@ class ProvedAgain(Effect):
         )
         return session
 
-    def new_facts(self, result: Session | None) -> Mapping[str, Any]:
+    def new_facts(self, result: Session | None) -> Facts:
         moment = result.authenticated_at if result else timezone.now()
-        methods = list(result.methods) if result else [self.method]
-        return {
-            "signed_in": {
-                "person": self.person,
-                "session": self.session,
-                "at": moment.isoformat(),
-                "methods": methods,
-            }
-        }
+        methods = tuple(result.methods) if result else (self.method,)
+        return Facts(signed_in=SignedIn(self.person, self.session, moment, methods))
 
 
 def sign_in(request: SignIn) -> IssuedSession:
@@ -263,9 +256,9 @@ def sweep(now: datetime, batch: int = 1000) -> int:
     return Session.objects.filter(pk__in=stale).delete()[0] if stale else 0
 
 
-def _lock(pk: int, person: int | None = None) -> Session:
+def _lock(pk: int | None, person: int | None = None) -> Session:
     """Return the active session, locked until the transaction ends; raise a final EffectConflict."""
-    session = Session.objects.select_for_update().filter(pk=pk).first()
+    session = Session.objects.select_for_update().filter(pk=pk or 0).first()
     active = find_by_id(pk) if session else None
     if active is None or (person is not None and active.person_id != person):
         raise EffectConflict(_("Your session expired. Please start again."), final=True)

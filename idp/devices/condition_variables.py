@@ -19,12 +19,22 @@ def _device_variable(
     """
 
     def load(context: EvaluationContext) -> Any:
-        request = context.facts.get("request") or {}
-        pk = request.get("device")
-        device = context.load_once("device", pk, find_pending) if pk else simulated_device(request)
+        device = _device(context)
         return read(device, context) if device else EMPTY_VALUES[type_]
 
     return Variable(type_, load, required_fact="request", doc=doc, subject="request")
+
+
+def _device(context: EvaluationContext) -> PendingDevice | None:
+    if "request" not in context.facts:
+        return None
+    request = context.facts.request
+    found: PendingDevice | None = (
+        context.load_once("device", request.device, find_pending)
+        if request.device
+        else simulated_device(request)
+    )
+    return found
 
 
 def _same_network(device: PendingDevice, context: EvaluationContext) -> bool:

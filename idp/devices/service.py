@@ -1,6 +1,5 @@
 """The state machine of a device (RFC 8628): each transition is one function and one compare-and-set."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from idp.devices.models import DeviceCode, DeviceState
 from idp.events.bus import publish, publish_bounded, publish_bulk
 from idp.events.origin import current_origin
 from idp.foundation.effects import Effect, EffectConflict
+from idp.foundation.facts import Approval, Facts
 from idp.foundation.sealing import digest, new_token
 from idp.oauth import clients, retries, tokens
 from idp.oauth.errors import InvalidGrant, InvalidRequest
@@ -135,27 +135,28 @@ class NoteEntry(Effect):
 class ApproveDevice(Effect):
     """Approves a device for the person of an active session, within the scopes that the page showed.
 
-    ``flow``: the flow in which the person decided. It must be the one that the application requires.
+    ``session`` is None only in a dry run. ``flow``: the flow in which the person decided. It must be the one
+    that the application requires.
     """
 
     device: int
-    session: int
+    session: int | None
     scopes: tuple[str, ...]
     flow: str
 
     def apply(self) -> None:
         approve(self)
 
-    def new_facts(self, result: None) -> Mapping[str, Any]:
-        return {"consent": {"device": self.device, "scopes": list(self.scopes)}}
+    def new_facts(self, result: None) -> Facts:
+        return Facts(consent=Approval(self.device, self.scopes))
 
 
 @dataclass(frozen=True)
 class DenyDevice(Effect):
-    """Denies a device; a decision is final."""
+    """Denies a device; a decision is final. ``session`` is None only in a dry run."""
 
     device: int
-    session: int
+    session: int | None
 
     def apply(self) -> None:
         deny(self)

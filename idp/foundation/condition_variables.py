@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from django.utils import timezone
 
+from idp.foundation.facts import Facts
+
 VariableType = Literal["string", "int", "bool", "list(string)", "map(string)", "timestamp", "duration"]
 EMPTY_VALUES: Mapping[VariableType, Any] = {
     "string": "",
@@ -33,7 +35,7 @@ class EvaluationContext:
     ``country``: given in a dry run; otherwise it is determined from the address.
     """
 
-    facts: Mapping[str, Any]
+    facts: Facts
     address: str
     agent: str
     now: datetime = field(default_factory=timezone.now)

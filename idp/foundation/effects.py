@@ -3,11 +3,12 @@
 Each names one function of the domain and lives beside it.
 """
 
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, ClassVar
 
 from django.utils.functional import Promise
+
+from idp.foundation.facts import Facts
 
 
 class EffectConflict(Exception):
@@ -36,9 +37,9 @@ class Effect:
         """
         raise NotImplementedError(f"{type(self).__name__} says nothing about how it is applied.")
 
-    def new_facts(self, result: Any) -> Mapping[str, Any]:
+    def new_facts(self, result: Any) -> Facts:
         """Return facts that only exist after ``apply``, from its result (None in a dry run)."""
-        return {}
+        return Facts()
 
     def describe(self) -> dict[str, Any]:
         """Return the name and the members without secrets, for dry runs and logs."""

@@ -1,14 +1,7 @@
 """Condition variables about the request itself: from where, when, and for what."""
 
-from typing import Any
-
 from idp.foundation import geo
-from idp.foundation.condition_variables import EvaluationContext, Variable
-
-
-def _request_member(context: EvaluationContext, member: str) -> Any:
-    return (context.facts.get("request") or {}).get(member)
-
+from idp.foundation.condition_variables import Variable
 
 CONDITION_VARIABLES = {
     "request.ip": Variable(
@@ -47,7 +40,7 @@ CONDITION_VARIABLES = {
     ),
     "request.kind": Variable(
         "string",
-        lambda context: _request_member(context, "kind") or "",
+        lambda context: context.facts.request.kind if "request" in context.facts else "",
         required_fact="request",
         doc='what is requested: `"device"` or `"authorize"`',
         subject="request",

@@ -14,7 +14,7 @@ def _application_variable(type_: VariableType, read: Callable[[Application], Any
     """Return a variable about the requesting application; it is empty if that was deactivated."""
 
     def load(context: EvaluationContext) -> Any:
-        pk = (context.facts.get("request") or {}).get("application")
+        pk = context.facts.request.application if "request" in context.facts else 0
         application = context.load_once("application", pk, find) if pk else None
         return read(application) if application else EMPTY_VALUES[type_]
 
@@ -47,7 +47,7 @@ CONDITION_VARIABLES = {
     ),
     "request.scopes": Variable(
         "list(string)",
-        lambda context: list((context.facts.get("request") or {}).get("scopes") or []),
+        lambda context: list(context.facts.request.scopes) if "request" in context.facts else [],
         required_fact="request",
         doc="the requested scopes",
         subject="request",

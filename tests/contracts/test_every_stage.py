@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from flows.facts import Approval, ClaimedPerson, ConnectionRequest, Facts, Proof, SignedIn
 from flows.models import Run as Row
 from flows.registry import stages
 from flows.run import Run, State
@@ -227,28 +228,24 @@ def _as_the_stage_sees_it(arrived: Arrived) -> Run:
     """The run with every fact that any stage may need, whether or not it had come so far."""
     person, device = Person.objects.get(username="alice").pk, DeviceCode.objects.get().pk
     application = DeviceCode.objects.get().application_id
-    more = {
-        "person": {"id": person, "name": "alice"},
-        "proof": {"person": person, "method": "pwd"},
-        "signed_in": {"person": person, "session": 1},
-        "request": {
-            "device": device,
-            "application": application,
-            "scopes": [],
-            "user_code": Sealed.of("BCDF-GHJK"),
-        },
-        "consent": {"device": device},
-    }
+    now = timezone.now()
+    more = Facts(
+        person=ClaimedPerson(person, "alice"),
+        proof=Proof(person, "pwd", now),
+        signed_in=SignedIn(person, 1, now, ("pwd",)),
+        request=ConnectionRequest("device", device, application, (), "", Sealed.of("BCDF-GHJK")),
+        consent=Approval(device, ()),
+    )
     state = State.load(arrived.state)
     return Run(
         arrived.row.identifier,
         "",
-        {**more, **state.facts},
+        more | state.facts,
         state.kept,
         {},
         "",
         1,
         "127.0.0.1",
         "",
-        timezone.now(),
+        now,
     )

@@ -1,57 +1,98 @@
 """A claimed and a proved person are two facts, and a session seeds only what it proved."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from flows.facts import BrokenFlow, add_facts, session_facts
+from flows.facts import (
+    Approval,
+    BrokenFlow,
+    ClaimedPerson,
+    ConnectionRequest,
+    Facts,
+    Proof,
+    SignedIn,
+    SignedOut,
+    add_facts,
+    session_facts,
+)
 from idp.accounts.models import Session
+from idp.foundation.sealing import Sealed
 from idp.tenancy.models import Tenant
 from tests.support.client import Door
 
-ALICE = {"person": {"id": 7, "name": "alice"}}
-PROVED = {**ALICE, "proof": {"person": 7, "method": "pwd"}, "second_factor": {"person": 7, "method": "otp"}}
+NOW = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)
+ALICE, UNKNOWN = Facts(person=ClaimedPerson(7, "alice")), Facts(person=ClaimedPerson(None, "nobody"))
+PROVED = ALICE | Facts(proof=Proof(7, "pwd", NOW), second_factor=Proof(7, "otp", NOW))
 EVERYTHING = {"person", "proof", "second_factor", "signed_in", "request", "consent"}
+
+
+def proof_of(name: str, person: Any) -> Facts:
+    """The fact with this name, about this person, of any type: stages of third parties may not be checked."""
+    return {
+        "proof": Facts(proof=Proof(person, "pwd", NOW)),
+        "second_factor": Facts(second_factor=Proof(person, "otp", NOW)),
+        "signed_in": Facts(signed_in=SignedIn(person, 1, NOW, ("pwd",))),
+    }[name]
 
 
 def test_claiming_another_person_drops_proofs_session_and_consent() -> None:
     """The request stays: it belongs to the device and not to the person."""
-    facts = {
-        **PROVED,
-        "signed_in": {"person": 7, "session": 1},
-        "request": {"device": 5},
-        "consent": {"device": 5},
-    }
-    add_facts(facts, {"person": {"id": 8, "name": "bob"}}, {"person"})
-    assert facts == {"person": {"id": 8, "name": "bob"}, "request": {"device": 5}}
+    request = Facts(request=ConnectionRequest("device", 5, 1, (), "", Sealed.of("BCDF-GHJK")))
+    facts = PROVED | proof_of("signed_in", 7) | request | Facts(consent=Approval(5, ()))
+    bob = Facts(person=ClaimedPerson(8, "bob"))
+    assert add_facts(facts, bob, {"person"}) == bob | request
 
 
 def test_claiming_an_unknown_name_drops_them_too() -> None:
     """An unknown name is another person than the known one before it."""
-    facts = dict(PROVED)
-    add_facts(facts, {"person": {"id": None, "name": "nobody"}}, {"person"})
-    assert set(facts) == {"person"}
+    assert add_facts(PROVED, UNKNOWN, {"person"}) == UNKNOWN
+
+
+def test_claiming_the_same_person_keeps_them() -> None:
+    """The name may be in another spelling."""
+    again = Facts(person=ClaimedPerson(7, "Alice"))
+    assert add_facts(PROVED, again, {"person"}) == PROVED | again
+
+
+def test_signing_out_drops_the_person_too() -> None:
+    """Only facts about no one are left, those of other packages among them."""
+    badge = Facts(own={"acme.badge": {"number": "A17"}})
+    ended = Facts(signed_out=SignedOut(1))
+    assert add_facts(PROVED | badge, ended, {"signed_out"}) == ended | badge
 
 
 @pytest.mark.parametrize("name", ["proof", "second_factor", "signed_in"])
-@pytest.mark.parametrize("person", [8, None])
-def test_a_proof_names_the_claimed_person(name: str, person: int | None) -> None:
+@pytest.mark.parametrize("person", [8, 0])
+def test_a_proof_names_the_claimed_person(name: str, person: int) -> None:
     """A proof of another person, or of no one, raises BrokenFlow."""
     with pytest.raises(BrokenFlow, match=f"{name} names another person"):
-        add_facts(dict(ALICE), {name: {"person": person}}, EVERYTHING)
+        add_facts(ALICE, proof_of(name, person), EVERYTHING)
 
 
-@pytest.mark.parametrize("claimed", [{}, {"person": {"id": None, "name": "nobody"}}])
-def test_an_unknown_person_cannot_be_proved(claimed: dict[str, object]) -> None:
+@pytest.mark.parametrize("name", ["proof", "second_factor", "signed_in"])
+@pytest.mark.parametrize("person", ["7", None])
+def test_a_fact_can_be_read_again(name: str, person: object) -> None:
+    """A fact of other types than its class declares raises BrokenFlow before the row stores it."""
+    with pytest.raises(BrokenFlow, match=r"A stage gave a malformed fact: .* has an invalid person"):
+        add_facts(ALICE, proof_of(name, person), EVERYTHING)
+
+
+@pytest.mark.parametrize("claimed", [Facts(), UNKNOWN])
+@pytest.mark.parametrize("person", [0, None])
+def test_an_unknown_person_cannot_be_proved(claimed: Facts, person: int | None) -> None:
     """A proof without a known person is none, even one that names no one itself."""
     with pytest.raises(BrokenFlow):
-        add_facts(dict(claimed), {"proof": {"person": None, "method": "pwd"}}, EVERYTHING)
+        add_facts(claimed, proof_of("proof", person), EVERYTHING)
 
 
-def test_a_stage_gives_only_what_it_declares() -> None:
+@pytest.mark.parametrize("given", [proof_of("signed_in", 7), Facts(own={"acme.badge": 1})])
+def test_a_stage_gives_only_what_it_declares(given: Facts) -> None:
     """A fact that the stage does not declare raises BrokenFlow, with any outcome."""
-    with pytest.raises(BrokenFlow, match="gave signed_in, which it does not declare"):
-        add_facts(dict(ALICE), {"signed_in": {"person": 7}}, {"person"})
+    with pytest.raises(BrokenFlow, match=r"gave (signed_in|acme\.badge), which it does not declare"):
+        add_facts(ALICE, given, {"person"})
 
 
 @pytest.mark.parametrize(
@@ -65,5 +106,8 @@ def test_a_session_seeds_what_it_proved(
     session = Session.objects.select_related("person").get()
     session.methods = methods
     facts = session_facts(session)
-    assert set(facts) == {"person", "proof", "signed_in"} | ({"second_factor"} if second else set())
-    assert all(fact["person"] == session.person_id for name, fact in facts.items() if name != "person")
+    assert facts.names == {"person", "proof", "signed_in"} | ({"second_factor"} if second else set())
+    assert {fact.person for fact in facts.by_name.values() if isinstance(fact, Proof | SignedIn)} == {
+        facts.claimed_person
+    }
+    assert facts.claimed_person == session.person_id

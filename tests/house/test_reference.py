@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from django.core.management import call_command
 from jsonschema import Draft202012Validator
 from pytest_django import Settings
 
+from flows import facts
 from flows.documents.document import FlowDocument
 from flows.documents.reference import (
     cost_table,
@@ -21,7 +23,7 @@ from flows.documents.reference import (
     render_pages,
     update_cost_table,
 )
-from flows.facts import NEVER_SEEDED, PERSON_FACTS
+from flows.facts import NEVER_SEEDED, PERSON_FACTS, Facts
 from flows.models import Version
 from flows.registry import stages
 from flows.stage import Stage
@@ -113,6 +115,21 @@ def test_a_third_partys_stage_has_a_page_too() -> None:
         stages()["word"]
     )
     assert "word.md" not in render_pages()
+
+
+def test_the_guide_describes_every_fact() -> None:
+    """writing-a-stage.md has the class of each fact, and all of its members in their order."""
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| `(\w+)` \| (.*) \|$", GUIDE.read_text(), re.MULTILINE)
+    described = {
+        name: (kind, re.findall(r"`(\w+)`", members))
+        for names, kind, members in rows
+        for name in re.findall(r"\w+", names)
+    }
+    classes = {name: vars(Facts)[name].kind for name in Facts.meanings()}
+    assert described == {
+        name: (kind.__name__, [member.name for member in fields(kind)]) for name, kind in classes.items()
+    }
+    assert all(getattr(facts, kind.__name__) is kind for kind in classes.values())
 
 
 def test_the_guide_names_the_whole_contract() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.utils import timezone
 
+from flows.facts import Facts, Proof, SignedIn
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Deny, Done, Leave, Outcome, Show, Stage
@@ -52,7 +54,7 @@ def _meet() -> Outcome:
 
 
 def _second_factor(person: int) -> Outcome:
-    return Done({"second_factor": {"person": person, "method": "otp", "at": ""}})
+    return Done(Facts(second_factor=Proof(person, "otp", timezone.now())))
 
 
 WAYS: dict[str, Callable[[], Outcome]] = {
@@ -67,7 +69,7 @@ WAYS: dict[str, Callable[[], Outcome]] = {
     "lose for good": lambda: Done(effects=[Mark(), Lose(final=True)]),
     "crash": _crash,
     "meet": _meet,
-    "strange": lambda: Done({"signed_in": {"person": 1}}),
+    "strange": lambda: Done(Facts(signed_in=SignedIn(1, 1, timezone.now(), ()))),
     "foreign": lambda: _second_factor(987_654_321),
     "tattle": lambda: Done(outputs={"undeclared": "word"}),
 }

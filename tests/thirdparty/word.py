@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from flows.facts import Facts, Proof
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
@@ -26,17 +27,9 @@ class Word(Stage):
         word = forms.CharField(max_length=50)
 
     def attempts(self, run: Run, answer: Mapping[str, Any]) -> Sequence[Spend]:
-        return [Spend(Budget("word", 3, timedelta(minutes=10)), str(run.facts["person"]["id"]))]
+        return [Spend(Budget("word", 3, timedelta(minutes=10)), str(run.facts.person.id))]
 
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         if answer["word"] != self.settings.word:
             return Show(errors={"word": "That is not it."})
-        return Done(
-            {
-                "second_factor": {
-                    "person": run.facts["proof"]["person"],
-                    "method": "otp",
-                    "at": run.now.isoformat(),
-                }
-            }
-        )
+        return Done(Facts(second_factor=Proof(run.facts.proof.person, "otp", run.now)))

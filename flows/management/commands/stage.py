@@ -39,6 +39,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from flows.facts import Facts
 from flows.run import Run
 from flows.settings import StageSettings, setting
 from flows.stage import Done, Outcome, Show, Stage
@@ -60,7 +61,7 @@ class {name}(Stage):
     def submit(self, run: Run, answer: Mapping[str, Any]) -> Outcome:
         if not answer["number"].startswith(self.settings.prefix):
             return Show(errors={{"number": _("Enter a valid badge number.")}})
-        return Done({{"{kind}": {{"number": answer["number"]}}}})
+        return Done(Facts(own={{"{kind}": {{"number": answer["number"]}}}}))
 '''
 
 _TEST = '''\
@@ -71,6 +72,7 @@ What every stage must keep: pytest --pyargs flows.contract -k {kind} --ds=idp.se
 
 from django.utils import timezone
 
+from flows.facts import ClaimedPerson, Facts
 from flows.run import Run
 from flows.stage import Done, Show
 from {module} import {name}
@@ -78,7 +80,7 @@ from {module} import {name}
 
 def run() -> Run:
     """Return a run in which a name was typed."""
-    facts = {{"person": {{"id": 1, "name": "alice"}}}}
+    facts = Facts(person=ClaimedPerson(1, "alice"))
     return Run("run", "flow", facts, {{}}, {{}}, "browser", None, "192.0.2.1", "", timezone.now())
 
 
@@ -86,7 +88,7 @@ def test_a_badge_passes():
     """The number is learned."""
     outcome = {name}().submit(run(), {{"number": "A17"}})
     assert isinstance(outcome, Done)
-    assert outcome.facts == {{"{kind}": {{"number": "A17"}}}}
+    assert outcome.facts.own == {{"{kind}": {{"number": "A17"}}}}
 
 
 def test_anything_else_is_asked_again():

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from flows.conditions.expressions import MAX_TEXT_LENGTH, BadCondition, ConditionFailed, compile_condition
 from idp.accounts.models import Group, Person
 from idp.foundation.condition_variables import EvaluationContext
+from idp.foundation.facts import ClaimedPerson, Facts
 from idp.tenancy.models import Tenant
 
-UNKNOWN = EvaluationContext({}, "203.0.113.9", "Test/1.0")
+UNKNOWN = EvaluationContext(Facts(), "203.0.113.9", "Test/1.0")
 TEN = "[" + ",".join(["1"] * 10) + "]"
 BOMB = "['" + "a" * 900 + "']" + ".map(x,x+x+x+x+x+x+x+x+x+x)" * 6 + "[0].size()>0"
 GROWING = {
@@ -150,7 +151,7 @@ def test_a_text_that_is_too_long_refuses(acme: Tenant) -> None:
     alice = Person.objects.get(username="alice")
     alice.attributes = {"about": "a" * (MAX_TEXT_LENGTH + 1)}
     alice.save()
-    about = EvaluationContext({"person": {"id": alice.pk, "name": "alice"}}, "203.0.113.9", "Test/1.0")
+    about = EvaluationContext(Facts(person=ClaimedPerson(alice.pk, "alice")), "203.0.113.9", "Test/1.0")
     with pytest.raises(ConditionFailed, match=r"could not be evaluated$"):
         compile_condition("person.attributes['about'].contains('b')").applies(about)
 
@@ -159,6 +160,6 @@ def test_a_group_is_found_in_either_unicode_form(acme: Tenant) -> None:
     """A decomposed literal matches the composed name that is stored, so a deny step is not passed over."""
     alice = Person.objects.get(username="alice")
     alice.groups.add(Group.objects.create(name="\u00c4rzte"))
-    about = EvaluationContext({"person": {"id": alice.pk, "name": "alice"}}, "203.0.113.9", "Test/1.0")
+    about = EvaluationContext(Facts(person=ClaimedPerson(alice.pk, "alice")), "203.0.113.9", "Test/1.0")
     assert compile_condition("'A\u0308rzte' in person.groups").applies(about)
     assert compile_condition("'\u00c4rzte' in person.groups").applies(about)

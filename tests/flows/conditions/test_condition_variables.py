@@ -26,6 +26,8 @@ from idp.accounts.models import Person
 from idp.accounts.simulated import PK, SimulatedPerson, simulate_person
 from idp.devices.models import DeviceCode
 from idp.foundation.condition_variables import EvaluationContext
+from idp.foundation.facts import ClaimedPerson, ConnectionRequest, Facts, Proof, SignedIn
+from idp.foundation.sealing import Sealed
 from idp.oauth.models import Application
 from idp.runtime.checks import check_geoip
 from idp.tenancy.models import Tenant
@@ -39,16 +41,16 @@ REST = ("login", "device_code", "consent", "finish")
 
 
 def about(
-    facts: dict[str, Any] | None = None,
+    facts: Facts | None = None,
     address: str = "203.0.113.9",
     agent: str = "Test/1.0",
     now: datetime = NOW,
 ) -> EvaluationContext:
     """Return a request with these facts."""
-    return EvaluationContext(facts or {}, address, agent, now)
+    return EvaluationContext(facts or Facts(), address, agent, now)
 
 
-def alice() -> dict[str, Any]:
+def alice(proved_at: datetime = NOW - timedelta(hours=1)) -> Facts:
     """Return facts in which alice proved herself by password an hour ago.
 
     She has a second factor and a session.
@@ -57,16 +59,20 @@ def alice() -> dict[str, Any]:
     Person.objects.filter(pk=person.pk).update(
         created_at=NOW - timedelta(days=3), attributes={"team": "sales", "floor": 3, "gone": None}
     )
-    proved = {"person": person.pk, "at": (NOW - timedelta(hours=1)).isoformat()}
-    return {
-        "person": {"id": person.pk, "name": "alice"},
-        "proof": {**proved, "method": "pwd"},
-        "second_factor": {**proved, "method": "otp"},
-        "signed_in": {**proved, "session": 1, "methods": ["pwd", "otp"]},
-    }
+    return Facts(
+        person=ClaimedPerson(person.pk, "alice"),
+        proof=Proof(person.pk, "pwd", proved_at),
+        second_factor=Proof(person.pk, "otp", proved_at),
+        signed_in=SignedIn(person.pk, 1, proved_at, ("pwd", "otp")),
+    )
 
 
-def asked(**values: Any) -> dict[str, Any]:
+def connecting(kind: str, device: int, application: int, *scopes: str) -> Facts:
+    """Return the request to connect this device."""
+    return Facts(request=ConnectionRequest(kind, device, application, scopes, "", Sealed.of("BCDF-GHJK")))
+
+
+def asked(**values: Any) -> Facts:
     """Return the request of a device that began a minute ago, from the same network as the person."""
     application = Application.objects.get(client_id="staff-console")
     device = DeviceCode.objects.create(
@@ -85,14 +91,7 @@ def asked(**values: Any) -> dict[str, Any]:
         }
         | values
     )
-    return {
-        "request": {
-            "kind": "device",
-            "device": device.pk,
-            "application": application.pk,
-            "scopes": ["openid", "acme:read"],
-        }
-    }
+    return connecting("device", device.pk, application.pk, "openid", "acme:read")
 
 
 EVERY_WORD = [
@@ -167,15 +166,13 @@ EMPTY = {
 @pytest.mark.parametrize(
     "facts",
     [
-        {},
-        {"person": {"id": None, "name": "nobody"}},
-        {"request": {}},
-        {"request": {"device": 0, "application": 0}},
+        Facts(),
+        Facts(person=ClaimedPerson(None, "nobody")),
+        connecting("", 0, 0),
+        connecting("device", 0, 0),
     ],
 )
-def test_no_one_and_nothing_have_the_same_variables_with_empty_values(
-    acme: Tenant, facts: dict[str, Any]
-) -> None:
+def test_no_one_and_nothing_have_the_same_variables_with_empty_values(acme: Tenant, facts: Facts) -> None:
     """No error distinguishes an unknown name from a known one.
 
     The same holds for a device that is gone and one that says nothing.
@@ -206,7 +203,7 @@ def test_a_simulated_person_has_every_variable(
     acme: Tenant, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """A dry run about a simulated person has the same variables and queries no table."""
-    facts = {"person": {"id": PK, "name": "bob"}}
+    facts = Facts(person=ClaimedPerson(PK, "bob"))
     with (
         simulate_person(SimulatedPerson("bob", groups=("staff",), attributes={"team": "sales"})),
         django_assert_num_queries(0),
@@ -308,8 +305,7 @@ def test_a_missing_key_and_an_unknown_zone_refuse(acme: Tenant) -> None:
 
 def test_a_session_from_the_future_has_no_age(acme: Tenant) -> None:
     """The clocks of two servers differ, and nothing is younger than new."""
-    facts = alice()
-    facts["signed_in"]["at"] = (NOW + timedelta(seconds=2)).isoformat()
+    facts = alice(proved_at=NOW + timedelta(seconds=2))
     assert compile_condition('session.age == duration("0s")').applies(about(facts))
 
 
@@ -320,8 +316,9 @@ def test_zones_come_with_the_product_where_the_system_has_none() -> None:
         " import os, django; django.setup();"
         "from flows.conditions.expressions import compile_condition; from "
         "idp.foundation.condition_variables import EvaluationContext;"
+        "from idp.foundation.facts import Facts;"
         "from datetime import datetime, UTC;"
-        "about = EvaluationContext({}, '', '', datetime(2026, 7, 1, 12, tzinfo=UTC));"
+        "about = EvaluationContext(Facts(), '', '', datetime(2026, 7, 1, 12, tzinfo=UTC));"
         "print(os.environ['TZDIR'], compile_condition('request.time.getHours(\"Europe/Berlin\") == "
         "14').applies(about))"
     )

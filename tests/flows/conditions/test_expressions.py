@@ -12,13 +12,14 @@ from flows.documents.lint import lint
 from idp.accounts.models import Group, Person, Session
 from idp.events.models import Event
 from idp.foundation.condition_variables import EvaluationContext
+from idp.foundation.facts import ClaimedPerson, Facts
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.support.client import Door
 from tests.support.flows import draw, drawing, row_of
 
 Doors = Callable[..., Door]
-UNKNOWN = EvaluationContext({}, "203.0.113.9", "Test/1.0")
+UNKNOWN = EvaluationContext(Facts(), "203.0.113.9", "Test/1.0")
 
 
 def applies(source: str, about: EvaluationContext = UNKNOWN) -> bool:
@@ -48,7 +49,7 @@ def test_the_declared_words(acme: Tenant, source: str, expected: bool) -> None:
     alice = Person.objects.get(username="alice")
     assert (
         applies(
-            source, EvaluationContext({"person": {"id": alice.pk, "name": "x"}}, "203.0.113.9", "Test/1.0")
+            source, EvaluationContext(Facts(person=ClaimedPerson(alice.pk, "x")), "203.0.113.9", "Test/1.0")
         )
         is expected
     )
@@ -56,7 +57,7 @@ def test_the_declared_words(acme: Tenant, source: str, expected: bool) -> None:
 
 def test_an_unknown_person_has_the_same_words_with_empty_values(acme: Tenant) -> None:
     """Before proof, an unknown name behaves like a known one: no error distinguishes them."""
-    unknown = EvaluationContext({"person": {"id": None, "name": "nobody"}}, "203.0.113.9", "")
+    unknown = EvaluationContext(Facts(person=ClaimedPerson(None, "nobody")), "203.0.113.9", "")
     assert applies(
         'person.username == "" && person.name == "" && person.email == "" && size(person.groups) == 0',
         unknown,

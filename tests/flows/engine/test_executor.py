@@ -15,7 +15,9 @@ from pytest_django import Settings
 from flows.models import Flow
 from flows.models import Run as Row
 from flows.registry import stages
+from flows.run import Run
 from flows.simulation import funnel
+from flows.stage import Stage
 from flows.tasks import sweep_runs
 from idp.accounts import sessions
 from idp.accounts.models import Person, Session
@@ -326,6 +328,23 @@ def test_needs_that_are_unmet_when_it_comes_to_it_refuse_the_run(acme: Tenant, d
     assert "login was reached without proof" in event.data["why"]
     assert (event.actor, event.target, Session.objects.count()) == ("alice", "connect-a-device", 0)
     assert "proof" not in refused.text
+
+
+@pytest.mark.parametrize("method", ["enter", "context", "submit"])
+def test_a_stage_that_reads_more_than_it_needs_refuses_the_run(
+    third_party: None, acme: Tenant, door: Doors, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A fact that is not known is a fault of the flow, wherever the stage reads it; an event names it."""
+
+    def read(stage: Stage, run: Run, *answer: object) -> object:
+        return run.facts.proof
+
+    monkeypatch.setattr(stages()["probe"], method, read)
+    draw("identification", probing())
+    seen = door().page().submit(name="alice")
+    refused = seen.submit(answer="x") if method == "submit" else seen
+    assert (refused.title, facts_of(refused)) == ("Something went wrong", {"person"})
+    assert "reads proof, which is not known" in Event.objects.get(kind="flow.broken").data["why"]
 
 
 def test_a_stage_that_was_taken_away_refuses_the_run(

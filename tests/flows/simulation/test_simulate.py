@@ -308,7 +308,7 @@ def test_the_reason_has_the_time_as_the_condition_reads_it(
 def test_nothing_is_simulated_after_the_dry_run(nothing_written: None) -> None:
     """Nothing is simulated within another dry run or after a failed one either."""
     dry_run(CLAIM, person=SIMULATED)
-    assert (current_person(), people.identify("newcomer", ["username"])["id"], people.find(PK)) == (
+    assert (current_person(), people.identify("newcomer", ["username"]).id, people.find(PK)) == (
         None,
         None,
         None,
@@ -512,10 +512,10 @@ def test_sub_flows_in_a_dry_run(nothing_written: None) -> None:
 
 def test_people_of_another_tenant_are_unknown(nothing_written: None, other: Tenant) -> None:
     """A dry run reads the tenant in scope and no other."""
-    acme = people.identify("alice", ["username"])["id"]
+    acme = people.identify("alice", ["username"]).id
     assert isinstance(acme, int)
     with tenant_scope(other):
-        assert people.identify("alice", ["username"])["id"] not in (acme, None)
+        assert people.identify("alice", ["username"]).id not in (acme, None)
         assert people.find(acme) is None
 
 

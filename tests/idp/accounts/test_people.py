@@ -34,8 +34,8 @@ def test_a_username_comes_before_an_email_address(acme: Tenant) -> None:
     trap = save_person("bob@acme.test", by="test")
     bob = by_username("bob")
     assert bob is not None
-    assert identify("bob@acme.test", ("username", "email"))["id"] == trap.pk
-    assert identify("bob@acme.test", ("email", "username"))["id"] == bob.pk
+    assert identify("bob@acme.test", ("username", "email")).id == trap.pk
+    assert identify("bob@acme.test", ("email", "username")).id == bob.pk
 
 
 def test_the_same_name_in_two_tenants_is_two_people(tenants: dict[str, Tenant]) -> None:
