@@ -18,6 +18,8 @@ from flows.facts import (
     add_facts,
     session_facts,
 )
+from flows.run import Run
+from flows.stage import Stage
 from idp.accounts.models import Session
 from idp.foundation.sealing import Sealed
 from idp.tenancy.models import Tenant
@@ -93,6 +95,21 @@ def test_a_stage_gives_only_what_it_declares(given: Facts) -> None:
     """A fact that the stage does not declare raises BrokenFlow, with any outcome."""
     with pytest.raises(BrokenFlow, match=r"gave (signed_in|acme\.badge), which it does not declare"):
         add_facts(ALICE, given, {"person"})
+
+
+def test_a_dry_run_can_assume_every_fact() -> None:
+    """A stage of another package need not say what it would have given, also where that is its own fact."""
+
+    class Generous(Stage):
+        gives = {*Facts.meanings(), "acme.badge"}
+        method = "otp"
+
+    run = Run("run", "flow", ALICE, {}, {}, "browser", 3, "192.0.2.1", "", NOW)
+    assumed = Generous().assumed_facts(run)
+    assert assumed.names == Generous.gives
+    assert (assumed.proof, assumed.signed_out) == (Proof(7, "otp", NOW), SignedOut(3))
+    assert assumed.signed_in == SignedIn(7, None, NOW, ("otp",))
+    assert Facts.load(assumed.dump()) == assumed
 
 
 @pytest.mark.parametrize(
