@@ -97,10 +97,6 @@ class Condition:
         except (ValueError, KeyError):  # an offset, such as +01:00, has no name
             return UTC
 
-    def applies(self, context: EvaluationContext) -> bool:
-        """Return whether the condition is true for this run; raise ConditionFailed."""
-        return self.evaluate(context)[0]
-
     def evaluate(self, context: EvaluationContext) -> tuple[bool, dict[str, Any]]:
         """Return whether the condition is true, and the values that it read; raise ConditionFailed.
 

@@ -99,12 +99,6 @@ def inspect_run(identifier: str, *, by: str, may_view_people: bool, flow: str = 
     return found
 
 
-def active_runs(flow: str) -> list[str]:
-    """Return the identifiers of a flow's runs in progress, newest first, at most two hundred."""
-    rows = RunRow.objects.filter(version__flow__name=flow, ended_at=None).order_by("-pk")
-    return list(rows.values_list("identifier", flat=True)[:200])
-
-
 def _path(row: RunRow, state: State) -> list[StepTrace]:
     versions = Version.objects.in_bulk([notes["version"] for notes in state.before])
     passages = []

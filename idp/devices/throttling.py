@@ -1,11 +1,10 @@
-"""Budgets for entering user codes, and what they leave to an attacker (RFC 8628 section 5.1)."""
+"""Budgets for entering user codes (RFC 8628 section 5.1)."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Max
 
-from idp.devices.codes import ALPHABET, LENGTH, LONG_LENGTH
+from idp.devices.codes import LENGTH, LONG_LENGTH
 from idp.events.bus import publish_once
 from idp.oauth.errors import TooManyRequests
 from idp.oauth.models import Application
@@ -71,39 +70,6 @@ def longest_lifetime() -> timedelta:
     """Return the longest lifetime of a user code among the tenant's applications."""
     longest = Application.objects.aggregate(longest=Max("device_code_lifetime"))["longest"]
     return timedelta(seconds=longest or 600)
-
-
-@dataclass(frozen=True)
-class Attack:
-    """An attacker with ``addresses`` networks and ``accounts`` of the tenant, against ``live`` codes.
-
-    The ``live`` codes are those waiting for a decision.
-    """
-
-    addresses: int
-    accounts: int
-    live: int
-    signs_in_first: bool = True
-    per_person: int = PER_PERSON
-
-
-def count_guesses(attack: Attack) -> int:
-    """Return how many codes the attacker may enter within the lifetime of a code."""
-    by_address = attack.addresses * PER_ADDRESS
-    return min(by_address, attack.accounts * attack.per_person) if attack.signs_in_first else by_address
-
-
-def success_probability(attack: Attack, alphabet: int = len(ALPHABET), length: int = LENGTH) -> float:
-    """Return the probability that at least one guess within a code's lifetime hits a live code.
-
-    Guesses differ from each other, so this is sampling without replacement: 1 - Π (1 - live / (codes - i)).
-    It counts only eight-letter codes, as if the breaker had never lengthened any, so the result is an upper
-    bound.
-    """
-    codes, miss = alphabet**length, 1.0
-    for drawn in range(min(count_guesses(attack), codes - attack.live)):
-        miss *= 1 - attack.live / (codes - drawn)
-    return 1 - miss
 
 
 def _breaker(window: timedelta) -> Spend:

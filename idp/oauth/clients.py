@@ -21,7 +21,6 @@ from idp.oauth.forms import Credentials
 from idp.oauth.models import CLIENT_CREDENTIALS, Application, Scope, TokenFamily
 from idp.oauth.scopes import STANDARD_SCOPES, administrative_scopes, is_reserved
 from idp.ratelimit.budgets import Budget, Spend, address_key, charge, exhausted_until
-from idp.tenancy.scope import current_tenant
 
 WRONG_SECRET_BUDGET = Budget("client.secret", 30, timedelta(minutes=10))
 UNGUESSABLE_LENGTH = 32  # characters; RFC 6749 section 10.10 requires 128 bits, a generated secret has 256
@@ -173,50 +172,6 @@ def describe_scopes(names: Iterable[str]) -> list[dict[str, str]]:
         }
         for name in names
     ]
-
-
-@transaction.atomic
-def save_application(name: str, *, by: str, **values: object) -> Application:
-    """Create or change an application; raise ValidationError.
-
-    Writes nothing when nothing changes.
-    """
-    application = Application.objects.filter(name=name).first()
-    created = application is None
-    application = application or Application(name=name, tenant=current_tenant(), title=name)
-    changed = {key: value for key, value in values.items() if getattr(application, key) != value}
-    for key, value in changed.items():
-        setattr(application, key, value)
-    if created or changed:
-        application.full_clean()
-        application.save()
-        publish(
-            "application.created" if created else "application.changed",
-            actor=by,
-            target=name,
-            keys=sorted(changed),
-        )
-        if "secret_hash" in changed:
-            tokens.revoke_service_tokens([application.pk], by=by)
-    return application
-
-
-@transaction.atomic
-def save_scope(name: str, *, by: str, **values: str) -> Scope:
-    """Create or change a scope; raise ValidationError.
-
-    Writes nothing when nothing changes.
-    """
-    found = Scope.objects.filter(name=name).first()
-    scope = found or Scope(name=name, tenant=current_tenant())
-    changed = {key: value for key, value in values.items() if getattr(scope, key) != value}
-    for key, value in changed.items():
-        setattr(scope, key, value)
-    if changed or found is None:
-        scope.full_clean()
-        scope.save()
-        publish("scope.changed" if found else "scope.created", actor=by, target=name, keys=sorted(changed))
-    return scope
 
 
 @transaction.atomic

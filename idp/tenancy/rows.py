@@ -26,22 +26,3 @@ def write_columns(rows: Iterable[models.Model], columns: Collection[str]) -> Non
     ]
     with connection.cursor() as cursor:
         cursor.executemany(statement, values)
-
-
-def insert_rows(rows: Collection[models.Model]) -> None:
-    """Insert new rows of one model exactly as they are; no keys are returned.
-
-    ``bulk_create`` would set ``created_at`` to the current time.
-    """
-    if not rows:
-        return
-    model, quote = type(next(iter(rows))), connection.ops.quote_name
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    names, places = ", ".join(quote(str(field.column)) for field in fields), ", ".join(["%s"] * len(fields))
-    # names of Foyer's own models
-    statement = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places})"  # noqa: S608
-    values = [
-        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, values)

@@ -8,16 +8,6 @@ from django.core.exceptions import ValidationError
 from idp.tenancy.models import DEFAULT, Domain, Tenant
 
 
-def ensure_default() -> Tenant:
-    """Return the default tenant, and create it on the first start."""
-    return Tenant.objects.get_or_create(name=DEFAULT, defaults={"title": _title_of(DEFAULT)})[0]
-
-
-def _title_of(name: str) -> str:
-    """Return the initial title of a tenant."""
-    return "Foyer" if name == DEFAULT else name
-
-
 def validate_tenant(tenant: Tenant) -> Tenant:
     """Return the tenant unchanged, or raise ValidationError for a value that no tenant may have."""
     tenant.clean_fields()
@@ -26,7 +16,9 @@ def validate_tenant(tenant: Tenant) -> Tenant:
 
 def save_tenant(name: str, **values: object) -> Tenant:
     """Create or change a tenant; raise ValidationError."""
-    tenant = Tenant.objects.filter(name=name).first() or Tenant(name=name, title=_title_of(name))
+    tenant = Tenant.objects.filter(name=name).first() or Tenant(
+        name=name, title="Foyer" if name == DEFAULT else name
+    )
     for key, value in values.items():
         setattr(tenant, key, value)
     tenant.full_clean()

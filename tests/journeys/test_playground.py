@@ -13,10 +13,10 @@ from playwright.sync_api import Page, expect
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.foundation.sealing import digest
-from idp.oauth.clients import save_application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.journeys.browser import Person
+from tests.support.applications import save_application
 
 
 @pytest.fixture

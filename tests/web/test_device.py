@@ -19,9 +19,9 @@ from idp.accounts.models import Person
 from idp.accounts.people import save_person
 from idp.devices.models import DeviceCode, DeviceState
 from idp.events.models import Event
-from idp.oauth.clients import save_application
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
+from tests.support.applications import save_application
 from tests.support.client import DEVICE_CODE, Doors, Seen, Started, Write
 from tests.support.oauth import (
     DEVICE,

@@ -19,13 +19,13 @@ from idp.devices.grant import DeviceGrant
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.oauth import keys
-from idp.oauth.clients import save_application
 from idp.oauth.grant import Grant
 from idp.oauth.grants.refresh import Refresh
 from idp.oauth.models import CLIENT_CREDENTIALS, RefreshToken, TokenFamily
 from idp.oauth.retries import GRACE
 from idp.oauth.tokens import TokenResponse
 from idp.tenancy.models import Tenant
+from tests.support.applications import save_application
 from tests.support.client import Door, Started
 from tests.support.oauth import (
     EVERYTHING,

@@ -27,10 +27,10 @@ from idp.accounts.throttling import password_budgets
 from idp.devices.models import DeviceCode, DeviceState
 from idp.devices.throttling import entry_budgets
 from idp.events.models import Event
-from idp.oauth.clients import save_application
 from idp.ratelimit import budgets
 from idp.ratelimit.budgets import Budget, charge, network_spends
 from idp.tenancy.models import Tenant
+from tests.support.applications import save_application
 from tests.support.client import _HIDDEN, Door, Doors, LiveServer, Seen, Write
 from tests.web.test_device import CODE_FIRST
 

@@ -3,17 +3,16 @@
 The same seed yields the same rows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from random import Random
 from time import perf_counter
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 
-from idp.tenancy.rows import insert_rows
 from idp.tenancy.scope import current_tenant
 
 # rows per transaction: a tenth of a second, so that a server can write to the same SQLite file meanwhile
@@ -90,7 +89,7 @@ class Seed:
         begun, done = perf_counter(), 0
         while batch := list(islice(rows, BATCH)):
             with transaction.atomic():
-                insert_rows(batch)
+                _insert_rows(batch)
             done += len(batch)
             if done % (BATCH * 20) == 0:
                 self.report(f"{title}: {done:,} …")
@@ -118,3 +117,20 @@ def later(chance: Random, moment: datetime, days: float) -> datetime:
     Seeded rows therefore survive the sweeps until tomorrow.
     """
     return moment + timedelta(days=1, seconds=chance.randrange(int(days * 86_400)))
+
+
+def _insert_rows(rows: Collection[models.Model]) -> None:
+    """Insert new rows of one model exactly as they are; no keys are returned.
+
+    ``bulk_create`` would set ``created_at`` to the current time.
+    """
+    model, quote = type(next(iter(rows))), connection.ops.quote_name
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    names, places = ", ".join(quote(str(field.column)) for field in fields), ", ".join(["%s"] * len(fields))
+    # names of Foyer's own models
+    statement = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places})"  # noqa: S608
+    values = [
+        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, values)

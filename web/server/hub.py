@@ -93,10 +93,6 @@ class Hub:
                 if not queues:
                     del self._listeners[tenant_id, topic]
 
-    def listener_count(self) -> int:
-        """Return the number of current listeners."""
-        return len({queue for queues in self._listeners.values() for queue in queues})
-
     def deliver(self, wake_up: WakeUp) -> None:
         """Put a wake-up into the queues of its listeners, once."""
         if wake_up.event in self._seen:

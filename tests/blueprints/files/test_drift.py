@@ -26,9 +26,9 @@ from idp.accounts.people import by_username, save_person
 from idp.events.changes import change_tenant, reset_mail_template, save_mail_template
 from idp.events.feed import events_since
 from idp.foundation.sealing import digest
-from idp.oauth.clients import save_application, save_scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.support.applications import save_application, save_scope
 from tests.support.flows import draw
 
 Write = Callable[..., Path]

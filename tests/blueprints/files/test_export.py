@@ -25,10 +25,10 @@ from idp.accounts.models import Person
 from idp.accounts.people import save_person
 from idp.foundation.sealing import digest
 from idp.foundation.text import fold, nfc
-from idp.oauth.clients import save_application
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.support.applications import save_application
 
 Write = Callable[..., Path]
 PART = {

@@ -24,7 +24,7 @@ UNKNOWN = EvaluationContext(Facts(), "203.0.113.9", "Test/1.0")
 
 def applies(source: str, about: EvaluationContext = UNKNOWN) -> bool:
     """Return the result of the condition."""
-    return compile_condition(source).applies(about)
+    return compile_condition(source).evaluate(about)[0]
 
 
 @pytest.mark.parametrize(

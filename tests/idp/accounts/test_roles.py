@@ -11,7 +11,7 @@ from idp.accounts.people import save_person
 from idp.accounts.roles import NotAllowed, may, operations_of, require, roles_by_operation
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
-from idp.tenancy.tenants import ensure_default
+from idp.tenancy.tenants import save_tenant
 from web.administration.resources import RESOURCES
 
 
@@ -58,7 +58,7 @@ def test_tenants_are_managed_on_the_default_host_only(acme: Tenant) -> None:
     """An owner of a tenant is none of the installation."""
     owner = save_person("clerk", role="owner", by="test")
     assert not may(owner, "tenants.edit")
-    with tenant_scope(ensure_default()) as tenant:
+    with tenant_scope(save_tenant(DEFAULT)) as tenant:
         assert tenant.name == DEFAULT
         assert may(save_person("driver", role="owner", by="test"), "tenants.edit")
         assert not may(save_person("engineer", role="admin", by="test"), "tenants.edit")

@@ -18,10 +18,10 @@ from idp.devices import service
 from idp.devices.models import DeviceCode, DeviceState
 from idp.devices.tasks import GRACE, expire_device_codes
 from idp.events.models import Event
-from idp.oauth.clients import save_application
 from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.support.applications import save_application
 from tests.support.client import Door, Doors, Started
 from tests.support.oauth import DEVICE, outcome, userinfo
 

@@ -11,19 +11,13 @@ import time_machine
 from django.utils import timezone
 
 from idp.devices import throttling
-from idp.devices.throttling import (
-    Attack,
-    code_length,
-    count_guesses,
-    entry_budgets,
-    longest_lifetime,
-    success_probability,
-)
+from idp.devices.throttling import code_length, entry_budgets, longest_lifetime
 from idp.events.models import Event
-from idp.oauth.clients import save_application
 from idp.ratelimit.budgets import Exhausted, charge, refund
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.support.applications import save_application
+from tests.support.attacks import Attack, count_guesses, success_probability
 from tests.support.client import Doors
 
 RFC_CHANCE = 2**-32  # RFC 8628 section 5.1

@@ -16,9 +16,10 @@ from idp.events.models import Event
 from idp.foundation.clocks import LEEWAY, age
 from idp.foundation.sealing import digest
 from idp.oauth import keys
-from idp.oauth.clients import WRONG_SECRET_BUDGET, save_application
+from idp.oauth.clients import WRONG_SECRET_BUDGET
 from idp.oauth.models import TokenFamily
 from idp.tenancy.models import Tenant
+from tests.support.applications import save_application
 from tests.support.client import Door
 from tests.support.credentials import code, give_totp
 from tests.support.flows import draw

@@ -27,7 +27,7 @@ from idp.events.models import Event
 from idp.foundation.listing import ListQuery
 from idp.foundation.sealing import digest
 from idp.oauth import clients, tokens
-from idp.oauth.clients import WRONG_SECRET_BUDGET, SecretRotationConflict, rotate_secret, save_application
+from idp.oauth.clients import WRONG_SECRET_BUDGET, SecretRotationConflict, rotate_secret
 from idp.oauth.errors import InvalidClient
 from idp.oauth.forms import Form
 from idp.oauth.grants.client_credentials import ClientCredentials
@@ -37,6 +37,7 @@ from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.journeys.devices import local
+from tests.support.applications import save_application
 from tests.support.client import Door, Doors, LiveServer, Write
 from tests.support.oauth import (
     DEVICE,

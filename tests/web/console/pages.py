@@ -19,9 +19,9 @@ from idp.accounts.sessions import SignIn, sign_in
 from idp.devices.models import DeviceCode
 from idp.events.changes import save_mail_template
 from idp.foundation.listing import ListQuery
-from idp.tenancy.models import Tenant
+from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
-from idp.tenancy.tenants import ensure_default
+from idp.tenancy.tenants import save_tenant
 from tests.support.client import Door
 from web.administration.resources import RESOURCES
 from web.console.frame import ConsolePage
@@ -51,7 +51,7 @@ def inhabit(browser: Door) -> None:
 
 def default_tenant() -> Tenant:
     """Return the tenant from which an owner manages the others; it has a person called alice too."""
-    tenant = ensure_default()
+    tenant = save_tenant(DEFAULT)
     with tenant_scope(tenant):
         save_person("alice", by="test")
     return tenant

@@ -14,10 +14,10 @@ from blueprints.files.drift import record_drift
 from idp.accounts.people import save_person
 from idp.events.bus import publish
 from idp.oauth import keys
-from idp.oauth.clients import save_application
 from idp.outbox.models import Delivery
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.support.applications import save_application
 from tests.support.client import Door
 from tests.support.credentials import give_totp
 

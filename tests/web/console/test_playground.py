@@ -10,10 +10,10 @@ import pytest
 
 from idp.accounts.models import Person, Role
 from idp.foundation.sealing import digest
-from idp.oauth.clients import save_application
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.support.applications import save_application
 from tests.support.client import DEVICE_CODE, Door
 from tests.support.oauth import DEVICE, TOKEN, basic, claims_of, connect
 from web.console.explanations import explanations

@@ -22,11 +22,11 @@ from blueprints.objects.recipes import RECIPES, application_name
 from idp.accounts.models import Person, Role
 from idp.events.models import Event
 from idp.foundation.sealing import digest, new_token, seal
-from idp.oauth.clients import save_application
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import set_domains
+from tests.support.applications import save_application
 from tests.support.client import DEVICE_CODE, Door, LiveServer
 from tests.support.oauth import DEVICE, TOKEN, USERINFO, basic, begun, outcome, tokens_of
 

@@ -18,9 +18,9 @@ from idp.accounts.people import save_person
 from idp.events.models import Event
 from idp.foundation.sealing import digest
 from idp.oauth import keys
-from idp.oauth.clients import save_application
 from idp.oauth.models import RefreshToken, TokenFamily
 from idp.tenancy.models import Tenant
+from tests.support.applications import save_application
 from tests.support.client import DEVICE_CODE, Doors, LiveServer
 from tests.support.oauth import (
     DEVICE,

@@ -23,10 +23,11 @@ from idp.accounts.people import by_username
 from idp.devices.models import DeviceCode
 from idp.events.bus import publish
 from idp.foundation.sealing import digest
-from idp.oauth.clients import rotate_secret, save_application
+from idp.oauth.clients import rotate_secret
 from idp.oauth.models import SigningKey, TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.support.applications import save_application
 from tests.support.client import Door
 from tests.web.console.signed_in import installed, posted, signed_in, text
 from tests.web.console.test_mails import MAIL, OWN
