@@ -29,13 +29,13 @@ from idp.oauth import keys
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.modes.selection import keep_what_differs, may_use_servers, nothing_different
-from tests.support.client import Door, LiveServer
+from tests.support.client import Door, Doors, LiveServer
 from tests.thirdparty import probe
 
 # The same examples in every run: what a change broke differs from what chance found.
 # HYPOTHESIS_PROFILE=explore looks for more.
-hypothesis.register_profile("same", derandomize=True)
-hypothesis.register_profile("explore", derandomize=False)
+hypothesis.register_profile("same", derandomize=True, deadline=None)
+hypothesis.register_profile("explore", derandomize=False, deadline=None)
 hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 TENANTS = """
@@ -290,7 +290,7 @@ def other(tenants: dict[str, Tenant]) -> Tenant:
 
 
 @pytest.fixture
-def door(tenants: dict[str, Tenant]) -> Callable[..., Door]:
+def door(tenants: dict[str, Tenant]) -> Doors:
     """Return a function that opens the public door with a new client.
 
     ``door()`` is for acme, ``door("other.test")`` for the other tenant; each client has its own cookies.

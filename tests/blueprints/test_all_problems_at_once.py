@@ -3,8 +3,6 @@
 These are keys, values, names of other objects, addresses, host names, conditions and tests of flows.
 """
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +12,7 @@ from idp.accounts.models import Person, Role
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.blueprints.files.test_plan import refused
-from tests.support.client import Door
-
-Write = Callable[..., Path]
+from tests.support.client import Door, Write
 
 ALL = """tenant: acme
 accent: red

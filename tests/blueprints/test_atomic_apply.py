@@ -6,7 +6,6 @@ Processes are killed and race, and administrators change objects in between.
 import re
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ from idp.accounts.people import save_person
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.modes.processes import Installation
+from tests.support.client import Write
 
-Write = Callable[..., Path]
 ALICE = "tenant: acme\n---\nperson: alice\nname: From the file\n"
 
 

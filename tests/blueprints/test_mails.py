@@ -1,8 +1,5 @@
 """Blueprints customize the texts of a tenant's mails and name its sender."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from blueprints.files.apply import apply
@@ -11,8 +8,8 @@ from idp.events.models import Event
 from idp.outbox.models import MailTemplate
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
+from tests.support.client import Write
 
-Write = Callable[..., Path]
 MAIL = """
 tenant: {name}
 mail_from: login@{name}.example

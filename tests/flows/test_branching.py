@@ -3,7 +3,6 @@
 A run can be started again, with or without what was learned.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +21,7 @@ from idp.accounts.models import Person, Session
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, Seen
+from tests.support.client import Doors, Seen
 from tests.support.credentials import code, give_totp
 from tests.support.flows import (
     SHIPPED,
@@ -37,7 +36,6 @@ from tests.support.flows import (
     row_of,
 )
 
-Doors = Callable[..., Door]
 ALICE, PASSWORD = {"name": "alice"}, {"password": "alice-password-1"}
 REST = ("login", "device_code", "consent", "finish")
 

@@ -1,6 +1,5 @@
 """A claimed and a proved person are two facts, and a session seeds only what it proved."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +22,7 @@ from flows.stage import Stage
 from idp.accounts.models import Session
 from idp.foundation.sealing import Sealed
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 
 NOW = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)
 ALICE, UNKNOWN = Facts(person=ClaimedPerson(7, "alice")), Facts(person=ClaimedPerson(None, "nobody"))
@@ -115,9 +114,7 @@ def test_a_dry_run_can_assume_every_fact() -> None:
 @pytest.mark.parametrize(
     ("methods", "second"), [(["pwd"], False), (["pwd", "otp"], True), (["hwk"], True), (["otp"], False)]
 )
-def test_a_session_seeds_what_it_proved(
-    acme: Tenant, door: Callable[..., Door], methods: list[str], second: bool
-) -> None:
+def test_a_session_seeds_what_it_proved(acme: Tenant, door: Doors, methods: list[str], second: bool) -> None:
     """A second factor only where one was used; never a request, never consent."""
     door().sign_in()
     session = Session.objects.select_related("person").get()

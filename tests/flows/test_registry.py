@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from flows.registry import BrokenStage, stages
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import draw
 
 GOOD = '''"""A stage."""
@@ -54,9 +54,7 @@ def package(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch)
         del sys.modules[name]
 
 
-def test_a_stage_of_another_package_is_one_like_any_other(
-    package: Writer, acme: Tenant, door: Callable[..., Door]
-) -> None:
+def test_a_stage_of_another_package_is_one_like_any_other(package: Writer, acme: Tenant, door: Doors) -> None:
     """One file, one class, named after the file; nothing else is touched."""
     package("wave", GOOD.format(name="Wave"))
     assert stages()["wave"].kind == "wave"
@@ -65,7 +63,7 @@ def test_a_stage_of_another_package_is_one_like_any_other(
 
 
 def test_an_installed_package_brings_stages_by_entry_point(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acme: Tenant, door: Callable[..., Door]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acme: Tenant, door: Doors
 ) -> None:
     """The group is idp.stages; the name of the entry point is the kind."""
     (tmp_path / "their_stage.py").write_text(GOOD.format(name="Theirs"))

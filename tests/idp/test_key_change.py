@@ -3,7 +3,6 @@
 Nothing is lost with the old key.
 """
 
-from collections.abc import Callable
 from io import StringIO
 from itertools import cycle
 
@@ -14,11 +13,10 @@ from pytest_django import Settings
 from idp.foundation.sealing import Unsealable
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, Seen, Started
+from tests.support.client import Door, Doors, Seen, Started
 from tests.support.credentials import give_codes
 from tests.support.flows import draw
 
-Doors = Callable[..., Door]
 NEW = "the new secret key of all servers, long enough"
 Keys = tuple[str, list[str]]
 

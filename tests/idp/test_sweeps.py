@@ -6,7 +6,6 @@ It really runs, too.
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,10 +21,8 @@ from idp.oauth.models import RefreshToken, TokenFamily
 from idp.oauth.tasks import sweep_tokens
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.oauth import connect, outcome, refresh, tokens_of
-
-Doors = Callable[..., Door]
 
 
 def test_codes_are_marked_after_their_time_and_deleted_an_hour_later(

@@ -1,15 +1,12 @@
 """A rolling upgrade: the schema goes first, old processes work beside it, new ones wait for it."""
 
-from collections.abc import Callable
-
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import AddField
 
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 
-Doors = Callable[..., Door]
 TABLES = (
     "tenancy_tenant",
     "accounts_person",

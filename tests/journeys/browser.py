@@ -1,5 +1,6 @@
 """A person at a real browser sees, types and presses by the names that a screen reader would say."""
 
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, Response, expect
@@ -97,3 +98,7 @@ class Person:
         described = str(field.get_attribute("aria-describedby")).split()
         (error,) = [identifier for identifier in described if identifier.endswith("_error")]
         return self.page.locator(f"#{error}").inner_text()
+
+
+NewPerson = Callable[..., Person]
+"""The fixture ``new_person``: opens a tab for another person."""

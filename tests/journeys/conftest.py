@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, sync_playwright
 
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.devices import LIBRARIES, ByOAuth2Client, Device
 from tests.support.client import LiveServer
 
@@ -45,9 +45,7 @@ def leaves_unsaved() -> None:
 
 
 @pytest.fixture
-def new_person(
-    chromium: Browser, live: LiveServer, request: pytest.FixtureRequest
-) -> Iterator[Callable[..., Person]]:
+def new_person(chromium: Browser, live: LiveServer, request: pytest.FixtureRequest) -> Iterator[NewPerson]:
     """Yield a function that opens a browser for a new person.
 
     At the end no page may have reported an error or a violation of the policy.
@@ -117,7 +115,7 @@ def _said(message: ConsoleMessage) -> str:
 
 
 @pytest.fixture
-def person(new_person: Callable[..., Person], java_script_enabled: bool) -> Person:
+def person(new_person: NewPerson, java_script_enabled: bool) -> Person:
     """Return a person at acme's pages, with scripts and without."""
     return new_person(java_script_enabled=java_script_enabled)
 

@@ -14,7 +14,7 @@ from idp.accounts.models import Person as Account
 from idp.accounts.recovery import create_link
 from idp.oauth.models import Application
 from idp.ratelimit.budgets import address_key
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.devices import Device
 from tests.journeys.shipped import ship
 from tests.support.credentials import code
@@ -27,7 +27,7 @@ LONG = "A company with a very long name that nobody ever thought would have to s
 class Scene:
     """The people and the clock of a generator, with the tenant acme in scope."""
 
-    new_person: Callable[..., Person]
+    new_person: NewPerson
     new_device: Callable[..., Device]
     clock: Any
     options: dict[str, Any]

@@ -1,6 +1,5 @@
 """The front page, recovery links and error pages, as a person meets them."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 import time_machine
 from django.core.management import call_command
 
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.journeys.devices import Device
 
 
@@ -21,9 +20,7 @@ def recovery_link(tenants: dict[str, object], capsys: pytest.CaptureFixture[str]
     return link.removeprefix("https://acme.test")
 
 
-def test_a_new_password_by_a_recovery_link(
-    recovery_link: str, device: Device, new_person: Callable[..., Person]
-) -> None:
+def test_a_new_password_by_a_recovery_link(recovery_link: str, device: Device, new_person: NewPerson) -> None:
     """B15: the link changes nothing until a password is posted, and works once.
 
     It ends every session of the person.
@@ -54,9 +51,7 @@ def test_a_new_password_by_a_recovery_link(
     locked_out.sees("Connect a device")
 
 
-def test_a_recovery_link_dies_after_a_quarter_of_an_hour(
-    recovery_link: str, new_person: Callable[..., Person]
-) -> None:
+def test_a_recovery_link_dies_after_a_quarter_of_an_hour(recovery_link: str, new_person: NewPerson) -> None:
     """CVE-2025-64708: expiry is judged when it is opened and when it is posted, without a worker.
 
     At another tenant the link does not exist.
@@ -78,7 +73,7 @@ def test_a_recovery_link_dies_after_a_quarter_of_an_hour(
         ("/flow/nobody/restart", 405, "That isn't possible here"),
     ],
 )
-def test_error_pages_lead_on(path: str, status: int, title: str, new_person: Callable[..., Person]) -> None:
+def test_error_pages_lead_on(path: str, status: int, title: str, new_person: NewPerson) -> None:
     """Each says what is wrong under the tenant's name, with the right status, and leads to the start page."""
     person = new_person("other.test", java_script_enabled=False)
     assert person.open(path).status == status
@@ -88,9 +83,7 @@ def test_error_pages_lead_on(path: str, status: int, title: str, new_person: Cal
     person.sees("Other")
 
 
-def test_a_form_from_elsewhere_is_refused(
-    device: Device, new_person: Callable[..., Person], tmp_path: Path
-) -> None:
+def test_a_form_from_elsewhere_is_refused(device: Device, new_person: NewPerson, tmp_path: Path) -> None:
     """D30: login CSRF and a forged approval, posted from another site's page, change nothing."""
     person = new_person()
     person.at_consent(device.user_code)

@@ -3,20 +3,16 @@
 No page and no storage keeps the token.
 """
 
-from collections.abc import Callable
-
 from playwright.sync_api import expect
 
 from idp.accounts.models import Person as Account
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.web.api.conftest import BOTH, mint
 
 
-def test_an_operation_is_found_and_tried_out(
-    new_person: Callable[..., Person], tenants: dict[str, Tenant]
-) -> None:
+def test_an_operation_is_found_and_tried_out(new_person: NewPerson, tenants: dict[str, Tenant]) -> None:
     """The command follows what is typed, and the response is the server's.
 
     The token stays for the next operation and no longer.

@@ -1,7 +1,5 @@
 """A blueprint is pasted in a real browser, shown as a plan, and applied once."""
 
-from collections.abc import Callable
-
 import pytest
 
 from idp.accounts.models import Group
@@ -9,11 +7,11 @@ from idp.accounts.models import Person as Account
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 
 
 @pytest.fixture
-def clerk(new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> Person:
+def clerk(new_person: NewPerson, tenants: dict[str, Tenant]) -> Person:
     """Return alice, who administers acme, at the page that plans."""
     with tenant_scope(tenants["acme"]):
         Account.objects.filter(username="alice").update(role="admin")

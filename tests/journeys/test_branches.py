@@ -13,7 +13,7 @@ from pytest_django import Settings
 from blueprints.files.apply import apply
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.devices import Device
 from tests.support.credentials import code, give_totp
 
@@ -96,9 +96,7 @@ def drawn(behind_a_proxy: None, tenants: dict[str, Tenant], write_blueprint: Cal
 
 
 @pytest.fixture
-def come_from(
-    drawn: None, new_person: Callable[..., Person], java_script_enabled: bool
-) -> Callable[..., Person]:
+def come_from(drawn: None, new_person: NewPerson, java_script_enabled: bool) -> NewPerson:
     """Return a function that signs a new person in from this address."""
 
     def sit_down(forwarded: str, name: str = "alice", host: str = "acme.test") -> Person:
@@ -134,9 +132,7 @@ def _connect(person: Person, device: Device) -> None:
 @pytest.mark.slow
 # the questions do not depend on scripts
 @pytest.mark.parametrize("java_script_enabled", [False], ids=["no-scripts"])
-def test_a_second_factor_for_staff_from_outside_the_office(
-    come_from: Callable[..., Person], device: Device
-) -> None:
+def test_a_second_factor_for_staff_from_outside_the_office(come_from: NewPerson, device: Device) -> None:
     """It is not asked for inside, of others, or at another tenant.
 
     What a client writes before the proxy's own value does not count. CVE-2024-47070: junk there skips
@@ -155,7 +151,7 @@ def test_a_second_factor_for_staff_from_outside_the_office(
 
 
 def test_two_branches_and_a_refusal_that_goes_on(
-    come_from: Callable[..., Person], new_device: Callable[..., Device]
+    come_from: NewPerson, new_device: Callable[..., Device]
 ) -> None:
     """Each branch runs alone, and a refusal leaves its section.
 

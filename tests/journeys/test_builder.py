@@ -4,7 +4,6 @@ axe-core reads it too.
 """
 
 import re
-from collections.abc import Callable
 from typing import Literal
 
 import pytest
@@ -16,10 +15,9 @@ from flows.editing.drafts import draft_of, save_draft
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.support.flows import SHIPPED, drawing
 
-Sits = Callable[..., Person]
 BRANCHED = (
     "identification",
     {
@@ -40,7 +38,7 @@ BRANCHED = (
 
 
 @pytest.fixture
-def editor(acme: Tenant, new_person: Sits) -> Sits:
+def editor(acme: Tenant, new_person: NewPerson) -> NewPerson:
     """Return a function that signs a person in at acme who may edit flows."""
 
     def sit_down(name: str = "alice", **options: object) -> Person:
@@ -94,7 +92,7 @@ def drag(page: Page, source: Locator, place: str, lane: str = "") -> None:
     page.mouse.up()
 
 
-def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
+def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: NewPerson) -> None:
     """An empty flow becomes one that can be published.
 
     Stages come from the palette and go into a section, and lint findings come and go.
@@ -132,7 +130,7 @@ def test_a_flow_is_built_by_drag_and_drop(acme: Tenant, editor: Sits) -> None:
     assert stored("shared-computers").steps[1].when == '!request.ip.within(["10.0.0.0/8"])'
 
 
-def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
+def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: NewPerson) -> None:
     """A card is added, moved, put into a section and out of it, removed and restored.
 
     Each action is announced, and the focus stays on the card.
@@ -184,7 +182,7 @@ def test_a_flow_is_built_by_keyboard_alone(acme: Tenant, editor: Sits) -> None:
     assert [step.id for step in stored("keys").steps[1].steps] == ["totp-app"]
 
 
-def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: Sits) -> None:
+def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: NewPerson) -> None:
     """The slower one sees whose change it was and what differs.
 
     They view the other version, return to their own, and put it on top.
@@ -222,7 +220,7 @@ def test_two_editors_collide_and_nothing_is_lost(acme: Tenant, editor: Sits) -> 
     ]
 
 
-def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
+def test_a_condition_is_typed_with_help(acme: Tenant, editor: NewPerson) -> None:
     """Variables are offered with type and meaning, and errors are shown before anything is saved.
 
     The YAML beside it is the same flow. An edit that fails is reported, and the flow stays.
@@ -256,7 +254,7 @@ def test_a_condition_is_typed_with_help(acme: Tenant, editor: Sits) -> None:
     are(page, "deny", "nope")
 
 
-def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
+def test_hours_are_filled_in_and_said(acme: Tenant, editor: NewPerson) -> None:
     """Times are time fields, and the zone is the browser's and one of a list.
 
     Over midnight the card says from when to when.
@@ -287,7 +285,7 @@ def test_hours_are_filled_in_and_said(acme: Tenant, editor: Sits) -> None:
     expect(page.get_by_label("Working hours end")).to_have_value("06:00")
 
 
-def test_the_builder_reads_well(acme: Tenant, editor: Sits) -> None:
+def test_the_builder_reads_well(acme: Tenant, editor: NewPerson) -> None:
     """B19: axe-core reports no violation, at 390 and 1280 px, in light and dark.
 
     Nothing is wider than the window.
@@ -312,7 +310,7 @@ def test_the_builder_reads_well(acme: Tenant, editor: Sits) -> None:
 
 
 @pytest.mark.slow
-def test_a_card_is_dragged_by_touch_into_a_lane(acme: Tenant, editor: Sits) -> None:
+def test_a_card_is_dragged_by_touch_into_a_lane(acme: Tenant, editor: NewPerson) -> None:
     """On a phone the handle drags and everything else scrolls; the card takes the condition of the answer."""
     save_draft("touch", drawing(BRANCHED[1], "login", flow="touch").as_json(), by="bob", revision=None)
     person = editor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)

@@ -9,11 +9,10 @@ from playwright.sync_api import Locator, Page, expect
 from flows.editing.drafts import save_draft
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.console import enter
 from tests.support.flows import SHIPPED, drawing
 
-Sits = Callable[..., Person]
 SETTLED = "() => !document.querySelector('#builder[aria-busy]')"
 
 
@@ -58,7 +57,7 @@ class Hands:
 
 
 @pytest.fixture
-def hands(acme: Tenant, new_person: Sits) -> Callable[..., Hands]:
+def hands(acme: Tenant, new_person: NewPerson) -> Callable[..., Hands]:
     """Return a function that opens the builder with a flow of this name, of the shipped steps."""
 
     def sit_down(flow: str, *steps: str | dict[str, Any], username: str = "alice") -> Hands:
@@ -215,7 +214,7 @@ def test_leaving_what_is_typed_beside_the_drawing_asks(hands: Callable[..., Hand
     leave()
 
 
-def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: Sits) -> None:
+def test_a_collision_keeps_the_focus(hands: Callable[..., Hands], new_person: NewPerson) -> None:
     """A collision by key, by the menu and from a panel keeps it, and so does an ended session.
 
     Their version is viewed, and ours is put on top.

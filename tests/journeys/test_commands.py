@@ -21,7 +21,7 @@ import requests
 from django.conf import settings
 
 from blueprints.files.apply import apply
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.support.client import LiveServer
 
 pytestmark = pytest.mark.both_modes
@@ -117,7 +117,7 @@ def shipped(live: LiveServer, write_blueprint: Callable[..., Path]) -> None:
 def test_a_device_in_the_terminal(
     live: LiveServer,
     shipped: None,
-    new_person: Callable[..., Person],
+    new_person: NewPerson,
     run: Callable[..., Command],
     tmp_path: Path,
 ) -> None:
@@ -141,7 +141,7 @@ def test_a_device_in_the_terminal(
 def test_a_refused_device_in_the_terminal(
     live: LiveServer,
     shipped: None,
-    new_person: Callable[..., Person],
+    new_person: NewPerson,
     run: Callable[..., Command],
     tmp_path: Path,
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.journeys.devices import Device, verified
 
 pytestmark = pytest.mark.both_modes
@@ -25,7 +25,7 @@ def test_a_device_is_connected(
     library: str,
     link: str,
     title: str,
-    new_person: Callable[..., Person],
+    new_person: NewPerson,
     new_device: Callable[..., Device],
     java_script_enabled: bool,
 ) -> None:

@@ -1,21 +1,17 @@
 """What the console announces, which keys it has, and whose other window it was."""
 
-from collections.abc import Callable
-
 from playwright.sync_api import expect
 
 from flows.editing.drafts import save_draft
 from idp.accounts.models import Role
 from idp.accounts.people import save_person
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.journeys.console import enter
 from tests.support.flows import SHIPPED, drawing
 
-Sits = Callable[..., Person]
 
-
-def test_what_a_search_found_is_said(acme: Tenant, new_person: Sits) -> None:
+def test_what_a_search_found_is_said(acme: Tenant, new_person: NewPerson) -> None:
     """It is announced in a region that existed before.
 
     The searches are in a list, in the palette of stages, in a dry run and in a comparison.
@@ -51,7 +47,7 @@ def test_what_a_search_found_is_said(acme: Tenant, new_person: Sits) -> None:
     assert page.locator("[data-section]").first.locator("b").first.inner_text() == "Identification"
 
 
-def test_the_keys_are_shown(acme: Tenant, new_person: Sits) -> None:
+def test_the_keys_are_shown(acme: Tenant, new_person: NewPerson) -> None:
     """A button in the navigation and ``?`` show them, and those of the builder where there are cards.
 
     A touch screen shows neither button nor keys.
@@ -81,7 +77,7 @@ def test_the_keys_are_shown(acme: Tenant, new_person: Sits) -> None:
     expect(thumb.page.get_by_role("button", name="Menu")).to_have_attribute("aria-expanded", "false")
 
 
-def test_an_own_other_window_is_no_other_person(acme: Tenant, new_person: Sits) -> None:
+def test_an_own_other_window_is_no_other_person(acme: Tenant, new_person: NewPerson) -> None:
     """A collision with one's own other window says so."""
     save_draft("own", drawing(*SHIPPED, flow="own").as_json(), by="bob", revision=None)
     person = new_person()

@@ -1,7 +1,6 @@
 """What is selected, current or can be pressed is visible even with accents that no one should choose."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from flows.editing.drafts import save_draft
 from idp.foundation.colors import contrast
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.journeys.console import enter
 from tests.support.flows import SHIPPED, drawing
 
@@ -36,7 +35,7 @@ def colour(text: str) -> str:
 
 
 @pytest.mark.parametrize("accent", ["#ffffff", "#000000", "#808080", "#ffee00", "#15171b", "#4f46e5"])
-def test_marks_are_seen_in_every_accent(accent: str, acme: Tenant, new_person: Callable[..., Person]) -> None:
+def test_marks_are_seen_in_every_accent(accent: str, acme: Tenant, new_person: NewPerson) -> None:
     """WCAG 1.4.11: contrast is 3 to 1 to the surface, and 4.5 to 1 for words on buttons.
 
     It holds in light and dark, in the console and on the pages of people.

@@ -1,7 +1,6 @@
 """The focus in the forms of the console, and what leaving them costs."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from playwright.sync_api import expect
 from blueprints.objects import edit
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.console import enter
 
 
@@ -25,7 +24,7 @@ def shot(person: Person, name: str) -> None:
 
 
 @pytest.fixture
-def clerk(tenants: dict[str, Tenant], new_person: Callable[..., Person], java_script_enabled: bool) -> Person:
+def clerk(tenants: dict[str, Tenant], new_person: NewPerson, java_script_enabled: bool) -> Person:
     """Return an owner of acme at the console, with scripts and without."""
     sitting = new_person(java_script_enabled=java_script_enabled)
     enter(sitting, tenants["acme"])

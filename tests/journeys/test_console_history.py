@@ -3,8 +3,6 @@
 Their fields and rows follow it.
 """
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -13,13 +11,12 @@ from flows.editing.drafts import save_draft
 from flows.editing.publishing import publish
 from idp.accounts.people import save_person
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.journeys.console import enter
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.pages import inhabit
 from web.administration.resources import RESOURCES
 
-Sits = Callable[..., Person]
 AGREE = """() => {
   const asked = new URLSearchParams(location.search)
   const held = [...document.querySelectorAll('.narrow [name], #dry-run [name], .compare [name]')].filter((each) => each.name !== 'order')
@@ -59,7 +56,7 @@ def rows(page: Page, *names: str) -> None:
     expect(page.locator("#rows tbody tr td:nth-child(2)")).to_have_text(list(names))
 
 
-def test_there_and_back_in_a_list(acme: Tenant, new_person: Sits) -> None:
+def test_there_and_back_in_a_list(acme: Tenant, new_person: NewPerson) -> None:
     """Typing adds nothing to the history, and a filter adds one entry.
 
     Back, forward and a reload show what the URL says.
@@ -104,7 +101,7 @@ def test_there_and_back_in_a_list(acme: Tenant, new_person: Sits) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(RESOURCES))
 def test_every_list_agrees_with_its_address(
-    name: str, acme: Tenant, new_person: Sits, door: Callable[..., Door]
+    name: str, acme: Tenant, new_person: NewPerson, door: Doors
 ) -> None:
     """It agrees for everything that a list can be searched and filtered by."""
     inhabit(door())
@@ -130,7 +127,7 @@ def test_every_list_agrees_with_its_address(
     assert page.evaluate("new URLSearchParams(location.search).get('q') ?? ''") == here.get("q", "")
 
 
-def test_there_and_back_in_a_dry_run_and_a_comparison(acme: Tenant, new_person: Sits) -> None:
+def test_there_and_back_in_a_dry_run_and_a_comparison(acme: Tenant, new_person: NewPerson) -> None:
     """These are the other pages that write what was chosen into the URL."""
     live = live_version("device_code")
     assert live is not None

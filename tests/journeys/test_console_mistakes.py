@@ -1,23 +1,19 @@
 """A mistake is stopped in the console, and a change is tested, published, met by a device and undone."""
 
-from collections.abc import Callable
-
 from playwright.sync_api import expect
 
 from flows.documents.versions import live_version
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.journeys.devices import ByOAuth2Client
 
 HERE = "/console/flows/connect-a-device"
 QUESTION = "  - stage: choice\n    settings: {title: Whose television is it?}\n"
 
 
-def test_from_a_mistake_to_a_rollback(
-    acme: Tenant, new_person: Callable[..., Person], device: ByOAuth2Client
-) -> None:
+def test_from_a_mistake_to_a_rollback(acme: Tenant, new_person: NewPerson, device: ByOAuth2Client) -> None:
     """Two people at two browsers and a television take part."""
     Account.objects.filter(username="alice").update(role=Role.ADMIN)
     admin = new_person()

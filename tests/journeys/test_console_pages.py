@@ -4,7 +4,6 @@
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.journeys.console import Owner, enter, pages
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.pages import default_tenant, inhabit, of_the_installation
 from tools.seeding import events, people, protocol
 from tools.seeding.plan import Seed, Sizes
@@ -34,7 +33,7 @@ def silent(text: str) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(3))
 def test_every_page_of_the_console_reads_well(
-    part: int, acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
+    part: int, acme: Tenant, new_person: NewPerson, door: Doors
 ) -> None:
     """B19: axe-core reports no violation, in light and dark, at 390 and 1280 px.
 

@@ -3,7 +3,7 @@
 They are read at 390 and 1280 px, in light and dark.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -11,13 +11,11 @@ from playwright.sync_api import Page, expect
 
 from flows.editing.drafts import save_draft
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.console import enter
 from tests.journeys.test_builder import BRANCHED
 from tests.journeys.test_console_pages import violations
 from tests.support.flows import drawing
-
-Sits = Callable[..., Person]
 
 
 def states(person: Person, other: Person) -> Iterator[str]:
@@ -80,7 +78,7 @@ def states(person: Person, other: Person) -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("leaves_unsaved")
-def test_every_state_reads_well(acme: Tenant, new_person: Sits) -> None:
+def test_every_state_reads_well(acme: Tenant, new_person: NewPerson) -> None:
     """B19: there is no violation of any weight, one heading, and nothing wider than the window."""
     save_draft("states", drawing(*BRANCHED, flow="states").as_json(), by="bob", revision=None)
     person = new_person()

@@ -1,7 +1,6 @@
 """No page is wider than its window, with long names and in narrow windows."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from idp.accounts.models import Person as Account
 from idp.devices.models import DeviceCode
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson
 from tests.journeys.console import enter, pages
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.pages import default_tenant, inhabit, of_the_installation
 
 WIDTHS = (390, 640, 880, 1280)
@@ -59,7 +58,7 @@ def called(name: str) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", NAMES)
 def test_no_page_is_wider_than_its_window(
-    kind: str, acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
+    kind: str, acme: Tenant, new_person: NewPerson, door: Doors
 ) -> None:
     """It holds for every page of the console and of a person, with names of a hundred characters."""
     default = default_tenant()
@@ -98,9 +97,7 @@ CUT = """() => [...document.querySelectorAll('#rows .scroll, #rows td, #rows td 
   getComputedStyle(each).display !== 'inline' && each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML.slice(0, 120))"""  # noqa: E501
 
 
-def test_the_tables_of_a_tenant_fit(
-    acme: Tenant, new_person: Callable[..., Person], door: Callable[..., Door]
-) -> None:
+def test_the_tables_of_a_tenant_fit(acme: Tenant, new_person: NewPerson, door: Doors) -> None:
     """On a desktop and on a phone, no table scrolls sideways and no cell is cut.
 
     These are the sessions, devices, applications and events.

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from playwright.sync_api import expect
 
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.devices import Device
 
 UNKNOWN = "That code isn't valid or has expired. Check it, or get a new one on your device."
@@ -73,9 +73,7 @@ def test_a_wrong_code_is_said_at_the_field_and_kept(device: Device, person: Pers
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/St_Johns"])
-def test_when_it_goes_on_is_shown_in_ones_own_time(
-    device: Device, new_person: Callable[..., Person], zone: str
-) -> None:
+def test_when_it_goes_on_is_shown_in_ones_own_time(device: Device, new_person: NewPerson, zone: str) -> None:
     """The text has the minutes, and the time is that of the reader's clock.
 
     Without scripts it says that it is UTC.
@@ -118,7 +116,7 @@ def test_five_wrong_codes_and_one_has_to_wait(
         person.sees("Connect this device?")
 
 
-def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person]) -> None:
+def test_wrong_passwords_and_the_time_to_wait(new_person: NewPerson) -> None:
     """CVE-2025-53942: an unknown name, an inactive person and an active one read the same text.
 
     They wait equally long.
@@ -142,9 +140,7 @@ def test_wrong_passwords_and_the_time_to_wait(new_person: Callable[..., Person])
         assert person.value("Password") == ""
 
 
-def test_a_neighbours_code_does_not_exist(
-    new_device: Callable[..., Device], new_person: Callable[..., Person]
-) -> None:
+def test_a_neighbours_code_does_not_exist(new_device: Callable[..., Device], new_person: NewPerson) -> None:
     """D25: the other tenant has its own appearance and knows neither acme's code nor its session.
 
     It says so with the same text.
@@ -228,7 +224,7 @@ def test_a_form_without_an_answer_decides_nothing(device: Device, person: Person
 
 @pytest.mark.parametrize("client_id", ["tv", "staff-console"])
 def test_who_may_not_use_an_application_is_refused(
-    client_id: str, new_device: Callable[..., Device], new_person: Callable[..., Person]
+    client_id: str, new_device: Callable[..., Device], new_person: NewPerson
 ) -> None:
     """CVE-2024-38371: an application's groups count on the device path too."""
     device = new_device(client_id=client_id, scope="openid")

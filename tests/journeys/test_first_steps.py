@@ -4,19 +4,18 @@ It takes under three minutes in a real browser.
 """
 
 import time
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.support.credentials import code
 from tests.web.console.signed_in import installed
 
 
 @pytest.fixture
-def owner(new_person: Callable[..., Person]) -> Person:
+def owner(new_person: NewPerson) -> Person:
     """Return alice, who has just installed it; only the shipped flows and she exist."""
     installed()
     person = new_person("localhost")
@@ -31,9 +30,7 @@ def ticked(person: Person) -> int:
     return person.page.locator(".first-steps .done").count()
 
 
-def test_the_first_steps_lead_to_a_device_that_is_signed_in(
-    owner: Person, new_person: Callable[..., Person]
-) -> None:
+def test_the_first_steps_lead_to_a_device_that_is_signed_in(owner: Person, new_person: NewPerson) -> None:
     """Each step leads on, and back to the list.
 
     They are name and color, a second factor, an application by recipe, and a device in the playground.

@@ -17,7 +17,7 @@ from idp.accounts.models import Person as Account
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.devices import Device
 from tests.journeys.shipped import ship
 from tests.support.credentials import code
@@ -96,7 +96,7 @@ def set_up_codes(person: Person) -> list[str]:
 @pytest.mark.slow
 def test_two_factors_from_their_set_up_to_their_removal(
     shipped: dict[str, Tenant],
-    new_person: Callable[..., Person],
+    new_person: NewPerson,
     ticking: time_machine.Traveller,
     java_script_enabled: bool,
 ) -> None:
@@ -263,7 +263,7 @@ def _remove_both(person: Person, clock: time_machine.Traveller, unused: str) -> 
 
 def test_starting_again_keeps_what_was_proved_and_not_you_does_not(
     shipped: dict[str, Tenant],
-    new_person: Callable[..., Person],
+    new_person: NewPerson,
     new_device: Callable[..., Device],
     ticking: time_machine.Traveller,
     java_script_enabled: bool,
@@ -322,7 +322,7 @@ def test_a_tenant_without_a_flow_says_so(shipped: dict[str, Tenant], person: Per
         person.sees("Acme")
 
 
-def test_a_second_factor_by_keyboard(shipped: dict[str, Tenant], new_person: Callable[..., Person]) -> None:
+def test_a_second_factor_by_keyboard(shipped: dict[str, Tenant], new_person: NewPerson) -> None:
     """A person without a pointer sets up recovery codes, signs out, and signs in with one of them.
 
     They use letters, Tab, arrows and Enter.

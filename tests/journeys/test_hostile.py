@@ -10,7 +10,7 @@ from idp.accounts.models import Person as Account
 from idp.foundation.text import clean_line, fold
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import PASSWORDS, Person
+from tests.journeys.browser import PASSWORDS, NewPerson, Person
 from tests.journeys.devices import Device
 
 MARKUP = [
@@ -21,7 +21,7 @@ MARKUP = [
 
 @pytest.mark.parametrize("text", MARKUP, ids=["elements", "attributes"])
 def test_markup_is_only_text(
-    text: str, acme: Tenant, new_person: Callable[..., Person], new_device: Callable[..., Device]
+    text: str, acme: Tenant, new_person: NewPerson, new_device: Callable[..., Device]
 ) -> None:
     """CVE-2026-42849: every name, label, code and agent is shown as typed, and nothing runs.
 
@@ -74,7 +74,7 @@ def test_markup_is_only_text(
 
 
 def test_markup_on_the_page_of_a_recovery_link(
-    acme: Tenant, new_person: Callable[..., Person], capsys: pytest.CaptureFixture[str]
+    acme: Tenant, new_person: NewPerson, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """CVE-2026-42849: the account's name is text there too."""
     Account.objects.filter(username="alice").update(username=MARKUP[0])

@@ -16,18 +16,18 @@ from idp.events.bus import publish, publish_bulk
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.devices import ByOAuth2Client, Device
 
 pytestmark = pytest.mark.both_modes
 
-People = Callable[..., Person]
+
 RATE, SECONDS, BATCH = 500, 60, 25
 log = logging.getLogger(__name__)
 
 
 @pytest.fixture
-def auditor(new_person: People, acme: Tenant) -> Person:
+def auditor(new_person: NewPerson, acme: Tenant) -> Person:
     """Return bob, signed in, who may view everything and change nothing."""
     save_person("bob", role="auditor", by="test")
     person = new_person()
@@ -55,7 +55,7 @@ def watch(person: Person, query: str = "") -> Locator:
 
 
 def test_the_feed_shows_a_device_being_approved(
-    auditor: Person, new_person: People, device: ByOAuth2Client
+    auditor: Person, new_person: NewPerson, device: ByOAuth2Client
 ) -> None:
     """Alice approves in another browser, and the event appears without a reload.
 
@@ -129,7 +129,7 @@ def test_a_line_that_breaks_is_taken_up_again(auditor: Person, acme: Tenant) -> 
 
 
 def test_a_timeline_goes_on_by_itself_and_ends_with_the_button(
-    clerk: Person, new_person: People, device: ByOAuth2Client
+    clerk: Person, new_person: NewPerson, device: ByOAuth2Client
 ) -> None:
     """Entered, approved and connected appear by themselves.
 

@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.journeys.devices import Device
 from tests.journeys.gallery import SCENES, Scene
 
@@ -34,7 +34,7 @@ CLIPPED = """() => [...document.querySelectorAll('h1, p, button, a, label, dd, d
 def test_every_page_reads_well(
     scene: Callable[[Scene], Any],
     acme: Tenant,
-    new_person: Callable[..., Person],
+    new_person: NewPerson,
     new_device: Callable[..., Device],
 ) -> None:
     """B19: axe-core reports no violation, nothing is wider than the window, and there is one heading.

@@ -4,7 +4,6 @@ Every step is explained on it.
 """
 
 import re
-from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -15,12 +14,12 @@ from idp.accounts.models import Role
 from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.support.applications import save_application
 
 
 @pytest.fixture
-def editor(new_person: Callable[..., Person], tenants: dict[str, Tenant]) -> Person:
+def editor(new_person: NewPerson, tenants: dict[str, Tenant]) -> Person:
     """Return bob, a flow editor, signed in at acme's playground; the television polls every second."""
     with tenant_scope(tenants["acme"]):
         Account.objects.filter(username="bob").update(role=Role.EDITOR)
@@ -43,7 +42,7 @@ def titles(page: Page) -> list[str]:
     return page.locator("#steps h2").all_inner_texts()
 
 
-def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]) -> None:
+def test_a_device_is_connected(editor: Person, new_person: NewPerson) -> None:
     """D3, D12, D32: code and picture appear, and alice approves elsewhere.
 
     The page shows tokens, claims, refresh and userinfo.
@@ -90,7 +89,7 @@ def test_a_device_is_connected(editor: Person, new_person: Callable[..., Person]
     assert not [secret for secret in printed if secret in kept]
 
 
-def test_a_denial_reaches_the_page(editor: Person, new_person: Callable[..., Person]) -> None:
+def test_a_denial_reaches_the_page(editor: Person, new_person: NewPerson) -> None:
     """D32: there are no tokens, but the reason and its meaning, and a button to start again."""
     page = editor.page
     page.get_by_role("button", name="Start", exact=True).click()
@@ -134,7 +133,7 @@ def test_a_service_acts_for_itself(editor: Person, tenants: dict[str, Tenant]) -
     assert "secret of backup" not in editor.text
 
 
-def test_by_keyboard_and_without_scripts(editor: Person, new_person: Callable[..., Person]) -> None:
+def test_by_keyboard_and_without_scripts(editor: Person, new_person: NewPerson) -> None:
     """Enter submits the form, and a browser without scripts shows what it needs."""
     editor.page.get_by_label("Application", exact=True).focus()
     editor.page.get_by_role("checkbox", name="openid").focus()
@@ -148,9 +147,7 @@ def test_by_keyboard_and_without_scripts(editor: Person, new_person: Callable[..
 
 
 @pytest.mark.slow
-def test_the_pages_read_well(
-    editor: Person, new_person: Callable[..., Person], tenants: dict[str, Tenant]
-) -> None:
+def test_the_pages_read_well(editor: Person, new_person: NewPerson, tenants: dict[str, Tenant]) -> None:
     """axe-core reports nothing on the playground while it waits and when it is done.
 
     The same holds for the recipes and what they create.

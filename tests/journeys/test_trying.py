@@ -3,7 +3,6 @@
 What is published can be undone.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 import pytest
@@ -17,7 +16,7 @@ from flows.models import Run
 from idp.accounts.models import Person as Account
 from idp.accounts.models import Role
 from idp.tenancy.models import Tenant
-from tests.journeys.browser import Person
+from tests.journeys.browser import NewPerson, Person
 from tests.support.flows import SHIPPED, drawing
 
 HERE = "/console/flows/connect-a-device"
@@ -26,7 +25,7 @@ LONGER = (*SHIPPED[:2], AWAY, *SHIPPED[2:])
 
 
 @pytest.fixture
-def editor(acme: Tenant, new_person: Callable[..., Person]) -> Person:
+def editor(acme: Tenant, new_person: NewPerson) -> Person:
     """Return alice, who edits flows, and a draft that asks some people for a code."""
     Account.objects.filter(username="alice").update(role=Role.EDITOR)
     save_draft("connect-a-device", drawing(*LONGER).as_json(), by="clerk", revision=None)

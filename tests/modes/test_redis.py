@@ -23,7 +23,7 @@ from idp.foundation import breaker
 from idp.runtime.logs import configure
 from idp.tenancy.models import Tenant
 from tests.modes.running_cluster import wait_for
-from tests.support.client import Door, LiveServer, Started
+from tests.support.client import Door, Doors, LiveServer, Started
 from tools import servers
 from tools.servers import LocalServer
 from web.server import health
@@ -95,7 +95,7 @@ def lines(said: str, event: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_no_poll_waits(
-    redis: LocalServer, door: Callable[..., Door], capfd: pytest.CaptureFixture[str], outage: str
+    redis: LocalServer, door: Doors, capfd: pytest.CaptureFixture[str], outage: str
 ) -> None:
     """A poll has two questions for Redis.
 

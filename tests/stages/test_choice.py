@@ -1,6 +1,5 @@
 """choice: the person says how to go on, later conditions read it, and it proves nothing."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,10 +8,9 @@ from pydantic import ValidationError
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from stages.choice import Choice
-from tests.support.client import Door, Seen
+from tests.support.client import Doors, Seen
 from tests.support.flows import draw, facts_of, row_of
 
-Doors = Callable[..., Door]
 HOW: dict[str, Any] = {
     "id": "how",
     "stage": "choice",

@@ -1,6 +1,5 @@
 """consent: says what is being approved, and is the only place that decides on a device."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,10 +9,8 @@ from idp.accounts.models import Person
 from idp.devices.models import DeviceCode
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.support.client import Door, Seen, Started
+from tests.support.client import Door, Doors, Seen, Started
 from tests.support.flows import device_state, row_of
-
-Doors = Callable[..., Door]
 
 
 def at_consent(browser: Door, started: Started) -> Seen:

@@ -1,14 +1,10 @@
 """deny: ends a run with a message, and nothing goes past it."""
 
-from collections.abc import Callable
-
 from idp.accounts.models import Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import SHIPPED, draw, row_of
-
-Doors = Callable[..., Door]
 
 
 def test_everyone_sees_the_message(acme: Tenant, door: Doors) -> None:

@@ -1,16 +1,13 @@
 """deny_device: ends a run with a message, and denies the waiting device."""
 
-from collections.abc import Callable
-
 import pytest
 
 from flows.documents.lint import lint
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import SHIPPED, draw, drawing, events
 
-Doors = Callable[..., Door]
 FOR_ALICE = {
     "stage": "deny_device",
     "when": 'person.username == "alice"',

@@ -8,10 +8,9 @@ import time_machine
 
 from idp.devices.models import DeviceCode
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import device_state, draw, row_of
 
-Doors = Callable[..., Door]
 WRONG = "valid or has expired. Check it, or get a new one"
 
 

@@ -1,11 +1,7 @@
 """finish: shows the result and decides nothing."""
 
-from collections.abc import Callable
-
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import device_state, row_of
-
-Doors = Callable[..., Door]
 
 
 def test_the_page_shows_when_the_device_has_fetched_its_tokens(door: Doors) -> None:

@@ -1,17 +1,14 @@
 """identification: takes who a person claims to be, and reveals nothing about whether they exist."""
 
-from collections.abc import Callable
-
 import pytest
 
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.foundation.text import clean_line
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import draw, row_of
 
-Doors = Callable[..., Door]
 REST = ("password", "login", "device_code", "consent", "finish")
 
 

@@ -1,6 +1,5 @@
 """login: opens a session for the person who was proved, under a key that no one knew before."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -15,10 +14,8 @@ from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from stages.login import Login
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.support.flows import draw
-
-Doors = Callable[..., Door]
 
 
 def key(browser: Door) -> str:

@@ -1,16 +1,13 @@
 """logout: one press of one button, at once everywhere, and never by opening an address."""
 
-from collections.abc import Callable
-
 import pytest
 
 from idp.accounts.models import Session
 from idp.accounts.sessions import SignOut
 from idp.events.models import Event
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.support.flows import draw, facts_of
 
-Doors = Callable[..., Door]
 pytestmark = pytest.mark.usefixtures("acme")
 
 

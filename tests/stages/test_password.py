@@ -17,10 +17,9 @@ from idp.accounts.sessions import SignIn
 from idp.events.models import Event
 from idp.foundation.effects import EffectConflict
 from idp.tenancy.models import Tenant
-from tests.support.client import Door, Seen
+from tests.support.client import Door, Doors, Seen
 from tests.support.flows import draw, facts_of
 
-Doors = Callable[..., Door]
 WRONG = "Incorrect username or password."
 
 

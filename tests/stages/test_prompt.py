@@ -1,7 +1,6 @@
 """prompt: asks what the administrator declared, takes nothing else, and saves it on the proved person."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,10 +12,9 @@ from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from stages.prompt import Prompt
-from tests.support.client import Door, Seen
+from tests.support.client import Doors, Seen
 from tests.support.flows import draw, drawing, row_of
 
-Doors = Callable[..., Door]
 FIELDS: list[dict[str, Any]] = [
     {"name": "team", "label": "Team", "required": True, "max_length": 20, "help": "As in <the directory>."},
     {"name": "about", "label": "About you", "type": "long_text"},

@@ -12,11 +12,10 @@ from idp.accounts.models import Credential, Person, Session
 from idp.accounts.sessions import ProvedAgain
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.credentials import code, give_codes, give_totp
 from tests.support.flows import draw, row_of
 
-Doors = Callable[..., Door]
 pytestmark = pytest.mark.usefixtures("acme")
 
 

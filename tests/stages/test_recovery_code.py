@@ -14,12 +14,11 @@ from idp.accounts.models import Credential, Person, Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, Seen
+from tests.support.client import Door, Doors, Seen
 from tests.support.concurrency import meeting_at
 from tests.support.credentials import codes_on, give_codes, give_totp, kinds, person
 from tests.support.flows import draw, facts_of
 
-Doors = Callable[..., Door]
 SHIPPED = Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"
 pytestmark = pytest.mark.usefixtures("acme", "clock")
 

@@ -9,11 +9,10 @@ from flows.models import Run
 from idp.accounts.models import Credential, Session
 from idp.accounts.recovery_codes import verify
 from idp.events.models import Event
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.credentials import code, codes_on, give_codes, give_totp, kinds, person, secret_on
 from tests.support.flows import draw, facts_of, row_of
 
-Doors = Callable[..., Door]
 pytestmark = pytest.mark.usefixtures("acme", "clock")
 
 

@@ -1,6 +1,5 @@
 """redirect: leads where the administrator said, and to no URL that a browser reads differently from us."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,10 +8,8 @@ from pydantic import ValidationError
 from flows.documents.lint import lint
 from idp.tenancy.models import Tenant
 from stages.redirect import Redirect
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import draw, drawing
-
-Doors = Callable[..., Door]
 
 GOOD = [
     "/",

@@ -21,12 +21,11 @@ from idp.accounts.models import Credential, Person, Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, Seen
+from tests.support.client import Door, Doors, Seen
 from tests.support.concurrency import meeting_at
 from tests.support.credentials import code, give_codes, give_totp, kinds, person, secret_on
 from tests.support.flows import draw, drawing, facts_of, row_of
 
-Doors = Callable[..., Door]
 SHIPPED = Path(settings.BASE_DIR) / "blueprints" / "default" / "10-tenant.yaml"
 REST = ("login", "device_code", "consent", "finish")
 pytestmark = pytest.mark.usefixtures("acme", "clock")

@@ -9,11 +9,10 @@ import time_machine
 from idp.accounts.models import Credential, Person, Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.support.client import Door, Seen
+from tests.support.client import Doors, Seen
 from tests.support.credentials import SECRET, code, give_codes, give_totp, kinds, secret_on
 from tests.support.flows import draw, facts_of
 
-Doors = Callable[..., Door]
 pytestmark = pytest.mark.usefixtures("acme", "clock")
 ASK = {"stage": "totp", "settings": {"missing": "skip"}}
 

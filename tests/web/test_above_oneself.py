@@ -14,7 +14,7 @@ from blueprints.objects import edit
 from idp.accounts.models import Person, RecoveryLink, Role
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.api.conftest import BOTH, Program, mint
 from tests.web.console.signed_in import signed_in
 
@@ -78,7 +78,7 @@ def test_not_by_a_program(role: str, owner: Callable[[], Any], tenants: dict[str
 
 
 @pytest.mark.parametrize("role", BELOW)
-def test_not_at_the_console(role: str, owner: Callable[[], Any], door: Callable[..., Door]) -> None:
+def test_not_at_the_console(role: str, owner: Callable[[], Any], door: Doors) -> None:
     """The forms of a person, a new person, the role and recovery links, and the actions are refused."""
     clerk, before = signed_in(door, role), owner()
     for name in SPELLINGS:

@@ -1,7 +1,6 @@
 """The names that a device or a browser claims: sanitized, short, and never shown as a fact."""
 
 import html
-from collections.abc import Callable
 
 import pytest
 
@@ -9,10 +8,9 @@ from idp.accounts.models import Session
 from idp.devices.models import DeviceCode
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, Seen, Started
+from tests.support.client import Door, Doors, Seen, Started
 from tests.web.console.signed_in import signed_in, text
 
-Doors = Callable[..., Door]
 HOSTILE = [
     ("Living\r\n\t room \x1b[31m\x07TV", "Living room [31m TV"),
     ("\u202eVT moor gniviL\u202c", "VT moor gniviL"),

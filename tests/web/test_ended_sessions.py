@@ -12,20 +12,20 @@ from django.core.management import call_command
 
 from idp.accounts.models import Credential, Person
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import draw
 from tests.support.oauth import EVERYTHING, refresh, tokens_of, userinfo
 from tests.web.api.conftest import Program, mint
 from tests.web.console.signed_in import posted, signed_in
 
 BOB = {"name": "bob", "password": "bob-password-22"}
-Act = Callable[["Doors"], object]
+Act = Callable[["Interfaces"], object]
 
 
-class Doors:
+class Interfaces:
     """Every interface through which an administrator reaches bob's account."""
 
-    def __init__(self, door: Callable[..., Door], folder: Path) -> None:
+    def __init__(self, door: Doors, folder: Path) -> None:
         self.page = signed_in(door, "admin")
         self.api = Program(mint("admin"))
         self.folder = folder
@@ -98,7 +98,7 @@ ENDED: dict[str, Act] = {
 class Stolen:
     """What a thief may have of bob: his session, a connected device, a sign-in past the password."""
 
-    def __init__(self, door: Callable[..., Door]) -> None:
+    def __init__(self, door: Doors) -> None:
         self.device, self.browser, self.half = door(), door(), door()
         started = self.device.start(scope=EVERYTHING)
         self.waiting = self.device.start(scope=EVERYTHING)
@@ -128,11 +128,9 @@ class Stolen:
 
 
 @pytest.mark.parametrize("way", SWITCHED)
-def test_activating_again_revives_nothing(
-    acme: Tenant, door: Callable[..., Door], tmp_path: Path, way: str
-) -> None:
+def test_activating_again_revives_nothing(acme: Tenant, door: Doors, tmp_path: Path, way: str) -> None:
     """Deactivating and activating again revives neither the cookie, the tokens nor the approval."""
-    on = Doors(door, tmp_path)
+    on = Interfaces(door, tmp_path)
     stolen = Stolen(door)
     deactivate, activate = SWITCHED[way]
     deactivate(on)
@@ -142,9 +140,9 @@ def test_activating_again_revives_nothing(
 
 
 @pytest.mark.parametrize("way", ENDED)
-def test_what_was_stolen_ends(acme: Tenant, door: Callable[..., Door], tmp_path: Path, way: str) -> None:
+def test_what_was_stolen_ends(acme: Tenant, door: Doors, tmp_path: Path, way: str) -> None:
     """B15: the sessions and devices of a stolen phone end; the other tenant's bob is not affected."""
-    on = Doors(door, tmp_path)
+    on = Interfaces(door, tmp_path)
     stolen = Stolen(door)
     elsewhere = door("other.test")
     elsewhere.sign_in(**BOB)
@@ -153,9 +151,9 @@ def test_what_was_stolen_ends(acme: Tenant, door: Callable[..., Door], tmp_path:
     assert "Signed in as" in elsewhere.page("/").text
 
 
-def test_a_sign_in_under_way_ends(acme: Tenant, door: Callable[..., Door], tmp_path: Path) -> None:
+def test_a_sign_in_under_way_ends(acme: Tenant, door: Doors, tmp_path: Path) -> None:
     """A run between password and session does not continue after bob was deactivated and activated."""
-    on, half = Doors(door, tmp_path), door()
+    on, half = Interfaces(door, tmp_path), door()
     draw(
         "identification", "password", {"stage": "prompt", "settings": {"fields": [{"name": "word"}]}}, "login"
     )

@@ -1,18 +1,16 @@
 """The authentication methods in tokens: a second factor that was just set up is not claimed."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 import time_machine
 
 from idp.accounts.models import Credential, Session
-from tests.support.client import Door, Seen
+from tests.support.client import Doors, Seen
 from tests.support.credentials import code, give_totp, secret_on
 from tests.support.flows import draw
 from tests.support.oauth import claims_of, tokens_of
 
-Doors = Callable[..., Door]
 pytestmark = pytest.mark.usefixtures("acme", "clock")
 CONNECT = ("device_code", "consent", "finish")
 NEEDED = {"id": "needed", "stage": "deny", "when": "!second_factor.present"}

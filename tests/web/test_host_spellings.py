@@ -1,6 +1,5 @@
 """A host has several spellings and one meaning: one issuer, one tenant, one origin."""
 
-from collections.abc import Callable
 from http.client import HTTPConnection
 from typing import Any
 
@@ -9,7 +8,7 @@ from django.test import Client
 
 from idp.tenancy.models import Tenant
 from idp.tenancy.tenants import set_domains
-from tests.support.client import DEVICE_CODE, Door, LiveServer, Started
+from tests.support.client import DEVICE_CODE, Doors, LiveServer, Started
 from tests.support.oauth import DEVICE, TOKEN, USERINFO, outcome, tokens_of
 
 METADATA = "/.well-known/openid-configuration"
@@ -58,7 +57,7 @@ def test_other_ports_are_other_issuers(
     assert Client(HTTP_HOST=host).get(METADATA, secure=secure).json()["issuer"] == issuer
 
 
-def test_a_device_meets_one_issuer(door: Callable[..., Door], acme: Tenant) -> None:
+def test_a_device_meets_one_issuer(door: Doors, acme: Tenant) -> None:
     """A device is started, approved and polled under three spellings of one host, with one issuer.
 
     Another host of the tenant is another issuer.
@@ -76,7 +75,7 @@ def test_a_device_meets_one_issuer(door: Callable[..., Door], acme: Tenant) -> N
     assert outcome(door("aCME.test.:443").post(TOKEN, form, secure=True)) == (200, "")
 
 
-def test_tokens_open_under_every_spelling(door: Callable[..., Door], acme: Tenant) -> None:
+def test_tokens_open_under_every_spelling(door: Doors, acme: Tenant) -> None:
     """The issuer in a token is compared with the normalized host."""
     device = door("acme.test:80")
     started = device.start(scope="openid")
@@ -119,7 +118,7 @@ def test_no_shared_cache_keeps_what_differs_by_host(tenants: dict[str, Tenant], 
     assert {response["Cache-Control"] for response in found} == {"private, max-age=300"}
 
 
-def test_a_listener_has_one_host(live: LiveServer, door: Callable[..., Door]) -> None:
+def test_a_listener_has_one_host(live: LiveServer, door: Doors) -> None:
     """A stream accepts every spelling of its host, and refuses two hosts (RFC 9112 section 3.2)."""
     proof = {"Authorization": f"Device {door(f'acme.test:{live.port}').start().device_code}"}
     for hosts, status in (

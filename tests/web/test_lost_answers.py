@@ -26,7 +26,7 @@ from idp.oauth.retries import GRACE
 from idp.oauth.tokens import TokenResponse
 from idp.tenancy.models import Tenant
 from tests.support.applications import save_application
-from tests.support.client import Door, Started
+from tests.support.client import Door, Doors, Started
 from tests.support.oauth import (
     EVERYTHING,
     KIOSK_SECRET,
@@ -39,7 +39,6 @@ from tests.support.oauth import (
     userinfo,
 )
 
-Doors = Callable[..., Door]
 Clock = time_machine.Traveller
 ISSUED = ("tokens.issued", "device.redeemed", "tokens.revoked", "device.revoked")
 SECRET = {"client_secret": KIOSK_SECRET}

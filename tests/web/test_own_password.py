@@ -1,6 +1,5 @@
 """The page on which people change their own password, and the one that signs them out everywhere else."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,12 +9,11 @@ from django.test import Client
 from idp.accounts.models import Person, Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.credentials import code, give_totp
 from tests.support.flows import draw
 from tests.support.oauth import EVERYTHING, refresh, tokens_of, userinfo
 
-Doors = Callable[..., Door]
 pytestmark = pytest.mark.usefixtures("acme")
 OLD, NEW = "alice-password-1", "a new one, with spaces "
 

@@ -16,10 +16,9 @@ from idp.accounts.recovery import create_link
 from idp.runtime.installation import install
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.api.conftest import Program, mint
 
-Doors = Callable[..., Door]
 WORDS = "Ärger mit ẛ̣ 한국"
 COMPOSED, APART = (unicodedata.normalize(form, WORDS) for form in ("NFC", "NFD"))
 SPACED = APART.replace(" ", "\u3000")

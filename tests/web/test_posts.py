@@ -1,14 +1,12 @@
 """POSTs of people's own pages: an irreversible action asks first, and a reload posts nothing again."""
 
-from collections.abc import Callable
-
 from django.urls import URLPattern
 
 from flows.documents.designations import DESIGNATIONS
 from idp.accounts.models import Person
 from idp.accounts.recovery import create_link
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from web.urls import urlpatterns
 
 ASKS = {"remove-credential", "sign-out-everywhere"}  # a GET shows what is lost
@@ -32,7 +30,7 @@ def test_every_address_is_known_here() -> None:
     assert names - PROTOCOL == ASKS | FORMS | RUNS | LOOKS
 
 
-def test_what_cannot_be_undone_asks(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_what_cannot_be_undone_asks(acme: Tenant, door: Doors) -> None:
     """A page shows what is lost with a way back, and nothing happens before its POST.
 
     ``test_account.py`` covers the credentials.
@@ -47,7 +45,7 @@ def test_what_cannot_be_undone_asks(acme: Tenant, door: Callable[..., Door]) -> 
     assert "Signed in as" not in elsewhere.page("/").text
 
 
-def test_the_result_is_shown_at_an_address_of_its_own(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_the_result_is_shown_at_an_address_of_its_own(acme: Tenant, door: Doors) -> None:
     """The result has its own address, so F5 shows the same page again and posts nothing.
 
     This holds for a new password by either way, and for signing out everywhere else.

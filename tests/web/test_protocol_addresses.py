@@ -1,6 +1,5 @@
 """Every address below the protocol's prefix returns the protocol's JSON, with or without a slash."""
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -8,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from idp.tenancy.models import Tenant
-from tests.support.client import DEVICE_CODE, Door, LiveServer, Started
+from tests.support.client import DEVICE_CODE, Doors, LiveServer, Started
 from tests.support.oauth import DEVICE, TOKEN, USERINFO, outcome, tokens_of
 
 JWKS, EVENTS = "/application/o/jwks/", "/application/o/device/events"
@@ -33,7 +32,7 @@ NOTHING = [
 ]
 
 
-def test_a_device_without_slashes(door: Callable[..., Door], acme: Tenant) -> None:
+def test_a_device_without_slashes(door: Doors, acme: Tenant) -> None:
     """RFC 8628: the whole flow works without a redirect, because no program repeats a POST."""
     device = door()
     response = device.post(DEVICE.rstrip("/"), {"client_id": "tv", "scope": "openid"})
@@ -48,7 +47,7 @@ def test_a_device_without_slashes(door: Callable[..., Door], acme: Tenant) -> No
 
 
 @pytest.mark.parametrize("path", [JWKS, *DOCUMENTS])
-def test_documents_are_the_same_with_and_without_the_slash(door: Callable[..., Door], path: str) -> None:
+def test_documents_are_the_same_with_and_without_the_slash(door: Doors, path: str) -> None:
     """M1, O18: both addresses return the same document, which names one address of each endpoint."""
     bare = path.rstrip("/")
     found = [door().get(address) for address in (bare, f"{bare}/")]
@@ -62,7 +61,7 @@ def test_documents_are_the_same_with_and_without_the_slash(door: Callable[..., D
     assert all(value.startswith("http://acme.test/application/o/") and value.endswith("/") for value in named)
 
 
-def test_the_stream_has_two_addresses_too(live: LiveServer, door: Callable[..., Door]) -> None:
+def test_the_stream_has_two_addresses_too(live: LiveServer, door: Doors) -> None:
     """The stream of an approved device reports the state and ends, at both addresses."""
     started = door(f"acme.test:{live.port}").start()
     door().approve(started)
@@ -75,14 +74,14 @@ def test_the_stream_has_two_addresses_too(live: LiveServer, door: Callable[..., 
 @pytest.mark.parametrize("host", ["acme.test", "unknown.test", "acme.test:0", ""])
 @pytest.mark.parametrize("path", NOTHING)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_what_is_not_there(door: Callable[..., Door], host: str, path: str, method: str) -> None:
+def test_what_is_not_there(door: Doors, host: str, path: str, method: str) -> None:
     """K4: an unknown address is JSON, under an unknown host name too."""
     _is_an_error(door(host).http.generic(method, path), 404)
 
 
 @pytest.mark.parametrize("path", [DEVICE, TOKEN, USERINFO, JWKS, *DOCUMENTS])
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_wrong_methods_and_large_bodies(door: Callable[..., Door], path: str, slash: str) -> None:
+def test_wrong_methods_and_large_bodies(door: Doors, path: str, slash: str) -> None:
     """B25: a wrong method is a 405 with Allow, and a large body is a 413.
 
     An unknown host is a 404 before anything else.

@@ -1,6 +1,5 @@
 """Runs as JSON: a device is connected without a page, and nothing works without the run's secret."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +9,8 @@ import time_machine
 from flows.models import Run
 from idp.accounts.models import Session
 from idp.tenancy.models import Tenant
-from tests.support.client import Door, Started
+from tests.support.client import Door, Doors, Started
 from tests.support.flows import device_state, draw
-
-Doors = Callable[..., Door]
 
 
 class Program:

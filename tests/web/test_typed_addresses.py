@@ -6,7 +6,7 @@ import pytest
 
 from flows.documents.designations import DESIGNATIONS
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 
 ENTRIES = [each.address for each in DESIGNATIONS.values() if each.address]
 
@@ -15,7 +15,7 @@ ENTRIES = [each.address for each in DESIGNATIONS.values() if each.address]
 @pytest.mark.parametrize("change", [str.title, str.upper, str.lower])
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_capitals_and_a_slash_lead_on(
-    door: Callable[..., Door], entry: str, change: Callable[[str], str], slash: str
+    door: Doors, entry: str, change: Callable[[str], str], slash: str
 ) -> None:
     """D7: other spellings redirect by a 303 to the one address with the query, on each tenant's host."""
     typed = f"/{change(entry)}{slash}"
@@ -32,12 +32,12 @@ def test_capitals_and_a_slash_lead_on(
 @pytest.mark.parametrize(
     "path", ["/device//", "/devices", "/device/x", "/device%0a", "/%20device", "/ſign-in"]
 )
-def test_other_addresses_stay_unknown(door: Callable[..., Door], path: str) -> None:
+def test_other_addresses_stay_unknown(door: Doors, path: str) -> None:
     """Other addresses are not guessed."""
     assert door().get(path).status_code == 404
 
 
-def test_the_code_comes_along(door: Callable[..., Door], acme: Tenant) -> None:
+def test_the_code_comes_along(door: Doors, acme: Tenant) -> None:
     """D5: a complete link with a mistyped slash still fills in the code."""
     started = door().start()
     seen = (
@@ -49,7 +49,7 @@ def test_the_code_comes_along(door: Callable[..., Door], acme: Tenant) -> None:
     assert (seen.step, started.user_code in seen.text) == ("device_code", True)
 
 
-def test_the_address_of_a_run_in_another_browser_leads_on(door: Callable[..., Door], acme: Tenant) -> None:
+def test_the_address_of_a_run_in_another_browser_leads_on(door: Doors, acme: Tenant) -> None:
     """The address of a run in another browser offers a new start and shows no code.
 
     A person who has the address does not necessarily have the device.

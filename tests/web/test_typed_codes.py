@@ -3,19 +3,18 @@
 This holds wherever a code is requested.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from django.core.management import call_command
 
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.credentials import code, codes_on, give_codes, give_totp, secret_on
 from tests.support.flows import draw
 from tests.web.api.conftest import Program, mint
 
-Doors = Callable[..., Door]
 ZEROS = {
     "arabic": "٠",
     "persian": "۰",

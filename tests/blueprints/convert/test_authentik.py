@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ from tests.blueprints.convert.converting import (
     converted,
     written,
 )
-from tests.support.client import Door
+from tests.support.client import Door, Doors, Write
 from tests.support.credentials import code, give_totp
 
 HOST = "acme-converted.test"
@@ -50,7 +49,6 @@ MFA = """
 - {model: authentik_stages_authenticator_static.authenticatorstaticstage, id: codes, identifiers: {name: codes}}
 - {model: authentik_flows.flowstagebinding, id: b-mfa, identifiers: {target: !KeyOf flow, stage: !KeyOf mfa, order: 30}}
 """  # noqa: E501
-Write = Callable[..., Path]
 
 
 @pytest.fixture
@@ -127,7 +125,7 @@ def test_who_was_inactive_stays_so(moved: Tenant) -> None:
     assert Door(HOST).page("/device").submit(name="bob").submit(password="bob-password-22").step == "password"
 
 
-def test_neighbours_are_left_alone(moved: Tenant, door: Callable[..., Door]) -> None:
+def test_neighbours_are_left_alone(moved: Tenant, door: Doors) -> None:
     """The converted application is unknown to other tenants, and theirs work as before."""
     for host in ("acme.test", "other.test"):
         refused = door(host).post("/application/o/device/", {"client_id": "acme-tv", "scope": "openid"})

@@ -3,7 +3,6 @@
 Two tenants live side by side.
 """
 
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Domain, Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.conftest import TENANTS
-from tests.support.client import Door
+from tests.support.client import Door, Write
 
-Write = Callable[..., Path]
 FLOW = "flow: f\ntitle: T\nfor: device_code\n"
 ACME = TENANTS.format(name="acme", title="Acme", accent="#4f46e5")
 

@@ -4,9 +4,7 @@ It is reported once when it begins and once when it ends.
 """
 
 import json
-from collections.abc import Callable
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,9 +27,9 @@ from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.support.applications import save_application, save_scope
+from tests.support.client import Write
 from tests.support.flows import draw
 
-Write = Callable[..., Path]
 MAIL = "tenant: acme\n---\nmail: recovery\nsubject: S\ntext: Hello {{ link }}\n"
 
 

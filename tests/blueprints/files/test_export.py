@@ -1,7 +1,7 @@
 """A running system is exported as files that apply again: the same bytes, by name, without secrets."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
@@ -29,8 +29,8 @@ from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.support.applications import save_application
+from tests.support.client import Write
 
-Write = Callable[..., Path]
 PART = {
     "flow": "z-part",
     "title": "Part",

@@ -4,7 +4,6 @@ It reports every refusal before anything is written.
 """
 
 import json
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,7 @@ from idp.accounts.people import save_person
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from tests.blueprints.files.test_apply import everything
-from tests.support.client import Door
-
-Write = Callable[..., Path]
+from tests.support.client import Door, Write
 
 
 def changes(plan: Plan) -> dict[str, Any]:

@@ -1,8 +1,5 @@
 """--prune removes only this blueprint's own objects, and never what a tenant cannot be without."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from blueprints.files.apply import apply
@@ -14,8 +11,8 @@ from idp.oauth.models import Scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.blueprints.files.test_plan import EVERY_KIND, changes, refused
+from tests.support.client import Write
 
-Write = Callable[..., Path]
 PRUNED = (
     "tenant: acme\n---\nscope: one\ntitle: One\n---\nscope: two\ntitle: Two\n---\ngroup: "
     "night\n---\nperson: clerk\nrole: admin\n"

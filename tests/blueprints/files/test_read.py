@@ -4,15 +4,13 @@ A problem has its file, line and key.
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from blueprints.files.problems import BadBlueprint
 from blueprints.files.read import read
-
-Write = Callable[..., Path]
+from tests.support.client import Write
 
 
 def problems(*files: Path) -> list[str]:

@@ -6,7 +6,6 @@ Secrets are shown nowhere.
 import json
 import logging
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
@@ -27,9 +26,7 @@ from idp.events.models import Event
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
-
-Write = Callable[..., Path]
+from tests.support.client import Door, Write
 
 
 def title(write: Write, value: str, **variables: str) -> Any:

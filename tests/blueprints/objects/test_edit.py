@@ -5,8 +5,6 @@ The change names its author and never overwrites what another person wrote.
 
 import json
 import threading
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from django.db import connections
@@ -22,8 +20,7 @@ from idp.events.models import Event
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-
-Write = Callable[..., Path]
+from tests.support.client import Write
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ No view, command or API deletes an object while one that stays names it, and wha
 that others may get.
 """
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +21,8 @@ from idp.tenancy import tenants as tenancy
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.blueprints.files.test_plan import changes, refused
+from tests.support.client import Write
 from tests.support.concurrency import meeting_at
-
-Write = Callable[..., Path]
 
 PART = "---\nflow: prove\ntitle: Prove\nfor: part\nsteps: [{stage: identification}, {stage: password}]\n"
 WITH_PART = (

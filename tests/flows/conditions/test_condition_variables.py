@@ -32,11 +32,10 @@ from idp.oauth.models import Application
 from idp.runtime.checks import check_geoip
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, LiveServer
+from tests.support.client import Doors, LiveServer
 from tests.support.conditions import applies
 from tests.support.flows import draw, drawing
 
-Doors = Callable[..., Door]
 NOW = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)  # a Friday, half past six in Berlin
 REST = ("login", "device_code", "consent", "finish")
 

@@ -1,7 +1,6 @@
 """Conditions: what may be written is decided when a flow is saved, and one that fails refuses the run."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,10 +14,9 @@ from idp.foundation.condition_variables import EvaluationContext
 from idp.foundation.facts import ClaimedPerson, Facts
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import draw, drawing, row_of
 
-Doors = Callable[..., Door]
 UNKNOWN = EvaluationContext(Facts(), "203.0.113.9", "Test/1.0")
 
 

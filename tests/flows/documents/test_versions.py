@@ -4,7 +4,7 @@ Nothing is written when nothing changed. Drafts and rollback are covered too.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -25,11 +25,9 @@ from flows.stage import Outcome
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import SHIPPED, device_state, draw, drawing, events, row_of
 from tests.thirdparty import word
-
-Doors = Callable[..., Door]
 
 
 def test_a_changed_document_is_a_new_version_and_the_old_one_stays(acme: Tenant) -> None:

@@ -28,11 +28,9 @@ from idp.foundation.effects import EffectConflict
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, Seen
+from tests.support.client import Door, Doors, Seen
 from tests.support.flows import SHIPPED, advance_to, device_state, draw, events, facts_of, row_of
 from tests.thirdparty import probe
-
-Doors = Callable[..., Door]
 
 
 def probing(**settings: Any) -> dict[str, Any]:

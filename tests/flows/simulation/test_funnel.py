@@ -4,7 +4,6 @@ It stores nothing about any person.
 """
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -22,11 +21,9 @@ from flows.tasks import sweep_runs
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import draw, row_of
 from tests.support.flows import drawing as drawn
-
-Doors = Callable[..., Door]
 
 
 def counted(version: Version | None = None) -> dict[str, tuple[int, int, int, int]]:

@@ -3,7 +3,6 @@
 It shows runs of this tenant only.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -19,10 +18,9 @@ from idp.foundation.sealing import Sealed
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import draw, drawing, row_of
 
-Doors = Callable[..., Door]
 REST = ("login", "device_code", "consent", "finish")
 
 

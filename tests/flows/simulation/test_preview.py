@@ -3,7 +3,7 @@
 Nothing about any person is written, sent or read.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.ratelimit.models import Attempt
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import SHIPPED, drawing, only_select
 
 FACTORS = ("identification", "password", "totp", "login")
@@ -135,7 +135,7 @@ def test_with_an_error(step: str, field: str, said: str) -> None:
     assert said in str(shown.page.form.errors[field])
 
 
-def test_an_error_costs_no_attempt(door: Callable[..., Door]) -> None:
+def test_an_error_costs_no_attempt(door: Doors) -> None:
     """No attempt is counted, no event is written, and the waiting device waits, however often it is shown."""
     events, attempts = Event.objects.count(), Attempt.objects.count()
     for _ in range(3):

@@ -1,7 +1,7 @@
 """The dry run says what every step would do and writes nothing at all."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from idp.accounts.simulated import PK, SimulatedPerson, current_person, simulate
 from idp.devices.models import DeviceCode
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import SHIPPED, drawing, only_select
 
 NAME, PASSWORD = {"name": "alice"}, {"password": "alice-password-1"}
@@ -37,7 +37,7 @@ def _rows() -> dict[str, list[Any]]:
 
 
 @pytest.fixture
-def user_code(acme: Tenant, door: Callable[..., Door]) -> str:
+def user_code(acme: Tenant, door: Doors) -> str:
     """Return the user code of a device that waits."""
     return door().start().user_code
 
@@ -341,7 +341,7 @@ def test_a_simulated_person_has_no_password(nothing_written: None) -> None:
     assert outcome(reports) == ("totp", "asks")
 
 
-def test_a_simulated_person_never_signs_in(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_simulated_person_never_signs_in(acme: Tenant, door: Doors) -> None:
     """They cannot sign in on the real pages, even while a dry run is under way on this very thread."""
     seen = door().page()
     with simulate_person(SimulatedPerson("newcomer", credentials=("password",))):

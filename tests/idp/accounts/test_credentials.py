@@ -1,7 +1,6 @@
 """What a person holds, what conditions read of it, and removing it."""
 
 import io
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -21,11 +20,9 @@ from idp.foundation.sealing import unseal
 from idp.runtime.resealing import count_unreadable, reseal
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.support.credentials import SECRET, code, give_codes, give_totp, kinds, person
 from tests.support.flows import draw
-
-Doors = Callable[..., Door]
 
 
 def test_what_a_person_could_use_as_a_proof(acme: Tenant, other: Tenant) -> None:

@@ -1,7 +1,6 @@
 """Recovery links: one use, fifteen minutes, stored hashed, and worth nothing to anyone who only looks."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 
@@ -19,9 +18,8 @@ from idp.foundation.sealing import digest
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 
-Doors = Callable[..., Door]
 GOOD = "a quiet orchard in March"
 
 

@@ -1,6 +1,5 @@
 """Sessions: the database is the only source, and ending one ends it at once everywhere."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
@@ -14,9 +13,7 @@ from idp.accounts.tasks import sweep_sessions
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, LiveServer
-
-Doors = Callable[..., Door]
+from tests.support.client import Door, Doors, LiveServer
 
 
 def test_an_ended_session_is_ended_for_every_client_that_holds_it(acme: Tenant, door: Doors) -> None:

@@ -3,7 +3,6 @@
 Also its revocation, which takes effect at once.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -20,10 +19,9 @@ from idp.oauth.tasks import sweep_tokens
 from idp.oauth.tokens import revoke_family
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, Started
+from tests.support.client import Door, Doors, Started
 from tests.support.oauth import userinfo
 
-Doors = Callable[..., Door]
 SCOPE = "openid offline_access"
 
 

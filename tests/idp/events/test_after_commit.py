@@ -23,9 +23,8 @@ from idp.oauth import tokens
 from idp.runtime.logs import configure
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 
-Doors = Callable[..., Door]
 Announced = Callable[[], tuple[Counter[str], Counter[str]]]
 pytestmark = pytest.mark.usefixtures("transactional_db")
 

@@ -3,7 +3,6 @@
 Also how many events a visitor can cause.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,9 +17,7 @@ from idp.events.models import Event
 from idp.events.origin import Origin, origin_scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
-
-Doors = Callable[..., Door]
+from tests.support.client import Doors
 
 
 def kinds(rows: list[dict[str, Any]]) -> list[str]:

@@ -1,6 +1,5 @@
 """How often what happened, by the minute and by the half hour, in one tenant, by the index alone."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +11,7 @@ from idp.events.models import Event
 from idp.events.statistics import SERIES, SPANS, build_chart
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 
 NOW = datetime(2026, 11, 21, 10, 30, 30, tzinfo=UTC)
 
@@ -74,9 +73,7 @@ def test_a_chart_is_one_query(acme: Tenant, span: str) -> None:
     assert len(queries) == 1
 
 
-def test_what_people_do_is_what_is_counted(
-    acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
-) -> None:
+def test_what_people_do_is_what_is_counted(acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
     """A sign-in, a wrong password, an approval and a denial each increase the series that is named for it.
 
     They come through the public door.

@@ -3,7 +3,6 @@
 No one is refused, slowed down or let in because of that.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -20,12 +19,11 @@ from idp.oauth.clients import WRONG_SECRET_BUDGET
 from idp.oauth.models import TokenFamily
 from idp.tenancy.models import Tenant
 from tests.support.applications import save_application
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.credentials import code, give_totp
 from tests.support.flows import draw
 from tests.support.oauth import DEVICE, basic, connect, outcome, refresh, tokens_of, userinfo
 
-Doors = Callable[..., Door]
 Clock = time_machine.Traveller
 pytestmark = pytest.mark.usefixtures("acme")
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)

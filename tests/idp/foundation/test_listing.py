@@ -4,7 +4,6 @@ The cost does not grow with the rows.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -25,7 +24,7 @@ from idp.oauth.listings import APPLICATIONS, CONSENTS, KEYS, SCOPES
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 
 EVERY = (
     PEOPLE,
@@ -44,7 +43,7 @@ EVERY = (
 
 
 @pytest.fixture
-def lively(acme: Tenant, door: Callable[..., Door]) -> None:
+def lively(acme: Tenant, door: Doors) -> None:
     """Both tenants with a session, a run, an approved device and its tokens."""
     for host in ("acme.test", "other.test"):
         browser = door(host)

@@ -23,13 +23,12 @@ from idp.outbox.models import Delivery
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.idp.outbox.mailserver import MailServer
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import draw
 from tests.support.oauth import EVERYTHING, tokens_of, userinfo
 from tests.web.api.conftest import Program, mint
 from tests.web.console.signed_in import signed_in, text
 
-Doors = Callable[..., Door]
 WRITTEN, THEIRS, SENT_TO = "Anna@Straße.Example", "anna@strasse.example", "Anna@xn--strae-oqa.example"
 
 

@@ -17,11 +17,10 @@ from idp.outbox.models import Delivery, MailTemplate
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.idp.outbox.mailserver import MailServer
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.api.conftest import Program, mint
 from tests.web.console.signed_in import installed, posted, signed_in, text
 
-Doors = Callable[..., Door]
 OWN = {"subject": "S", "text": "T {{ link }}", "html": "<p>{{ link }}</p>"}
 
 

@@ -4,7 +4,6 @@ The link goes through the outbox and a real mail server.
 """
 
 import re
-from collections.abc import Callable
 from io import StringIO
 
 import pytest
@@ -21,9 +20,8 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import save_tenant
 from tests.idp.outbox.mailserver import Arrived, MailServer
-from tests.support.client import Door
+from tests.support.client import Doors
 
-Doors = Callable[..., Door]
 GOOD = "a quiet orchard in March"
 
 

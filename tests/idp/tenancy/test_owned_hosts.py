@@ -15,11 +15,10 @@ from idp.events.models import Event
 from idp.tenancy.hosts import find_tenant
 from idp.tenancy.models import Domain, Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.api.conftest import Program, mint
 from tests.web.console.signed_in import installed, posted, signed_in, text
 
-Doors = Callable[..., Door]
 MINE = ["acme.test", "*.acme.test"]
 
 

@@ -43,6 +43,9 @@ class Program:
         return response.json() if response.content else {}
 
 
+Programs = Callable[..., Program]
+
+
 def mint(role: str, scope: str = BOTH, host: str = "acme.test") -> str:
     """Return an access token, as from a device, of a person named like their role in the tenant in scope."""
     person = Person.objects.get_or_create(username=role, defaults={"role": role if role != "nobody" else ""})[

@@ -16,7 +16,7 @@ from flows.models import Flow, Version
 from idp.accounts.models import Person
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, LiveServer, Started
+from tests.support.client import Doors, LiveServer, Started
 
 GUIDE = (settings.BASE_DIR / "docs" / "api.md").read_text()
 COMMANDS = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
@@ -56,7 +56,7 @@ def shell(live: LiveServer, tmp_path: Path) -> Callable[[str], str]:
 def test_its_commands(
     shell: Callable[[str], str],
     tenants: dict[str, Tenant],
-    door: Callable[..., Door],
+    door: Doors,
     write_blueprint: Callable[..., Path],
     live: LiveServer,
 ) -> None:

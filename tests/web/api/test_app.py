@@ -1,14 +1,12 @@
 """Rules for every address of the JSON API: one shape of errors, JSON bodies, no submitted value repeated."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from flows.models import Run
-from tests.support.client import Door
+from tests.support.client import Doors
 
-Doors = Callable[..., Door]
 JSON = "application/json"
 
 

@@ -1,6 +1,5 @@
 """Attacks of a hostile program on the API, each with the expected response."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,9 +7,7 @@ import pytest
 from idp.accounts.models import Person
 from idp.oauth.models import Application
 from idp.tenancy.models import Domain, Tenant
-from tests.web.api.conftest import Program, mint
-
-Programs = Callable[..., Program]
+from tests.web.api.conftest import Programs, mint
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import builtins
 import getpass
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,7 +11,7 @@ import pytest
 from django.conf import settings
 from jsonschema import Draft202012Validator
 
-from tests.support.client import Door, LiveServer
+from tests.support.client import Doors, LiveServer
 from tests.support.flows import device_state
 from web.api.app import document
 
@@ -25,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_program_connects_a_device(
-    live: LiveServer, door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch
+    live: LiveServer, door: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The program of the guide works unchanged, with a person who mistypes the password once.
 

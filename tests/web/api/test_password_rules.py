@@ -16,11 +16,10 @@ from idp.accounts.models import Person, RecoveryLink
 from idp.runtime.installation import install
 from idp.tenancy.models import Domain, Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
-from tests.web.api.conftest import BOTH, Program, mint
+from tests.support.client import Doors
+from tests.web.api.conftest import BOTH, Program, Programs, mint
 from tests.web.console.signed_in import posted, signed_in, text
 
-Programs = Callable[..., Program]
 STRONG = "several words in a row"
 POINTS_TO_THE_PAGE = "/password"
 
@@ -80,7 +79,7 @@ def test_a_blueprint_that_is_sent_does_not_either(program: Programs, acme: Tenan
     assert admin("POST", f"blueprints/{what}", {"text": "person: admin\nname: Ada\n"}).status_code == 200
 
 
-def test_a_stolen_session_does_not_either(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_stolen_session_does_not_either(acme: Tenant, door: Doors) -> None:
     """The console's form refers to the page for one's own password, and saves without a password."""
     alice, before = signed_in(door, "admin"), _password()
     page = text(alice, "/console/people/one/alice")
@@ -110,9 +109,7 @@ def test_an_owner_gets_no_link_for_themselves(tenants: dict[str, Tenant]) -> Non
 
 
 @pytest.mark.parametrize("weak", ["a", "password12", "bob@acme.test"])
-def test_administrators_keep_the_rules_too(
-    program: Programs, acme: Tenant, door: Callable[..., Door], weak: str
-) -> None:
+def test_administrators_keep_the_rules_too(program: Programs, acme: Tenant, door: Doors, weak: str) -> None:
     """A password that is too short, common or like the account is refused with the reason at its key.
 
     This holds for the API, the console and an uploaded blueprint.
@@ -142,7 +139,7 @@ def test_administrators_keep_the_rules_too(
     assert _password("bob") == before
 
 
-def test_the_console_takes_a_password_as_it_is_typed(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_the_console_takes_a_password_as_it_is_typed(acme: Tenant, door: Doors) -> None:
     """Surrounding white space is significant, as in the sign-in."""
     alice = signed_in(door, "admin")
     etag = text(alice, "/console/people/one/bob").partition('name="etag" value="')[2].partition('"')[0]
@@ -182,9 +179,7 @@ def test_the_first_administrators_password_keeps_the_rules(
     assert not Person.unscoped.exists()
 
 
-def test_it_is_taken_as_it_is_given(
-    db: None, monkeypatch: pytest.MonkeyPatch, door: Callable[..., Door]
-) -> None:
+def test_it_is_taken_as_it_is_given(db: None, monkeypatch: pytest.MonkeyPatch, door: Doors) -> None:
     """FOYER_ADMIN_PASSWORD is used unchanged, including white space.
 
     Once there is an administrator, the variable can no longer stop a start.

@@ -3,7 +3,6 @@
 The response lists what references it.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +12,8 @@ from idp.accounts.models import Person, Role
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.support.client import Door
-from tests.web.api.conftest import Program
+from tests.web.api.conftest import Programs
 
-Programs = Callable[..., Program]
 STAFF = (
     "Still used by person alice (groups) and application staff-console (groups). Remove these references "
     "first."

@@ -17,12 +17,10 @@ from idp.accounts.models import Person
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
 from tests.journeys.shipped import ship
-from tests.support.client import Door
-from tests.web.api.conftest import Program
+from tests.support.client import Doors
+from tests.web.api.conftest import Programs
 from tests.web.console.signed_in import posted, signed_in
 
-Programs = Callable[..., Program]
-Doors = Callable[..., Door]
 RESERVED = [
     "foyer:write",
     "Foyer:write",

@@ -4,7 +4,6 @@ That covers the run's row, its page, its JSON and its events.
 """
 
 import json
-from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -19,14 +18,12 @@ from flows.simulation.inspector import load_inspection
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.support.client import Door, Seen
+from tests.support.client import Doors, Seen
 from tests.support.flows import draw, row_of
-from tests.web.api.conftest import Program
+from tests.web.api.conftest import Programs
 from tests.web.console.pages import entered
 from tests.web.console.signed_in import text
 
-Doors = Callable[..., Door]
-Programs = Callable[..., Program]
 TYPED, SALARY, EMAIL = "Zebra-typed-77", "zebra-salary-12345", "zebra@people.example"
 PRIVATE = (TYPED, SALARY, EMAIL)
 REST = ("login", "device_code", "consent", "finish")

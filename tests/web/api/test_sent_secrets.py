@@ -14,10 +14,9 @@ from idp.foundation.sealing import digest
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.web.api.conftest import Program, mint
+from tests.web.api.conftest import Program, Programs, mint
 from tests.web.console.signed_in import installed
 
-Programs = Callable[..., Program]
 SHOP = "application: shop\nclient_id: shop\ntype: confidential\nclient_secret: {}\n"
 
 

@@ -1,7 +1,5 @@
 """A program that renders no HTML completes every shipped flow."""
 
-from collections.abc import Callable
-
 import pytest
 import time_machine
 
@@ -9,12 +7,11 @@ from idp.accounts.credentials import kinds_of
 from idp.accounts.models import Person, Session
 from idp.tenancy.models import Tenant
 from tests.journeys.shipped import ship
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.credentials import code, give_codes, give_totp
 from tests.support.flows import device_state
 from tests.web.test_runs_api import Program
 
-Doors = Callable[..., Door]
 ALICE = ({"name": "alice"}, {"password": "alice-password-1"})
 
 

@@ -18,14 +18,12 @@ from idp.accounts.models import Group, Person
 from idp.oauth.models import Application, Scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
-from tests.web.api.conftest import Program
+from tests.support.client import Doors
+from tests.web.api.conftest import Programs
 from tests.web.console.signed_in import posted, signed_in, text
 
 pytestmark = pytest.mark.both_modes
 
-Programs = Callable[..., Program]
-Doors = Callable[..., Door]
 COMPOSED, APART = "Ärzte", "A\u0308rzte"
 NAMED = [
     ("groups/{}", {}),

@@ -1,11 +1,9 @@
 """Fixtures of the console tests: the default tenant beside the two others, and objects in acme."""
 
-from collections.abc import Callable
-
 import pytest
 
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.pages import default_tenant, inhabit
 
 
@@ -16,6 +14,6 @@ def default(tenants: dict[str, Tenant]) -> Tenant:
 
 
 @pytest.fixture
-def inhabited(acme: Tenant, default: Tenant, door: Callable[..., Door]) -> None:
+def inhabited(acme: Tenant, default: Tenant, door: Doors) -> None:
     """The tenant acme has something of every kind."""
     inhabit(door())

@@ -1,6 +1,6 @@
 """Doors at a console, signed in with a role."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -10,10 +10,10 @@ from idp.accounts.credentials import hash_password
 from idp.accounts.models import Person
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 
 
-def signed_in(door: Callable[..., Door], role: str, host: str = "acme.test") -> Door:
+def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:
     """Return a door at this host, signed in as alice with this role."""
     with tenant_scope(Tenant.objects.get(name="default" if host == "localhost" else host.partition(".")[0])):
         Person.objects.filter(username="alice").update(role=role)

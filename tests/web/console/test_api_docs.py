@@ -1,6 +1,5 @@
 """The API reference in the console: every operation, what it requires, and a command that works."""
 
-from collections.abc import Callable
 from html import unescape
 from typing import Any
 
@@ -8,11 +7,9 @@ import pytest
 
 from idp.accounts.models import Person
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from web.api.app import document
 from web.api.reference import operations
-
-Doors = Callable[..., Door]
 
 
 @pytest.fixture

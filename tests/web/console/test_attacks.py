@@ -1,7 +1,6 @@
 """Attacks of a hostile browser on the console, each with the expected response."""
 
 import re
-from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
@@ -11,7 +10,7 @@ from flows.models import Draft, Run
 from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Domain, Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.pages import at, entered, of_the_installation
 from tests.web.console.signed_in import installed, posted, signed_in, text
 from web.console.urls import PAGES
@@ -42,16 +41,14 @@ STATES = (
         f"{FLOW}/try?time=2026-11-21T18:00&signed_in=pwd&session_age=99999d",
     ],
 )
-def test_moments_that_nothing_can_hold(acme: Tenant, door: Callable[..., Door], path: str) -> None:
+def test_moments_that_nothing_can_hold(acme: Tenant, door: Doors, path: str) -> None:
     """The page reports a time that cannot be represented, and is no 500."""
     page = text(signed_in(door, "admin"), path)
     assert "1970 and 2999" in page or "at most 100 years" in page
 
 
 @pytest.mark.parametrize("more", [{}, {"HTTP_HX_REQUEST": "true"}])
-def test_where_one_is_led_back_to_is_one_line(
-    acme: Tenant, door: Callable[..., Door], more: dict[str, str]
-) -> None:
+def test_where_one_is_led_back_to_is_one_line(acme: Tenant, door: Doors, more: dict[str, str]) -> None:
     """The address to return to never adds a line to a header of the response or leads off the console.
 
     This holds for every value and every content type of the form.
@@ -71,14 +68,14 @@ def test_where_one_is_led_back_to_is_one_line(
         assert re.fullmatch(r"/console/[\x21-\x7e]*", led), (path, led)
 
 
-def test_half_a_character(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_half_a_character(acme: Tenant, door: Doors) -> None:
     """Half of a surrogate pair in an attribute is refused, because no database stores it; it is no 500."""
     admin = signed_in(door, "admin")
     posted(admin, "/console/people/add", {"person": "clerk", "attributes": 'desk: "\\ud800"'})
     assert Person.objects.get(username="clerk").attributes == {"desk": "?"}
 
 
-def test_a_stored_dry_run_fits_every_database(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_stored_dry_run_fits_every_database(acme: Tenant, door: Doors) -> None:
     """NUL in a field name is refused when a dry run is stored as a test.
 
     PostgreSQL would refuse that draft, and the builder could not open it.
@@ -96,9 +93,7 @@ def test_a_stored_dry_run_fits_every_database(acme: Tenant, door: Callable[..., 
     "wanted",
     ["/console/%00", "/%09//evil.test/", "//evil.test/", "/%5Cevil.test", "https://evil.test/", "/a%0D%0Ab"],
 )
-def test_sign_in_leads_nowhere_else(
-    tenants: dict[str, Tenant], door: Callable[..., Door], wanted: str
-) -> None:
+def test_sign_in_leads_nowhere_else(tenants: dict[str, Tenant], door: Doors, wanted: str) -> None:
     """``next`` is an ASCII path of this site or the start page; nothing else is even stored."""
     installed()
     seen = door("localhost").page(f"/sign-in?next={wanted}")
@@ -169,9 +164,7 @@ def test_another_site_can_frame_nothing(inhabited: None, acme: Tenant) -> None:
         },
     ],
 )
-def test_a_draft_that_is_no_flow(
-    acme: Tenant, door: Callable[..., Door], document: dict[str, object]
-) -> None:
+def test_a_draft_that_is_no_flow(acme: Tenant, door: Doors, document: dict[str, object]) -> None:
     """A program may store any JSON as a draft; every page about that flow works and shows it as text."""
     save_draft("strange", {"flow": "strange", **document}, by="mallory", revision=None)
     editor = signed_in(door, "editor")
@@ -184,9 +177,7 @@ def test_a_draft_that_is_no_flow(
         ), path
 
 
-def test_no_tenant_takes_the_visitors_of_another(
-    acme: Tenant, other: Tenant, door: Callable[..., Door]
-) -> None:
+def test_no_tenant_takes_the_visitors_of_another(acme: Tenant, other: Tenant, door: Doors) -> None:
     """The console refuses the domains that the API refuses.
 
     The installation's owner may set them on the page of that tenant.

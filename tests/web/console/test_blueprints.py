@@ -4,7 +4,6 @@ They read no file of the server and touch no object of another tenant.
 """
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from idp.accounts.models import Group, Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, LiveServer
+from tests.support.client import Doors, LiveServer
 from tests.web.console.signed_in import installed, posted, signed_in, text
 
 PAGE, PLAN, APPLY = "/console/blueprints/", "/console/blueprints/plan", "/console/blueprints/apply"
@@ -33,7 +32,7 @@ def state(page: str) -> str:
     return found[1]
 
 
-def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Doors) -> None:
     """The plan is shown key by key, and is applied once.
 
     The page then shows what was applied, by whom, and which objects the blueprint manages.
@@ -56,7 +55,7 @@ def test_a_blueprint_is_planned_read_and_applied(acme: Tenant, door: Callable[..
     assert "carol" in text(admin, "/console/owned/?q=car")
 
 
-def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door: Doors) -> None:
     """An outdated plan is not applied, and the new plan is shown.
 
     It is outdated when it is posted twice, when an object has changed meanwhile, or with another text.
@@ -78,7 +77,7 @@ def test_what_was_looked_at_is_what_is_applied_and_only_once(acme: Tenant, door:
     assert Person.objects.get(username="carol").name == "By hand"
 
 
-def test_every_problem_names_its_line(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_every_problem_names_its_line(acme: Tenant, door: Doors) -> None:
     """All problems are shown at once with their lines, and the typed text is still there."""
     admin = signed_in(door, "admin")
     page = posted(
@@ -106,7 +105,7 @@ def test_every_problem_names_its_line(acme: Tenant, door: Callable[..., Door]) -
     ],
 )
 def test_nothing_of_the_server_comes_into_a_pasted_blueprint(
-    acme: Tenant, door: Callable[..., Door], said: str, monkeypatch: pytest.MonkeyPatch
+    acme: Tenant, door: Doors, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither files nor the environment are read, pasted or as a file, in the plan or when applied."""
     monkeypatch.setenv("FOYER_SECRET_KEY", "the-secret-of-the-server")
@@ -127,9 +126,7 @@ def test_nothing_of_the_server_comes_into_a_pasted_blueprint(
         "tenant: brand-new\n---\ngroup: cooks",
     ],
 )
-def test_another_tenant_cannot_be_changed(
-    acme: Tenant, other: Tenant, door: Callable[..., Door], said: str
-) -> None:
+def test_another_tenant_cannot_be_changed(acme: Tenant, other: Tenant, door: Doors, said: str) -> None:
     """An owner of a tenant other than the default one cannot change another tenant or create one."""
     for role in ("admin", "owner"):
         admin = signed_in(door, role)
@@ -142,7 +139,7 @@ def test_another_tenant_cannot_be_changed(
         assert not Group.objects.filter(name="cooks").exists()
 
 
-def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Doors) -> None:
     """On the default host a document ``tenant:`` names any tenant; without it the default tenant is meant.
 
     Its results name every tenant's, the others' do not.
@@ -172,7 +169,7 @@ def test_the_installations_owner_may_write_for_any_tenant(acme: Tenant, door: Ca
         "person: bob\npassword: bob-password-22",
     ],
 )
-def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Callable[..., Door], said: str) -> None:
+def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Doors, said: str) -> None:
     """An administrator becomes no owner by naming themselves one, nor by taking over an owner's account.
 
     Its password is not even compared.
@@ -188,7 +185,7 @@ def test_an_administrator_cannot_become_an_owner(acme: Tenant, door: Callable[..
     ]
 
 
-def test_drift_is_shown_with_who_and_when(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_drift_is_shown_with_who_and_when(acme: Tenant, door: Doors) -> None:
     """Drift is shown key by key, as applied and as it is now, with who changed it and when."""
     admin = signed_in(door, "admin")
     assert "No drift" in text(admin, PAGE)
@@ -205,7 +202,7 @@ def test_drift_is_shown_with_who_and_when(acme: Tenant, door: Callable[..., Door
     assert "<bdi>clerk</bdi>" in page
 
 
-def test_an_export_makes_the_same_again(acme: Tenant, door: Callable[..., Door], tmp_path: Path) -> None:
+def test_an_export_makes_the_same_again(acme: Tenant, door: Doors, tmp_path: Path) -> None:
     """The export is a download of everything without people, or of one flow, and recreates the same objects.
 
     Another tenant's flow, and one that does not exist, are a 404.
@@ -223,7 +220,7 @@ def test_an_export_makes_the_same_again(acme: Tenant, door: Callable[..., Door],
     assert auditor.http.get(f"{PAGE}export?flow=nothing").status_code == 404
 
 
-def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: Doors) -> None:
     """A plan that lacks a secret says so and cannot be applied.
 
     The value is on no page, in no event and in no other tenant.
@@ -246,7 +243,7 @@ def test_secrets_are_entered_and_never_shown(acme: Tenant, other: Tenant, door: 
     assert not Secret.objects.exists()
 
 
-def test_an_auditor_reads_and_applies_nothing(acme: Tenant, door: Callable[..., Door], settings: Any) -> None:
+def test_an_auditor_reads_and_applies_nothing(acme: Tenant, door: Doors, settings: Any) -> None:
     """Every address that writes is a 403 for an auditor, and no button links to one.
 
     Only an owner sees the path of the watched directory.
@@ -263,7 +260,7 @@ def test_an_auditor_reads_and_applies_nothing(acme: Tenant, door: Callable[..., 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_large_blueprint_comes_as_a_file(live: LiveServer, door: Callable[..., Door]) -> None:
+def test_a_large_blueprint_comes_as_a_file(live: LiveServer, door: Doors) -> None:
     """The real server plans a file of half a megabyte, and refuses two megabytes with a 413.
 
     Every other form of that size is refused too.

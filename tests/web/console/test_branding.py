@@ -4,7 +4,6 @@ They are never a way to lock oneself out.
 """
 
 import json
-from collections.abc import Callable
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,7 +12,7 @@ from blueprints.objects import edit
 from idp.events.changes import decide_domain
 from idp.events.models import Event
 from idp.tenancy.models import Domain, Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.api.conftest import Program, mint
 from tests.web.console.signed_in import posted, signed_in, text
 
@@ -38,7 +37,7 @@ def _acme() -> Tenant:
     return Tenant.objects.get(name="acme")
 
 
-def test_everything_is_saved_and_visible_at_the_sign_in(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_everything_is_saved_and_visible_at_the_sign_in(acme: Tenant, door: Doors) -> None:
     """Title, color, picture, networks, sender and domains are saved and visible at the sign-in.
 
     One event says which keys were changed, and by whom.
@@ -99,7 +98,7 @@ def test_everything_is_saved_and_visible_at_the_sign_in(acme: Tenant, door: Call
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_saved(
-    acme: Tenant, door: Callable[..., Door], changed: dict[str, object], message: str
+    acme: Tenant, door: Doors, changed: dict[str, object], message: str
 ) -> None:
     """Each error is at its field with what was typed.
 
@@ -114,7 +113,7 @@ def test_what_is_wrong_is_said_and_nothing_is_saved(
     assert Domain.objects.filter(name="other.test").get().tenant.name == "other"
 
 
-def test_a_conflicting_edit_is_reported(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_conflicting_edit_is_reported(acme: Tenant, door: Doors) -> None:
     """A conflicting edit is a 409 and overwrites nothing; a second click does so knowingly."""
     admin, form = signed_in(door, "admin"), _form(title="Mine")
     edit.save("tenant", {"tenant": "acme", "title": "Theirs"}, by="bob")
@@ -125,9 +124,7 @@ def test_a_conflicting_edit_is_reported(acme: Tenant, door: Callable[..., Door])
     assert _acme().title == "Mine"
 
 
-def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(
-    acme: Tenant, door: Callable[..., Door]
-) -> None:
+def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(acme: Tenant, door: Doors) -> None:
     """B19: only this site may frame this address, which submits no form and writes nothing."""
     admin = signed_in(door, "admin")
     response = admin.http.post(PREVIEW, _form(title="Not yet", accent="#facc15"))
@@ -149,7 +146,7 @@ def test_the_preview_shows_what_is_not_saved_and_only_in_our_own_frame(
     assert "frame-ancestors 'none'" in admin.http.get(PAGE)["Content-Security-Policy"]
 
 
-def test_an_editor_looks_and_does_not_touch(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_an_editor_looks_and_does_not_touch(acme: Tenant, door: Doors) -> None:
     """A flow editor sees the form without a button."""
     editor = signed_in(door, "editor")
     page = text(editor, PAGE)
@@ -170,7 +167,7 @@ def test_an_editor_looks_and_does_not_touch(acme: Tenant, door: Callable[..., Do
         "javascript:alert(1)",
     ],
 )
-def test_no_picture_comes_from_elsewhere(acme: Tenant, door: Callable[..., Door], logo: str) -> None:
+def test_no_picture_comes_from_elsewhere(acme: Tenant, door: Doors, logo: str) -> None:
     """A path that browsers read as another host's is refused.
 
     This holds for a tenant, an application and a blueprint.

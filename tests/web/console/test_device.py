@@ -1,7 +1,6 @@
 """The page of a device: its timeline, the button that ends it, its roles, and its live updates."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 
@@ -10,9 +9,7 @@ from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, Seen
-
-Doors = Callable[..., Door]
+from tests.support.client import Door, Doors, Seen
 
 
 def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:

@@ -1,14 +1,13 @@
 """Events in plain words: every published kind has its sentence, and hostile input stays text."""
 
 import ast
-from collections.abc import Callable
 
 import pytest
 
 from idp.events.bus import publish
 from idp.tenancy.models import Tenant
 from tests.house.source import modules
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.signed_in import signed_in, text
 from web.console.sentences import _SENTENCES, describe_event
 
@@ -60,9 +59,7 @@ def test_hostile_words_are_texts(kind: str) -> None:
     ).strip()
 
 
-def test_the_list_reads_in_sentences_and_by_area(
-    acme: Tenant, other: Tenant, door: Callable[..., Door]
-) -> None:
+def test_the_list_reads_in_sentences_and_by_area(acme: Tenant, other: Tenant, door: Doors) -> None:
     """The list says who did what, links to the objects and is filtered by area; a hostile name is text."""
     auditor = signed_in(door, "auditor")
     publish("person.recovery_link_made", actor="clerk", target="bob")
@@ -75,7 +72,7 @@ def test_the_list_reads_in_sentences_and_by_area(
     assert "Showing the full list" in text(auditor, "/console/events/?area=nonsense")
 
 
-def test_the_history_of_an_object_reads_in_sentences(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_the_history_of_an_object_reads_in_sentences(acme: Tenant, door: Doors) -> None:
     """The page of an object shows sentences, with the technical name in addition."""
     auditor = signed_in(door, "auditor")
     publish("person.groups_changed", actor="clerk", target="bob", groups=["staff"])

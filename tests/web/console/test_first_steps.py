@@ -1,7 +1,6 @@
 """The first steps: progress is read from the data, the next step is offered, and they can be dismissed."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from idp.devices.models import DeviceCode
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.support.credentials import give_totp
 from tests.web.console.signed_in import installed, posted, signed_in, text
 
@@ -23,7 +22,7 @@ PAGE, DISMISS, OVERVIEW = "/console/first-steps/", "/console/first-steps/dismiss
 
 
 @pytest.fixture
-def owner(db: None, door: Callable[..., Door]) -> Door:
+def owner(db: None, door: Doors) -> Door:
     """A door signed in as alice at a new installation."""
     installed()
     opened = door("localhost")
@@ -45,7 +44,7 @@ def following(page: str) -> str:
     return found[1] if found else ""
 
 
-def test_each_step_is_done_once_it_is_done(owner: Door, door: Callable[..., Door]) -> None:
+def test_each_step_is_done_once_it_is_done(owner: Door, door: Doors) -> None:
     """Each step is checked off by doing it, from an empty installation to all of them.
 
     Looking at a step does not check it off, and undoing it removes the check mark.
@@ -96,7 +95,7 @@ def test_the_overview_leads_there_until_it_is_put_away(owner: Door) -> None:
     assert 'id="first-steps-title"' in text(owner, OVERVIEW)
 
 
-def test_roles_that_could_not_do_it_are_not_asked(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_roles_that_could_not_do_it_are_not_asked(acme: Tenant, door: Doors) -> None:
     """Neither an auditor nor a flow editor is asked, and a configured tenant asks for the remaining steps."""
     for role in ("auditor", "editor", "helpdesk"):
         someone = signed_in(door, role)

@@ -1,10 +1,8 @@
 """The page for people who lack a permission: within the console, with the permission and a way on."""
 
-from collections.abc import Callable
-
 from idp.tenancy.models import Tenant
 from tests.journeys.shipped import ship
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.pages import default_tenant, entered
 from tests.web.console.signed_in import text
 
@@ -44,7 +42,7 @@ def test_without_a_role_there_is_nothing_but_that(acme: Tenant) -> None:
     assert "next=/console/" in refused.content.decode()
 
 
-def test_the_installation_is_looked_after_at_its_own_host(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_the_installation_is_looked_after_at_its_own_host(acme: Tenant, door: Doors) -> None:
     """An owner of another tenant has the role, but not the right host."""
     default_tenant()
     page = text(entered("acme.test", acme, "owner"), "/console/tenants/", 403)

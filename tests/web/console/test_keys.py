@@ -1,12 +1,10 @@
 """Changing the signing key: a rotated key still verifies, and a stolen one is refused at once."""
 
-from collections.abc import Callable
-
 from idp.events.models import Event
 from idp.oauth.models import SigningKey
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.web.console.signed_in import posted, signed_in, text
 
 ROTATE = "/console/keys/rotate"
@@ -24,7 +22,7 @@ def _known(opened: Door, token: str) -> int:
     )
 
 
-def test_a_key_changed_in_peace_breaks_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_key_changed_in_peace_breaks_nothing(acme: Tenant, door: Doors) -> None:
     """O21: after a rotation issued tokens are still valid, and both keys are published."""
     admin, person = signed_in(door, "admin"), door()
     token = _token(person)
@@ -35,9 +33,7 @@ def test_a_key_changed_in_peace_breaks_nothing(acme: Tenant, door: Callable[...,
     assert Event.objects.get(kind="key.rotated").actor == "alice"
 
 
-def test_a_stolen_key_is_refused_at_once_by_name_only(
-    acme: Tenant, other: Tenant, door: Callable[..., Door]
-) -> None:
+def test_a_stolen_key_is_refused_at_once_by_name_only(acme: Tenant, other: Tenant, door: Doors) -> None:
     """Revoking a key cannot be undone, so it requires the tenant's name; other tenants' keys stay."""
     admin, person, neighbour = signed_in(door, "admin"), door(), door("other.test")
     token, theirs = _token(person), _token(neighbour)
@@ -52,7 +48,7 @@ def test_a_stolen_key_is_refused_at_once_by_name_only(
         assert SigningKey.objects.count() == 1
 
 
-def test_an_auditor_sees_the_keys_and_cannot_change_them(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_an_auditor_sees_the_keys_and_cannot_change_them(acme: Tenant, door: Doors) -> None:
     """A POST is a 403, the list has no button, and no page has private key material."""
     auditor = signed_in(door, "auditor")
     listed = text(auditor, "/console/keys/")

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,13 +15,12 @@ from idp.events.notify import WakeUp
 from idp.events.origin import Origin, origin_scope
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, LiveServer
+from tests.support.client import Door, Doors, LiveServer
 from tests.web.server.test_push import Person, cookie_of, listening
 from web.server.server import hub
 
 pytestmark = pytest.mark.both_modes
 
-Doors = Callable[..., Door]
 _ROW = re.compile(r"<li[^>]*><time.*?</time>(.*?)</li>", re.DOTALL)
 
 

@@ -1,14 +1,12 @@
 """Mail templates: a customized text in place of the default one, with an inert preview."""
 
-from collections.abc import Callable
-
 import pytest
 
 from idp.events.models import Event
 from idp.outbox.models import MailTemplate
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.signed_in import posted, signed_in, text
 
 MAIL, PREVIEW = "/console/mails/recovery", "/console/mails/recovery/preview"
@@ -19,7 +17,7 @@ OWN = {
 }
 
 
-def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Doors) -> None:
     """A mail is customized from the list and reset to the default; other tenants' mails are unchanged."""
     admin = signed_in(door, "admin")
     assert "Default" in text(admin, "/console/mails/")
@@ -47,7 +45,7 @@ def test_a_mail_is_worded_and_given_back(acme: Tenant, other: Tenant, door: Call
     ],
 )
 def test_what_no_mail_can_say_is_refused(
-    acme: Tenant, door: Callable[..., Door], changed: dict[str, str], message: str
+    acme: Tenant, door: Doors, changed: dict[str, str], message: str
 ) -> None:
     """An invalid text has its message at its field with what was typed, and nothing is saved."""
     admin = signed_in(door, "admin")
@@ -56,7 +54,7 @@ def test_what_no_mail_can_say_is_refused(
     assert not MailTemplate.objects.exists()
 
 
-def test_two_who_word_it_at_once_lose_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_two_who_word_it_at_once_lose_nothing(acme: Tenant, door: Doors) -> None:
     """Concurrent edits of a mail lose nothing.
 
     The cases are a first text saved twice, a text changed meanwhile, and a text deleted meanwhile.
@@ -70,7 +68,7 @@ def test_two_who_word_it_at_once_lose_nothing(acme: Tenant, door: Callable[..., 
     assert MailTemplate.objects.get().subject == OWN["subject"]
 
 
-def test_the_preview_can_do_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_the_preview_can_do_nothing(acme: Tenant, door: Doors) -> None:
     """A hostile text is shown as it would arrive, in a sandbox without scripts, addresses and forms.
 
     It is not saved.
@@ -96,7 +94,7 @@ def test_the_preview_can_do_nothing(acme: Tenant, door: Callable[..., Door]) -> 
     assert "&lt;b&gt;http://acme.test/recover/" in plain
 
 
-def test_an_unknown_mail_and_an_editor(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_an_unknown_mail_and_an_editor(acme: Tenant, door: Doors) -> None:
     """An unknown mail is a 404, and a role that may only read cannot save, reset or preview a text."""
     admin = signed_in(door, "admin")
     for path in ("", "/shipped", "/preview"):

@@ -16,7 +16,7 @@ from idp.oauth import tokens
 from idp.oauth.models import Application
 from idp.tenancy.models import DEFAULT, Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.web.console.pages import at, entered, inhabit, of_the_installation
 from web.api.app import api
 from web.console.frame import ConsolePage
@@ -53,7 +53,7 @@ THEIRS = {
 
 
 @pytest.fixture
-def neighbourly(other: Tenant, door: Callable[..., Door], write_blueprint: Callable[..., Path]) -> None:
+def neighbourly(other: Tenant, door: Doors, write_blueprint: Callable[..., Path]) -> None:
     """The other tenant has something of every kind too, under names of its own."""
     apply([write_blueprint(NEIGHBOURS)])
     with tenant_scope(other):
@@ -213,7 +213,7 @@ def bearer(door: Door, tenant: Tenant, role: str, scope: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_every_operation_of_the_api_by_role(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_every_operation_of_the_api_by_role(acme: Tenant, door: Doors) -> None:
     """A token with the write scope gets a 403 exactly where the same table says so.
 
     A token that may only read writes nothing.
@@ -230,7 +230,7 @@ def test_every_operation_of_the_api_by_role(acme: Tenant, door: Callable[..., Do
     assert {operation for _, _, operation in found} <= roles_by_operation().keys()
 
 
-def test_no_operation_of_the_api_without_a_token(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_no_operation_of_the_api_without_a_token(acme: Tenant, door: Doors) -> None:
     """A missing token, a malformed one and another tenant's are a 401."""
     browser = door()
     foreign = bearer(door("other.test"), Tenant.objects.get(name="other"), Role.OWNER, "foyer:write")

@@ -1,7 +1,6 @@
 """The first page of the console: what happened, pending requests and alerts, limited by role."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 import time_machine
@@ -18,10 +17,8 @@ from idp.outbox.models import Delivery
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.support.applications import save_application
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.support.credentials import give_totp
-
-Doors = Callable[..., Door]
 
 
 def signed_in(door: Doors, role: str, host: str = "acme.test") -> Door:

@@ -6,7 +6,6 @@ No one helps a person who has more rights.
 import html
 import json
 import re
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +18,7 @@ from idp.events.models import Event
 from idp.outbox.models import Delivery
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.signed_in import followed, posted, signed_in, text
 
 HELP, LINK, MAIL, RESET, ROLE = (
@@ -32,7 +31,7 @@ def _bob(**values: object) -> Person:
     return Person.objects.get(username="bob")
 
 
-def test_a_recovery_link_is_shown_once_and_works(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_recovery_link_is_shown_once_and_works(acme: Tenant, door: Doors) -> None:
     """The link lets bob set a password; no other page and no event has it."""
     clerk = signed_in(door, "helpdesk")
     page = followed(clerk, LINK)
@@ -47,9 +46,7 @@ def test_a_recovery_link_is_shown_once_and_works(acme: Tenant, door: Callable[..
     assert Event.objects.filter(kind="person.recovery_link_made", actor="alice", target="bob").count() == 1
 
 
-def test_a_recovery_link_is_mailed_to_the_address_that_is_known(
-    acme: Tenant, door: Callable[..., Door]
-) -> None:
+def test_a_recovery_link_is_mailed_to_the_address_that_is_known(acme: Tenant, door: Doors) -> None:
     """The link is mailed to no other address; without one nothing is sent, and the page says what to do."""
     clerk = signed_in(door, "helpdesk")
     assert posted(clerk, MAIL, {"email": "mallory@evil.test"}) == HELP
@@ -61,7 +58,7 @@ def test_a_recovery_link_is_mailed_to_the_address_that_is_known(
     assert Delivery.objects.count() == 1
 
 
-def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Doors) -> None:
     """A confirmed reset removes every credential but the password, and ends every session.
 
     A person who found the phone may be signed in with it.
@@ -84,7 +81,7 @@ def test_a_second_factor_is_reset_after_asking(acme: Tenant, door: Callable[...,
 
 
 @pytest.mark.parametrize("role", ["admin", "owner", "editor"])
-def test_no_one_helps_a_person_with_more_rights(acme: Tenant, door: Callable[..., Door], role: str) -> None:
+def test_no_one_helps_a_person_with_more_rights(acme: Tenant, door: Doors, role: str) -> None:
     """A recovery link for an administrator is a 403 for the help desk, and is not offered.
 
     It would make them an administrator.
@@ -100,7 +97,7 @@ def test_no_one_helps_a_person_with_more_rights(acme: Tenant, door: Callable[...
     assert (RecoveryLink.objects.count(), Credential.objects.count(), _bob().role) == (0, 1, role)
 
 
-def test_a_role_is_set_within_what_one_may_do_oneself(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_role_is_set_within_what_one_may_do_oneself(acme: Tenant, door: Doors) -> None:
     """An administrator assigns roles up to their own rights; an unknown role is refused."""
     admin = signed_in(door, "admin")
     posted(admin, ROLE, {"role": "helpdesk"})
@@ -117,7 +114,7 @@ def test_a_role_is_set_within_what_one_may_do_oneself(acme: Tenant, door: Callab
     assert Event.objects.filter(kind="person.changed", actor="alice", target="bob").count() == 1
 
 
-def test_an_auditor_sees_and_does_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_an_auditor_sees_and_does_nothing(acme: Tenant, door: Doors) -> None:
     """The credentials listed are this person's, and only permitted roles see the buttons."""
     bob = door(address="203.0.113.9")
     bob.sign_in("bob", "bob-password-22")
@@ -130,7 +127,7 @@ def test_an_auditor_sees_and_does_nothing(acme: Tenant, door: Callable[..., Door
         assert auditor.http.post(path, {"sure": "1"}).status_code == 403
 
 
-def test_recovery_codes_are_one_row(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_recovery_codes_are_one_row(acme: Tenant, door: Doors) -> None:
     """An app is listed beside ten recovery codes, which are one row.
 
     The button says that it deletes all codes.
@@ -154,7 +151,7 @@ def test_recovery_codes_are_one_row(acme: Tenant, door: Callable[..., Door]) -> 
     assert [row.kind for row in Credential.objects.filter(person=person)] == ["totp"]
 
 
-def test_no_one_helps_themselves(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_no_one_helps_themselves(acme: Tenant, door: Doors) -> None:
     """A stolen session does not bypass what protects its own person.
 
     People change their own credentials at /credentials, with a proof.
@@ -172,7 +169,7 @@ def test_no_one_helps_themselves(acme: Tenant, door: Callable[..., Door]) -> Non
     assert "/console/people/link/alice" not in page
 
 
-def test_another_tenants_person_is_not_there(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+def test_another_tenants_person_is_not_there(acme: Tenant, other: Tenant, door: Doors) -> None:
     """A person who exists only in another tenant is a 404; one of the same name there stays unchanged."""
     admin = signed_in(door, "admin")
     with tenant_scope(other):
@@ -186,7 +183,7 @@ def test_another_tenants_person_is_not_there(acme: Tenant, other: Tenant, door: 
         assert Credential.objects.count() == 1
 
 
-def test_it_is_a_part_of_the_persons_page(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_it_is_a_part_of_the_persons_page(acme: Tenant, door: Doors) -> None:
     """The page of the person loads this section, and links to it without JavaScript; names stay text."""
     admin = signed_in(door, "admin")
     assert f'hx-get="{HELP}"' in text(admin, "/console/people/one/bob")
@@ -196,7 +193,7 @@ def test_it_is_a_part_of_the_persons_page(acme: Tenant, door: Callable[..., Door
     assert "<script>alert" not in text(admin, HELP)
 
 
-def test_a_new_person_needs_no_password(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_new_person_needs_no_password(acme: Tenant, door: Doors) -> None:
     """The form sets no password where there is none, and says how the person signs in; that works."""
     admin = signed_in(door, "admin")
     fresh, known = text(admin, "/console/people/add"), text(admin, "/console/people/one/bob")

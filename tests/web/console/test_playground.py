@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +13,7 @@ from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.support.applications import save_application
-from tests.support.client import DEVICE_CODE, Door
+from tests.support.client import DEVICE_CODE, Door, Doors
 from tests.support.oauth import DEVICE, TOKEN, basic, claims_of, connect
 from web.console.explanations import explanations
 
@@ -22,7 +21,7 @@ PATH = "/console/playground/"
 
 
 @pytest.fixture
-def editor(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Door:
+def editor(tenants: dict[str, Tenant], door: Doors) -> Door:
     """A flow editor of acme, signed in: the least role that the playground requires."""
     with tenant_scope(tenants["acme"]):
         Person.objects.filter(username="alice").update(role=Role.EDITOR)
@@ -112,7 +111,7 @@ def test_titles_are_data(editor: Door, acme: Tenant) -> None:
     )
 
 
-def test_everything_that_comes_is_explained(editor: Door, door: Callable[..., Door], acme: Tenant) -> None:
+def test_everything_that_comes_is_explained(editor: Door, door: Doors, acme: Tenant) -> None:
     """Each member of each response, each claim of each token and each parameter has its explanation."""
     tables = explanations()
     device = door()

@@ -4,7 +4,7 @@ import html
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
@@ -27,7 +27,7 @@ from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from idp.tenancy.tenants import set_domains
 from tests.support.applications import save_application
-from tests.support.client import DEVICE_CODE, Door, LiveServer
+from tests.support.client import DEVICE_CODE, Door, Doors, LiveServer
 from tests.support.oauth import DEVICE, TOKEN, USERINFO, basic, begun, outcome, tokens_of
 
 NEW = "/console/applications/new"
@@ -39,12 +39,12 @@ RUN = {"sh": "sh", "py": "python3", "mjs": "node"}
 
 
 @pytest.fixture
-def clerk(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Door:
+def clerk(tenants: dict[str, Tenant], door: Doors) -> Door:
     """An administrator of acme, signed in."""
     return administrator(door)
 
 
-def administrator(door: Callable[..., Door], host: str = "acme.test", role: str = Role.ADMIN) -> Door:
+def administrator(door: Doors, host: str = "acme.test", role: str = Role.ADMIN) -> Door:
     """Return a door signed in as alice at this host, with a role there."""
     opened = door(host)
     name = {"acme.test": "acme", "other.test": "other"}.get(host) or Tenant.objects.get(
@@ -91,7 +91,7 @@ def test_four_recipes_are_offered(clerk: Door) -> None:
 
 @pytest.mark.parametrize("kind", ["tv", "cli", "kiosk"])
 def test_what_people_use_is_public_and_comes_by_device_code(
-    clerk: Door, door: Callable[..., Door], acme: Tenant, kind: str
+    clerk: Door, door: Doors, acme: Tenant, kind: str
 ) -> None:
     """D20, D28: the application has no secret and only the device grant and refresh.
 
@@ -131,7 +131,7 @@ def test_a_kiosk_is_kept_short(clerk: Door, acme: Tenant) -> None:
         assert getattr(kiosk, column) < getattr(home, column), column
 
 
-def test_only_these_groups(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
+def test_only_these_groups(clerk: Door, door: Doors, acme: Tenant) -> None:
     """CVE-2024-38371: only members of the chosen groups may use the application."""
     made(clerk, "cli", title="Deploy tool", groups=["staff"])
     client_id = Application.objects.get(name="deploy-tool").client_id
@@ -141,7 +141,7 @@ def test_only_these_groups(clerk: Door, door: Callable[..., Door], acme: Tenant)
     door().approve(started)
 
 
-def test_a_service_gets_its_secret_this_once(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
+def test_a_service_gets_its_secret_this_once(clerk: Door, door: Doors, acme: Tenant) -> None:
     """B17, B25: a service is confidential, has only client credentials, and its secret is shown once.
 
     The secret is in this one response, and nowhere afterwards.
@@ -207,7 +207,7 @@ def test_what_cannot_be_is_said_at_its_question(
 )
 @pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
 def test_an_administrators_rights_are_for_no_shared_device(
-    door: Callable[..., Door], acme: Tenant, role: str, kind: str, offered: bool
+    door: Doors, acme: Tenant, role: str, kind: str, offered: bool
 ) -> None:
     """X13: a shared device is offered no administration scopes, and a manually crafted form grants none.
 
@@ -244,7 +244,7 @@ def test_the_trail_names_the_administrator(clerk: Door, acme: Tenant) -> None:
     assert Event.objects.get(kind="application.created", target="living-room").actor == "alice"
 
 
-def test_a_new_secret(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
+def test_a_new_secret(clerk: Door, door: Doors, acme: Tenant) -> None:
     """B17: creating a new secret asks first and shows it once.
 
     From then on the old one and the tokens issued with it are refused.
@@ -271,7 +271,7 @@ def test_a_new_secret(clerk: Door, door: Callable[..., Door], acme: Tenant) -> N
         assert clerk.http.post(f"/console/applications/secret/{name}").status_code == 404
 
 
-def test_roles(tenants: dict[str, Tenant], door: Callable[..., Door]) -> None:
+def test_roles(tenants: dict[str, Tenant], door: Doors) -> None:
     """An auditor reads how an application is set up; only a permitted role creates one or a new secret."""
     auditor = administrator(door, role=Role.AUDITOR)
     page = auditor.get("/console/applications/setup/kiosk")
@@ -349,7 +349,7 @@ def running(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
 )
 def test_the_device_programs_connect(
     here: dict[str, str],
-    door: Callable[..., Door],
+    door: Doors,
     tmp_path: Path,
     tenants: dict[str, Tenant],
     language: str,
@@ -380,7 +380,7 @@ HOSTILE = """it's"$(id)`id`\\{x}%s&amp;"""
 
 @pytest.mark.parametrize("language", ["curl", "python", "javascript"])
 def test_the_service_programs_get_a_token(
-    here: dict[str, str], door: Callable[..., Door], tmp_path: Path, acme: Tenant, language: str
+    here: dict[str, str], door: Doors, tmp_path: Path, acme: Tenant, language: str
 ) -> None:
     """B25: the programs work with the secret of the one response.
 
@@ -410,7 +410,7 @@ def test_the_service_programs_get_a_token(
 @pytest.mark.parametrize("language", ["curl", "python", "javascript"])
 @pytest.mark.parametrize("kind", ["device", "service"])
 def test_the_programs_say_what_is_wrong(
-    here: dict[str, str], door: Callable[..., Door], tmp_path: Path, acme: Tenant, kind: str, language: str
+    here: dict[str, str], door: Doors, tmp_path: Path, acme: Tenant, kind: str, language: str
 ) -> None:
     """A refusal ends the program with an error and the server's description."""
     values = {"confidential": True, "secret_hash": digest(new_token()), "scopes": ["acme:read"]}
@@ -422,9 +422,7 @@ def test_the_programs_say_what_is_wrong(
     assert "Client authentication failed" in ran.stderr + ran.stdout
 
 
-def test_a_reload_makes_nothing_twice_and_shows_no_secret(
-    clerk: Door, door: Callable[..., Door], acme: Tenant
-) -> None:
+def test_a_reload_makes_nothing_twice_and_shows_no_secret(clerk: Door, door: Doors, acme: Tenant) -> None:
     """B17, B25: the POST redirects to a page that shows the secret to this session once within a minute.
 
     No address, event or log line has it, and no cache stores the page.
@@ -457,7 +455,7 @@ def _handed_over(who: Door) -> Any:
     ][-1]
 
 
-def test_two_tabs_show_what_each_made(clerk: Door, door: Callable[..., Door], acme: Tenant) -> None:
+def test_two_tabs_show_what_each_made(clerk: Door, door: Doors, acme: Tenant) -> None:
     """Two secrets created before either page was loaded are each shown once, on their own page.
 
     Neither is shown after signing out.

@@ -1,7 +1,5 @@
 """Flows from templates: each is complete, and can be published as it is."""
 
-from collections.abc import Callable
-
 import pytest
 
 from blueprints.objects import edit
@@ -12,7 +10,7 @@ from flows.editing.publishing import delete_flow
 from flows.models import Flow
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.signed_in import posted, signed_in, text
 from web.console.builder.new_flow import shipped_flows
 
@@ -20,7 +18,7 @@ NEW = "/console/new-flow/"
 
 
 @pytest.mark.parametrize("key", shipped_flows())
-def test_every_template_arrives_whole(acme: Tenant, door: Callable[..., Door], key: str) -> None:
+def test_every_template_arrives_whole(acme: Tenant, door: Doors, key: str) -> None:
     """Missing sub-flows are created with the template, so the definition is complete and publishes."""
     for flow in Flow.objects.values_list("name", flat=True):
         if flow != "connect-a-device":
@@ -34,7 +32,7 @@ def test_every_template_arrives_whole(acme: Tenant, door: Callable[..., Door], k
     assert publish_draft("ours", by="alice").changed
 
 
-def test_a_part_of_ones_own_stays_as_it_is(acme: Tenant, other: Tenant, door: Callable[..., Door]) -> None:
+def test_a_part_of_ones_own_stays_as_it_is(acme: Tenant, other: Tenant, door: Doors) -> None:
     """An existing sub-flow stays as it is, and nothing is created in another tenant."""
     editor = signed_in(door, "editor")
     edit.save(
@@ -48,7 +46,7 @@ def test_a_part_of_ones_own_stays_as_it_is(acme: Tenant, other: Tenant, door: Ca
         assert "second-factor" not in live_sub_flows()
 
 
-def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Doors) -> None:
     """The form is shown again, and no sub-flow was created."""
     editor = signed_in(door, "editor")
     page = posted(
@@ -58,7 +56,7 @@ def test_a_name_that_is_taken_publishes_nothing(acme: Tenant, door: Callable[...
     assert live_sub_flows() == {}
 
 
-def test_no_two_templates_have_one_title(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_no_two_templates_have_one_title(acme: Tenant, door: Doors) -> None:
     """Each template has its own title in the list from which one is chosen."""
     page = text(signed_in(door, "editor"), NEW)
     options = [part.partition("</option>")[0].partition(">")[2] for part in page.split("<option ")[1:]]

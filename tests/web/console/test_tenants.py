@@ -4,7 +4,6 @@ This works on the default tenant's host only.
 """
 
 import re
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +12,7 @@ from idp.accounts.models import Person
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.web.console.signed_in import followed, installed, posted, signed_in, text
 
 NEW, ONE, LINK = "/console/tenants/new", "/console/tenants/one/acme", "/console/tenants/link/acme"
@@ -27,7 +26,7 @@ WANTED = {
 
 
 @pytest.fixture
-def owner(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Door:
+def owner(tenants: dict[str, Tenant], door: Doors) -> Door:
     """A door signed in as alice, the installation's owner, at the default tenant's host."""
     installed()
     return signed_in(door, "owner", "localhost")
@@ -39,9 +38,7 @@ def _link(page: str) -> str:
     return found[0]
 
 
-def test_a_tenant_is_made_and_its_first_administrator_comes_in(
-    owner: Door, door: Callable[..., Door]
-) -> None:
+def test_a_tenant_is_made_and_its_first_administrator_comes_in(owner: Door, door: Doors) -> None:
     """A new tenant has its name, title, domain and all flows.
 
     The link works once, at the new host, and leads into its console.
@@ -97,9 +94,7 @@ def test_the_list_shows_what_each_holds_and_links_to_its_console(owner: Door) ->
     assert owner.http.get("/console/tenants/one/nobody").status_code == 404
 
 
-def test_a_lost_domain_and_a_lost_administrator_are_restored_from_here(
-    owner: Door, door: Callable[..., Door]
-) -> None:
+def test_a_lost_domain_and_a_lost_administrator_are_restored_from_here(owner: Door, door: Doors) -> None:
     """Domains can be set, but never another tenant's; new links are for that tenant's administrators only."""
     with tenant_scope(Tenant.objects.get(name="acme")):
         Person.objects.filter(username="alice").update(role="admin")
@@ -123,7 +118,7 @@ def test_a_lost_domain_and_a_lost_administrator_are_restored_from_here(
     )
 
 
-def test_only_the_owner_and_only_on_the_default_host(owner: Door, door: Callable[..., Door]) -> None:
+def test_only_the_owner_and_only_on_the_default_host(owner: Door, door: Doors) -> None:
     """An owner of another tenant, and an administrator of the default one, may not even read the page."""
     for someone in (signed_in(door, "owner", "acme.test"), signed_in(door, "admin", "localhost")):
         for path in ("/console/tenants/", NEW, ONE):

@@ -3,12 +3,11 @@
 import html
 import re
 from collections import defaultdict
-from collections.abc import Callable
 
 from idp.accounts.models import Person
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console.pages import at, default_tenant, entered, inhabit, of_the_installation, reading
 
 
@@ -18,7 +17,7 @@ def title(page: str) -> str:
     return html.unescape(found[1].strip()) if found else ""
 
 
-def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_no_two_pages_have_one_title(acme: Tenant, door: Doors) -> None:
     """WCAG 2.4.2: every page has its own title, which ends with the tenant's, and one heading."""
     inhabit(door())
     Application.objects.filter(name="tv").update(title="Lobby TV")
@@ -46,7 +45,7 @@ def test_no_two_pages_have_one_title(acme: Tenant, door: Callable[..., Door]) ->
         assert expected in seen
 
 
-def test_hostile_names_stay_text(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_hostile_names_stay_text(acme: Tenant, door: Doors) -> None:
     """WCAG 2.4.2: names are text in the window's title and in the heading.
 
     An error is announced once before the title.

@@ -1,16 +1,14 @@
 """Cookies: hidden from scripts and other sites, and over TLS bound to the host and to TLS."""
 
-from collections.abc import Callable
 from http.cookies import Morsel
 from typing import Any
 
 import pytest
 
 from idp.tenancy.models import Tenant
-from tests.support.client import Door, Seen
+from tests.support.client import Door, Doors, Seen
 from tests.web.console.pages import entered
 
-Doors = Callable[..., Door]
 HOSTS = ["acme.test", "other.test"]
 
 

@@ -6,7 +6,6 @@ The response has the format that its client reads.
 import asyncio
 import json
 import threading
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -20,7 +19,7 @@ from idp.accounts import hashers
 from idp.runtime.logs import configure
 from idp.tenancy import hosts, middleware
 from idp.tenancy.models import Tenant
-from tests.support.client import Door, LiveServer
+from tests.support.client import Doors, LiveServer
 from web.server import push
 
 EVENTS = "/application/o/device/events"
@@ -185,7 +184,7 @@ def test_streams_say_it_too(
 
 
 def test_hashing_waits_so_long_and_no_longer(
-    tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, door: Callable[..., Door]
+    tenants: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch, door: Doors
 ) -> None:
     """A password that cannot be checked in time is a 503 with Retry-After, not a wrong password."""
     monkeypatch.setattr(hashers, "_SLOTS", threading.BoundedSemaphore(1))

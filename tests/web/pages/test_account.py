@@ -1,7 +1,6 @@
 """The front page and signing out."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from django.test import Client
@@ -9,9 +8,7 @@ from django.test import Client
 from idp.accounts.models import Session
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
-
-Doors = Callable[..., Door]
+from tests.support.client import Doors
 
 
 def test_the_front_page_leads_to_the_devices_page(door: Doors) -> None:

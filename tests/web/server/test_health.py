@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,10 @@ from idp.runtime.logs import configure, redact
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.modes.running_cluster import wait_for
-from tests.support.client import Door, LiveServer
+from tests.support.client import Doors, LiveServer
 from tests.support.flows import draw
 from tests.thirdparty import probe
 from web.server import health
-
-Doors = Callable[..., Door]
 
 
 @pytest.fixture

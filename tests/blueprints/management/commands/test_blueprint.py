@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ from django.core.management import CommandError, call_command
 from blueprints.management.commands.blueprint import BlueprintProblems
 from idp.devices.management.commands.device import Command as Device
 from idp.tenancy.models import Tenant
+from tests.support.client import Write
 
-Write = Callable[..., Path]
 MANY = (
     "vars: [{tenant: acme}, {tenant: other}]\n---\ntenant: !vars tenant\n---\nscope: a\ntitle: !vars title\n"
 )

@@ -1,10 +1,8 @@
 """``manage.py flow`` shows, changes and tests flows without a browser."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -19,11 +17,9 @@ from flows.simulation.funnel import sweep
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors, Write
 from tests.support.flows import SHIPPED, draw, drawing, events, only_select
 
-Doors = Callable[..., Door]
-Write = Callable[..., Path]
 STAFF = {"stage": "deny", "when": '"staff" in person.groups', "settings": {"message": "Not for staff."}}
 TESTED = """
 tenant: acme

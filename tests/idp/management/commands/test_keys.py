@@ -1,6 +1,5 @@
 """Commands about keys: rotating them, changing the server's own, and going on after it was lost."""
 
-from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -13,10 +12,9 @@ from pytest_django import Settings
 from idp.oauth.models import SigningKey
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door, Started
+from tests.support.client import Door, Doors, Started
 from tests.support.flows import device_state
 
-Doors = Callable[..., Door]
 NEW = "a new secret key of the server, long enough"
 
 

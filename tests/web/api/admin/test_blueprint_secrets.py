@@ -1,7 +1,6 @@
 """Secrets of blueprints through the API: they can be written and never be read."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +12,8 @@ from idp.foundation.sealing import digest
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.web.api.conftest import Program
+from tests.web.api.conftest import Programs
 
-Programs = Callable[..., Program]
 VALUE = "s3cret-value-of-the-shop"
 TEXT = "application: shop\ntitle: Shop\ntype: confidential\nclient_secret: !secret shop.client\n"
 

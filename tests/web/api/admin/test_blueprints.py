@@ -3,16 +3,13 @@
 It reads no file or variable of the server, and gives no one more rights than the uploader has.
 """
 
-from collections.abc import Callable
-
 import pytest
 
 from idp.accounts.models import Group, Person
 from idp.tenancy.models import Domain, Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.web.api.conftest import BOTH, Program, mint
+from tests.web.api.conftest import BOTH, Program, Programs, mint
 
-Programs = Callable[..., Program]
 TEXT = "group: guests\n---\nperson: clerk\ngroups: [guests]\n"
 
 

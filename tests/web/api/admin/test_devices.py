@@ -1,7 +1,5 @@
 """A device through the API: its whole timeline, and how it is ended."""
 
-from collections.abc import Callable
-
 import pytest
 import time_machine
 
@@ -9,19 +7,15 @@ from idp.accounts.models import Person
 from idp.devices.models import DeviceCode
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.oauth import refresh
-from tests.web.api.conftest import Program
+from tests.web.api.conftest import Programs
 from tests.web.console.signed_in import posted, signed_in
 
 pytestmark = pytest.mark.both_modes
 
-Programs = Callable[..., Program]
 
-
-def test_the_timeline(
-    program: Programs, acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
-) -> None:
+def test_the_timeline(program: Programs, acme: Tenant, door: Doors, clock: time_machine.Traveller) -> None:
     """The timeline covers the request, the approval, the connection, the refreshes and the end.
 
     It says from where and by whom, as plain data without a code or a token.
@@ -73,7 +67,7 @@ def test_the_timeline(
         assert secret not in str(found)
 
 
-def test_one_that_waits_is_denied(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
+def test_one_that_waits_is_denied(program: Programs, acme: Tenant, door: Doors) -> None:
     """A waiting device is denied, as by the button on its page; revoking tokens cannot do that.
 
     A device that has nothing left has nothing revoked.
@@ -88,7 +82,7 @@ def test_one_that_waits_is_denied(program: Programs, acme: Tenant, door: Callabl
     assert Event.objects.get(kind="device.denied").actor == "helpdesk"
 
 
-def test_what_only_the_events_know(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
+def test_what_only_the_events_know(program: Programs, acme: Tenant, door: Doors) -> None:
     """The timeline outlives the deleted request for as long as its events are kept."""
     door().start()
     key = DeviceCode.objects.get().pk
@@ -114,9 +108,7 @@ def test_what_is_no_device(program: Programs, acme: Tenant, key: str) -> None:
     ("role", "sees", "ends"),
     [("auditor", 200, 403), ("editor", 403, 403), ("nobody", 403, 403), ("helpdesk", 200, 200)],
 )
-def test_roles(
-    program: Programs, acme: Tenant, door: Callable[..., Door], role: str, sees: int, ends: int
-) -> None:
+def test_roles(program: Programs, acme: Tenant, door: Doors, role: str, sees: int, ends: int) -> None:
     """The roles are those of the page, and another tenant's devices do not exist for any of them."""
     door().start()
     key = DeviceCode.objects.get().pk
@@ -138,7 +130,7 @@ def test_roles(
     ("owner", "may"), [("", True), ("helpdesk", True), ("admin", False), ("owner", False)]
 )
 def test_the_help_desk_ends_nothing_of_a_person_with_more_rights(
-    program: Programs, acme: Tenant, door: Callable[..., Door], owner: str, may: bool
+    program: Programs, acme: Tenant, door: Doors, owner: str, may: bool
 ) -> None:
     """No button of the console and no operation of the API allows it, for one device or in bulk."""
     Person.objects.filter(username="bob").update(role=owner)

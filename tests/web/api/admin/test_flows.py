@@ -4,17 +4,15 @@ Two programs never overwrite each other's draft.
 """
 
 import resource
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from flows.models import Draft, Flow
 from idp.events.models import Event
-from tests.support.client import Door
-from tests.web.api.conftest import Program
+from tests.support.client import Doors
+from tests.web.api.conftest import Programs
 
-Programs = Callable[..., Program]
 STEPS = [
     {"stage": kind} for kind in ("identification", "password", "login", "device_code", "consent", "finish")
 ]
@@ -23,7 +21,7 @@ DRAFT = "flows/connect-a-device/draft"
 BOMB = "['" + "a" * 900 + "']" + ".map(x,x+x+x+x+x+x+x+x+x+x)" * 6 + "[0].size()>0"
 
 
-def test_from_a_draft_to_a_version_and_back(program: Programs, door: Callable[..., Door]) -> None:
+def test_from_a_draft_to_a_version_and_back(program: Programs, door: Doors) -> None:
     """A draft is edited beside the live version, published with a note after lint, compared, and undone.
 
     People always run the live version.
@@ -279,7 +277,7 @@ def test_who_keeps_tests(program: Programs, role: str, simulated: int, named: in
     )
 
 
-def test_who_is_in_the_middle_of_it(program: Programs, door: Callable[..., Door]) -> None:
+def test_who_is_in_the_middle_of_it(program: Programs, door: Doors) -> None:
     """Runs of this flow are listed, and one of them is shown with its path.
 
     Inspecting a run is recorded, and the other tenant has none of these runs.

@@ -4,7 +4,6 @@ Two tenants never meet.
 """
 
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -14,12 +13,10 @@ from idp.accounts.models import Credential, Group, Person, RecoveryLink, Session
 from idp.events.models import Event
 from idp.oauth.models import Application
 from idp.outbox.models import Delivery
-from tests.web.api.conftest import Program
+from tests.web.api.conftest import Programs
 from web.administration.resources import RESOURCES
 
 pytestmark = pytest.mark.both_modes
-
-Programs = Callable[..., Program]
 
 
 @pytest.mark.parametrize("name", [name for name in RESOURCES if name not in ("runs", "tenants")])

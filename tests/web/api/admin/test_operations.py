@@ -1,7 +1,7 @@
 """Who may call what: every operation checks the token, its scope and its person's role on every request."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -13,13 +13,12 @@ from idp.accounts.roles import roles_by_operation
 from idp.oauth.models import Application, TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.oauth import claims_of, tokens_of
-from tests.web.api.conftest import BOTH, Program
+from tests.web.api.conftest import BOTH, Program, Programs
 from web.api.admin.operations import AccessToken
 from web.api.app import api, document
 
-Programs = Callable[..., Program]
 ROLES = [role.value for role in Role if role.value]
 
 
@@ -148,7 +147,7 @@ def test_the_matrix(program: Programs, role: str) -> None:
         assert may or response.json()["error"] == "not_allowed"
 
 
-def test_a_service_account_is_no_person(acme: Tenant, door: Callable[..., Door], program: Programs) -> None:
+def test_a_service_account_is_no_person(acme: Tenant, door: Doors, program: Programs) -> None:
     """B18: an application that acts for itself cannot request these scopes, and its token grants no role."""
     application = Application.objects.get(name="kiosk")
     application.grants, application.scopes = ["client_credentials"], ["foyer:read", "acme:read"]
@@ -164,7 +163,7 @@ def test_a_service_account_is_no_person(acme: Tenant, door: Callable[..., Door],
     assert refused(Program(token)("GET", "me")) == "insufficient_scope"
 
 
-def test_a_device_gets_a_token_for_it(acme: Tenant, door: Callable[..., Door], program: Programs) -> None:
+def test_a_device_gets_a_token_for_it(acme: Tenant, door: Doors, program: Programs) -> None:
     """An application with the scopes gets a token by the device grant, and the token works at the API.
 
     The person approves the scopes in plain words.
@@ -185,7 +184,7 @@ def test_a_device_gets_a_token_for_it(acme: Tenant, door: Callable[..., Door], p
     assert refused(Program(token)("PATCH", "people/bob", {"name": "Bob"})) == "not_allowed"
 
 
-def test_no_cookie_opens_it(door: Callable[..., Door], acme: Tenant) -> None:
+def test_no_cookie_opens_it(door: Doors, acme: Tenant) -> None:
     """A signed-in browser is not authenticated here, so a form of another site has no effect."""
     Person.objects.filter(username="alice").update(role="admin")
     browser = door()

@@ -1,6 +1,5 @@
 """The overview through the API: counts by time, and alerts, limited to what each role may see."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -12,14 +11,12 @@ from idp.oauth import keys
 from idp.outbox.models import Delivery, DeliveryState
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
-from tests.web.api.conftest import Program
-
-Programs = Callable[..., Program]
+from tests.support.client import Doors
+from tests.web.api.conftest import Programs
 
 
 def test_how_often_what_happened(
-    program: Programs, acme: Tenant, door: Callable[..., Door], clock: time_machine.Traveller
+    program: Programs, acme: Tenant, door: Doors, clock: time_machine.Traveller
 ) -> None:
     """The series count by the minute and by the half hour, with the current interval last.
 

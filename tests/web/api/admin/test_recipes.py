@@ -1,7 +1,6 @@
 """Applications by recipe through the API: the questions, the result, the secret shown once, and programs."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,11 +9,9 @@ from blueprints.objects.recipes import RECIPES
 from idp.events.models import Event
 from idp.oauth.models import Application
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.oauth import TOKEN, basic, tokens_of
-from tests.web.api.conftest import Program
-
-Programs = Callable[..., Program]
+from tests.web.api.conftest import Programs
 
 
 def test_the_questions(program: Programs, acme: Tenant) -> None:
@@ -38,7 +35,7 @@ def test_the_questions(program: Programs, acme: Tenant) -> None:
     assert "other:read" in str(program(host="other.test").get("recipes/"))
 
 
-def test_a_television(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_television(program: Programs, acme: Tenant, door: Doors) -> None:
     """Three answers create a working application in the caller's name; the programs contain its values."""
     admin = program()
     made = admin("POST", "recipes/tv", {"title": " Living room ", "groups": ["staff"], "scopes": ["profile"]})
@@ -71,7 +68,7 @@ def test_a_television(program: Programs, acme: Tenant, door: Callable[..., Door]
     }
 
 
-def test_a_services_secret_is_said_once(program: Programs, acme: Tenant, door: Callable[..., Door]) -> None:
+def test_a_services_secret_is_said_once(program: Programs, acme: Tenant, door: Doors) -> None:
     """The secret is in the response that creates it and in its programs, and in no later response.
 
     It authenticates the service.

@@ -1,18 +1,14 @@
 """Starting a run again as JSON; ``tests/web/test_runs_api.py`` tests the rest of a run."""
 
-from collections.abc import Callable
-
 import pytest
 
 from idp.accounts.models import Session
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.support.flows import device_state
 from tests.web.test_runs_api import Program
 
 pytestmark = pytest.mark.both_modes
-
-Doors = Callable[..., Door]
 
 
 def restarted(program: Program, keep: object) -> Program:

@@ -24,7 +24,7 @@ from idp.accounts.models import Person, Role
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.support.flows import SHIPPED, drawing, events
 
 PAGE = "/console/flows/connect-a-device/"
@@ -69,7 +69,7 @@ class Editor:
 
 
 @pytest.fixture
-def at_work(tenants: dict[str, Tenant], door: Callable[..., Door]) -> Callable[..., Editor]:
+def at_work(tenants: dict[str, Tenant], door: Doors) -> Callable[..., Editor]:
     """Return a factory of editors: ``at_work("editor")`` is alice at the builder with this role.
 
     Each has a browser of her own. Bob is an editor too.

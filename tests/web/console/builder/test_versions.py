@@ -3,7 +3,6 @@
 No editor overwrites another, and every step can be undone.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,12 +15,10 @@ from flows.models import Draft, Version
 from idp.events.models import Event
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
-from tests.support.client import Door
 from tests.support.flows import SHIPPED, drawing
 from tests.web.console.pages import entered
 from tests.web.console.signed_in import posted, text
 
-Doors = Callable[..., Door]
 HERE = "/console/flows/connect-a-device"
 AWAY = {"stage": "totp", "when": '"sales" in person.groups'}
 LONGER = ("identification", "password", AWAY, *SHIPPED[2:])

@@ -5,7 +5,6 @@ The form keeps what was typed.
 
 import html
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from blueprints.objects import edit
 from idp.tenancy.models import Tenant
-from tests.support.client import Door
+from tests.support.client import Doors
 from tests.web.console import posts
 from tests.web.console.pages import at
 from web.console.urls import PAGES
@@ -149,9 +148,7 @@ def test_a_page_without_mistakes_says_nothing(inhabited: None) -> None:
         assert "aria-invalid" not in text
 
 
-def test_errors_of_the_database_are_shown_at_the_same_time(
-    acme: Tenant, other: Tenant, door: Callable[..., Door]
-) -> None:
+def test_errors_of_the_database_are_shown_at_the_same_time(acme: Tenant, other: Tenant, door: Doors) -> None:
     """A malformed lifetime hides neither a scope that does not exist nor a client id that is taken."""
     known = edit.load("application", "tv")
     assert known is not None

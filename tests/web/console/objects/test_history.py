@@ -28,7 +28,7 @@ from idp.oauth.models import SigningKey, TokenFamily
 from idp.tenancy.models import Tenant
 from idp.tenancy.scope import tenant_scope
 from tests.support.applications import save_application
-from tests.support.client import Door
+from tests.support.client import Door, Doors
 from tests.web.console.signed_in import installed, posted, signed_in, text
 from tests.web.console.test_mails import MAIL, OWN
 
@@ -53,7 +53,7 @@ def all_of_it(page: str) -> str:
 
 
 @pytest.fixture
-def admin(acme: Tenant, door: Callable[..., Door]) -> Door:
+def admin(acme: Tenant, door: Doors) -> Door:
     """A door signed in as alice, who administers acme from an address of her own."""
     return signed_in(lambda host: door(host, address=FROM), "admin")
 
@@ -64,7 +64,7 @@ def _bob() -> Person:
     return person
 
 
-def test_a_session_shows_its_own_history(admin: Door, door: Callable[..., Door]) -> None:
+def test_a_session_shows_its_own_history(admin: Door, door: Doors) -> None:
     """The history of a session runs from its start to the person who ended it.
 
     Another session of the same person has its own.
@@ -85,9 +85,7 @@ def test_a_session_shows_its_own_history(admin: Door, door: Callable[..., Door])
     ]
 
 
-def test_a_password_that_an_administrator_sets_is_why_every_session_ended(
-    admin: Door, door: Callable[..., Door]
-) -> None:
+def test_a_password_that_an_administrator_sets_is_why_every_session_ended(admin: Door, door: Doors) -> None:
     """The history of each session says why it ended, and by whom."""
     door().sign_in("bob", "bob-password-22")
     credentials.store_password(_bob(), credentials.hash_password("another password"), by="alice")
@@ -116,7 +114,7 @@ def test_a_credential_keeps_its_history_when_it_is_replaced(admin: Door) -> None
     assert history(other) == ["bob set up a second factor"]
 
 
-def test_a_consent_shows_what_it_gave_and_who_revoked_it(admin: Door, door: Callable[..., Door]) -> None:
+def test_a_consent_shows_what_it_gave_and_who_revoked_it(admin: Door, door: Doors) -> None:
     """The history shows the tokens of one approval, and its revocation by an administrator."""
     device = door()
     started = device.start()
@@ -248,9 +246,7 @@ def test_blueprints_show_what_was_applied_drifted_and_entered(
     assert "never told" not in page
 
 
-def test_a_flow_shows_its_changes_and_a_run_what_happened_in_it(
-    admin: Door, door: Callable[..., Door]
-) -> None:
+def test_a_flow_shows_its_changes_and_a_run_what_happened_in_it(admin: Door, door: Doors) -> None:
     """A wrong password belongs to the run; a discarded draft and an inspected run belong to the flow."""
     name = door().page("/device").submit(name="bob").submit(password="wrong").response.wsgi_request.path
     run = Run.objects.get(identifier__in=name.split("/"))
@@ -269,7 +265,7 @@ def test_a_flow_shows_its_changes_and_a_run_what_happened_in_it(
     assert "Wrong password" not in " ".join(lines)
 
 
-def test_a_device_links_from_its_timeline_to_its_events(admin: Door, door: Callable[..., Door]) -> None:
+def test_a_device_links_from_its_timeline_to_its_events(admin: Door, door: Doors) -> None:
     """The page of a device links to the events of its request and of the resulting tokens.
 
     It does so when the request has been deleted, too.
@@ -308,7 +304,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Callable[..., Door], path: str) -> None:
+def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Doors, path: str) -> None:
     """An editor sees the object without its history; an auditor sees both."""
     publish(actor="a-clerk", **PAGES[path])
     page = text(signed_in(door, "editor"), path)
@@ -318,9 +314,7 @@ def test_it_is_for_those_who_may_see_events(acme: Tenant, door: Callable[..., Do
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_another_tenants_history_is_not_shown(
-    acme: Tenant, other: Tenant, door: Callable[..., Door], path: str
-) -> None:
+def test_another_tenants_history_is_not_shown(acme: Tenant, other: Tenant, door: Doors, path: str) -> None:
     """Neither the page nor the linked list has events of another tenant's objects of the same name."""
     publish(actor="a-clerk", **PAGES[path])
     with tenant_scope(other):
@@ -331,9 +325,7 @@ def test_another_tenants_history_is_not_shown(
     assert "their-clerk" not in page + text(admin, all_of_it(page))
 
 
-def test_a_number_of_another_tenant_leads_to_nothing(
-    acme: Tenant, other: Tenant, door: Callable[..., Door]
-) -> None:
+def test_a_number_of_another_tenant_leads_to_nothing(acme: Tenant, other: Tenant, door: Doors) -> None:
     """A number of another tenant's object is a 404, and matches nothing in the list of events.
 
     Numbers are unique across tenants.
@@ -347,7 +339,7 @@ def test_a_number_of_another_tenant_leads_to_nothing(
 
 
 def test_a_tenant_shows_its_changes_to_the_owner_of_the_installation(
-    tenants: dict[str, Tenant], door: Callable[..., Door]
+    tenants: dict[str, Tenant], door: Doors
 ) -> None:
     """The installation's owner sees who changed a tenant's branding and domains.
 
@@ -372,7 +364,7 @@ def test_a_tenant_shows_its_changes_to_the_owner_of_the_installation(
     assert "their-clerk" not in page
 
 
-def test_hostile_names_stay_texts(acme: Tenant, door: Callable[..., Door]) -> None:
+def test_hostile_names_stay_texts(acme: Tenant, door: Doors) -> None:
     """Keys, names and reasons are shown as text."""
     hostile = "<script>alert(1)</script>"
     publish("tenant.changed", actor=hostile, target="acme", keys=[hostile, {"a": 1}])

@@ -3,8 +3,6 @@
 No other page can be framed.
 """
 
-from collections.abc import Callable
-
 import pytest
 from django.db import connection
 
@@ -18,7 +16,6 @@ from tests.support.flows import drawing, only_select
 from tests.web.console.pages import entered
 from tests.web.console.signed_in import text
 
-Doors = Callable[..., Door]
 HERE = "/console/flows/connect-a-device/preview"
 
 
