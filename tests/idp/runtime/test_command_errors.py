@@ -285,7 +285,13 @@ def test_interrupted_by_the_keyboard(tmp_path: Path) -> None:
         command = [sys.executable, "manage.py", "device", "--url", url]
         environment = {"PATH": os.environ["PATH"], "FOYER_DATA": str(tmp_path)}
         with subprocess.Popen(
-            command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=settings.BASE_DIR,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            # a shell starts what it runs in the background with the signal ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,  # noqa: PLW1509  no threads
         ) as running:
             connection, _ = silent.accept()
             running.send_signal(signal.SIGINT)
