@@ -6,13 +6,13 @@ UV ?= .venv/bin/uv
 VENV := .venv/bin/python
 
 # Without bytecode files, each of the many processes of the tests would compile all modules again.
-test-embedded test-cluster test-slow: export PYTHONDONTWRITEBYTECODE :=
+test-embedded coverage test-cluster test-slow: export PYTHONDONTWRITEBYTECODE :=
 
 SOURCES := idp flows stages blueprints web
 TEMPLATES = $$(find $(SOURCES) -name '*.html')
 STYLES_AND_SCRIPTS = $$(find $(SOURCES) -name '*.css' -o -name '*.js')
 
-.PHONY: up help cluster test test-embedded test-cluster test-slow device lint typecheck format lock dev clean
+.PHONY: up help cluster test test-embedded coverage test-cluster test-slow device lint typecheck format lock dev clean
 
 up:  ## start Foyer
 	@exec $(PYTHON) manage.py up
@@ -30,6 +30,9 @@ WORKERS = $$(($$(nproc) + 1))
 
 test-embedded: dev  ## only on SQLite, in one process
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -n $(WORKERS)
+
+coverage: dev  ## the tests of test-embedded, slower, with the coverage that they must reach (pyproject.toml)
+	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m pytest -n $(WORKERS) --cov --cov-report=
 
 test-cluster: dev  ## only on PostgreSQL and Redis
 	chromium=$$(.ci/browser) && FOYER_CHROMIUM=$$chromium $(VENV) -m tests.modes.cluster pytest -n $(WORKERS)
