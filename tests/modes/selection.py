@@ -5,8 +5,9 @@ mode, or when it is marked ``both_modes``. Any other one runs in the embedded mo
 
 - What uses no database: while such a test runs, every use of what differs (the database, the cache, the
   channel layer, a setting that names a server) fails it with the advice to mark it.
-- What translates: the packages of ``TRANSLATIONS`` query no table (an import contract). They call functions
-  of the domain, whose tests run in both modes, and turn the results into pages, JSON or documents.
+- What translates: the console and the API may import no table (an import contract), conversion turns
+  documents into documents, and journeys use the same pages in a browser. All of them call functions of the
+  domain, whose tests run in both modes.
 """
 
 from collections.abc import Iterator
@@ -29,12 +30,11 @@ DIFFERENT = frozenset(
 """The settings that are not the same in the two modes."""
 TRANSLATIONS = (
     "tests/blueprints/convert/",
-    "tests/contracts/",
     "tests/journeys/",
     "tests/web/api/",
     "tests/web/console/",
 )
-"""Where the tests of packages are that only translate."""
+"""The folders of tests of what only translates."""
 _DATABASE = frozenset(
     {"db", "transactional_db", "django_db_setup", "django_db_reset_sequences", "live_server"}
 )
